@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens on a line, as values that every face renders and ``--json`` prints.
+
+Each event has a stable kebab-case name (its class's) and plain fields; :func:`to_json` is the one encoding.
+Nothing here is secret: invites are shown to the person who carries them, and to nobody else.
+"""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Root of the events."""
+
+
+@dataclass(frozen=True, slots=True)
+class InviteReady(Event):
+    """A code for the peer to join with; ``expires`` is unix seconds."""
+
+    code: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReady(Event):
+    """The joiner's code, to be carried back."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelperUsed(Event):
+    """A STUN or TURN server was asked, and so learned this side's address and the time."""
+
+    server: str
+    learns: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSeen(Event):
+    """The peer proved a key. Its identity is known, and not yet verified by a person or a pin.
+
+    Attributes:
+        did: ``did:key`` URI of the key.
+        device_id: Hex of the 32-octet device id.
+        assurance: Where the peer says its key lives.
+        safety_number: 60 digits over both long-term keys.
+        pinned: The key is the one this side asked for.
+    """
+
+    did: str
+    device_id: str
+    assurance: str
+    safety_number: str
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAsked(Event):
+    """The own device is signing now: it may want a PIN or a touch."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineOpen(Event):
+    """Both sides proved themselves; the short authentication string is ready to compare.
+
+    Attributes:
+        sas: Three groups of four digits.
+        words: The same value as seven words (each with its picture).
+        sid: Hex session id, for logs.
+        open_ms: From both codes known to an open data channel, in ms.
+        handshake_ms: HBI/1 itself, signatures and decisions included, in ms.
+    """
+
+    sas: str
+    words: tuple[str, ...]
+    sid: str
+    open_ms: float
+    handshake_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verified(Event):
+    """A person compared the strings: ``by`` is ``here`` or ``peer``."""
+
+    by: str
+    matched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Event):
+    """A chat line; ``by`` is ``peer``, or ``here`` when it was handed to the line."""
+
+    by: str
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Event):
+    """The peer's device has a chat line."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileOffer(Event):
+    """The peer offers a file; nothing is written before it is accepted."""
+
+    id: str
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileProgress(Event):
+    """How far a transfer is. ``rate`` in octets a second, ``eta`` in seconds or None while unknown."""
+
+    id: str
+    name: str
+    direction: str
+    done: int
+    size: int
+    rate: float
+    eta: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileDone(Event):
+    """A whole file, its hash checked by the receiver. ``path`` is where it lies at the receiver, None at the sender."""
+
+    id: str
+    name: str
+    direction: str
+    size: int
+    sha256: str
+    seconds: float
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed(Event):
+    """A transfer that ended without a file; nothing is left under its name."""
+
+    id: str
+    name: str
+    direction: str
+    code: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochChanged(Event):
+    """The line changed its keys (a fresh post-quantum exchange)."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something the person should know, in a sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineClosed(Event):
+    """The end. ``clean`` is false when the line broke: there may have been more."""
+
+    clean: bool
+    reason: str
+
+
+def event_name(event: Event) -> str:
+    """``FileOffer`` → ``file-offer``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(event).__name__).lower()
+
+
+def to_json(event: Event) -> dict[str, object]:
+    """The event as a flat JSON object, its name under ``event``."""
+    fields: dict[str, object] = {"event": event_name(event)}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, Path):
+            value = str(value)
+        elif isinstance(value, float):
+            value = round(value, 3)
+        elif isinstance(value, tuple):
+            value = list(value)
+        fields[field.name] = value
+    return fields

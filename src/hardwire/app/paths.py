@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where hardwire keeps its few files: the identity (public) and its settings. Nothing about lines or peers is stored.
+
+``HARDWIRE_HOME`` names one directory for everything (try-out shells, tests, portable use); without it the
+platform's own places are used (XDG on Linux).
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+
+def config_dir() -> Path:
+    """The directory of the identity and the settings; made with mode 0700 by :func:`write_private`."""
+    home = os.environ.get("HARDWIRE_HOME")
+    return Path(home) if home else Path(platformdirs.user_config_dir("hardwire"))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` whole or not at all, readable by the owner only.
+
+    A crash at any moment leaves either the old file or the new one (rename is atomic; the data is on disk first).
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Put a directory's entries on disk, so that a rename survives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from pathlib import Path
+
+from hardwire.app import events
+
+
+def test_names_are_kebab_case_and_unique():
+    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
+    names = [events.event_name(kind.__new__(kind)) for kind in kinds]
+    assert len(set(names)) == len(names)
+    assert {"invite-ready", "line-open", "file-done", "said"} <= set(names)
+
+
+def test_one_flat_object_an_event():
+    done = events.FileDone("01", "a.txt", "in", 3, "ab", 0.123456, Path("/tmp/a.txt"))
+    assert json.loads(json.dumps(events.to_json(done))) == {
+        "event": "file-done", "id": "01", "name": "a.txt", "direction": "in", "size": 3,
+        "sha256": "ab", "seconds": 0.123, "path": "/tmp/a.txt",
+    }  # fmt: skip
+    opened = events.LineOpen("1 2 3", ("dog", "cat"), "00", 1.0, 2.0)
+    assert events.to_json(opened)["words"] == ["dog", "cat"]
