@@ -1,2 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hardwire/handshake."""
+"""HBI/1: two devices prove themselves to each other inside one connection (docs/protocol.md §4 to §13, §17).
+
+A pure machine for each end, :class:`Initiator` and :class:`Responder`, with the same verbs. Octets, values and the
+time go in; events and octets come out. The key and the person are outside: they are questions in the stream of
+events, answered by a verb whenever the answer is there.
+"""
+
+from hardwire.handshake.contact import NO_SECRETS, ContactSecret, ContactSecrets, ContactTag
+from hardwire.handshake.credential import Credential
+from hardwire.handshake.events import (
+    Event,
+    HandshakeDone,
+    HandshakeFailed,
+    Message,
+    PeerPresented,
+    Role,
+    SignatureNeeded,
+    WaitingForPeer,
+)
+from hardwire.handshake.sas import Sas, safety_number
+from hardwire.handshake.signatures import SignatureScheme, scheme_for
+
+__all__ = [
+    "NO_SECRETS",
+    "ContactSecret",
+    "ContactSecrets",
+    "ContactTag",
+    "Credential",
+    "Event",
+    "HandshakeDone",
+    "HandshakeFailed",
+    "Message",
+    "PeerPresented",
+    "Role",
+    "Sas",
+    "SignatureNeeded",
+    "SignatureScheme",
+    "WaitingForPeer",
+    "safety_number",
+    "scheme_for",
+]
