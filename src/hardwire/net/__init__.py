@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hardwire/net."""
+"""The line between two machines: invites, addresses, the one aiortc adapter, and the driver of a line."""
