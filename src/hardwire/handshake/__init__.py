@@ -6,9 +6,10 @@ time go in; events and octets come out. The key and the person are outside: they
 events, answered by a verb whenever the answer is there.
 """
 
-from hardwire.handshake.contact import NO_SECRETS, ContactSecret, ContactSecrets, ContactTag
+from hardwire.handshake.contact import NO_SECRETS, ContactSecret, ContactSecrets
 from hardwire.handshake.credential import Credential
 from hardwire.handshake.events import (
+    ContactTag,
     Event,
     HandshakeDone,
     HandshakeFailed,
@@ -18,20 +19,30 @@ from hardwire.handshake.events import (
     SignatureNeeded,
     WaitingForPeer,
 )
+from hardwire.handshake.initiator import Initiator
+from hardwire.handshake.kem import Entropy, Kem, KemKeyPair
+from hardwire.handshake.responder import Responder
 from hardwire.handshake.sas import Sas, safety_number
+from hardwire.handshake.schedule import Binding
 from hardwire.handshake.signatures import SignatureScheme, scheme_for
 
 __all__ = [
     "NO_SECRETS",
+    "Binding",
     "ContactSecret",
     "ContactSecrets",
     "ContactTag",
     "Credential",
+    "Entropy",
     "Event",
     "HandshakeDone",
     "HandshakeFailed",
+    "Initiator",
+    "Kem",
+    "KemKeyPair",
     "Message",
     "PeerPresented",
+    "Responder",
     "Role",
     "Sas",
     "SignatureNeeded",

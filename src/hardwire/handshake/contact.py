@@ -8,26 +8,17 @@ business of the caller: these are values for one handshake.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final
 
-from hardwire.errors import Misuse
+from hardwire.errors import HandshakeRefused, Misuse
+from hardwire.handshake.events import ContactTag, Role
+from hardwire.handshake.messages import M1, M2
+from hardwire.handshake.schedule import contact_tag, early_secret, same
 
 SECRET_SIZE: Final = 32
 NO_SECRET: Final = bytes(SECRET_SIZE)
 """What the key schedule takes when no contact secret is in use."""
 _DEVICE_ID_SIZE: Final = 32
-
-
-class ContactTag(Enum):
-    """What became of the contact secrets in this handshake."""
-
-    NONE = "none"
-    """This side had none to use."""
-    HIT = "hit"
-    """The peer proved that it holds one of them."""
-    MISS = "miss"
-    """This side had some and the peer proved none. With a known contact: reset, restored, or a cloned key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +55,51 @@ class ContactSecrets:
 
 
 NO_SECRETS: Final = ContactSecrets()
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Whom the tag of a message proved the sender to be.
+
+    Attributes:
+        tag: What became of the secrets.
+        psk: 32 octets for the key schedule; zeros without a hit.
+        device_id: The contact's, after a hit.
+    """
+
+    tag: ContactTag
+    psk: bytes = field(repr=False)
+    device_id: bytes | None
+
+
+def recognise(
+    contacts: ContactSecrets, inv_secret: bytes, sender: Role, transcript: bytes, message: M1 | M2
+) -> Recognition:
+    """Compare the tag of an M1 or M2 with what each secret would have made of that message.
+
+    Every secret is tried, whether or not one fitted before it: the time taken tells nothing about which.
+
+    Args:
+        contacts: The secrets that may be used, and whether one must.
+        inv_secret: 32 octets.
+        sender: Whose message it is.
+        transcript: Transcript hash before the message.
+        message: As it was received.
+
+    Raises:
+        HandshakeRefused: ``unknown-contact``, when a hit is required and there is none.
+    """
+    found: ContactSecret | None = None
+    for candidate in contacts.secrets:
+        es = early_secret(candidate.secret, inv_secret)
+        if same(contact_tag(es, sender, transcript, message.clear), message.tag):
+            found = candidate
+    if found is not None:
+        return Recognition(ContactTag.HIT, found.secret, found.device_id)
+    if contacts.required:
+        raise HandshakeRefused(
+            "the peer did not prove an earlier meeting, and one was required",
+            code="unknown-contact",
+            hint="if your contact has reset or replaced the device, meet anew with an invite for strangers",
+        )
+    return Recognition(ContactTag.MISS if contacts.secrets else ContactTag.NONE, NO_SECRET, None)

@@ -11,7 +11,6 @@ from typing import Final
 
 from hardwire.certs import GatedCertificate, VerifiedIdentity
 from hardwire.errors import HardwireError, Misuse
-from hardwire.handshake.contact import ContactTag
 from hardwire.handshake.credential import Credential
 from hardwire.handshake.sas import Sas
 from hardwire.handshake.signatures import SignatureScheme
@@ -27,11 +26,6 @@ class Role(Enum):
     RESPONDER = "responder"
     """SDP offerer and DTLS server: publishes an invite, shows itself first."""
 
-    @property
-    def peer(self) -> "Role":
-        """The role of the other end."""
-        return Role.RESPONDER if self is Role.INITIATOR else Role.INITIATOR
-
 
 class Message(IntEnum):
     """The four messages, by their type octet."""
@@ -40,6 +34,17 @@ class Message(IntEnum):
     M2 = 0x02
     M3 = 0x03
     M4 = 0x04
+
+
+class ContactTag(Enum):
+    """What became of the contact secrets in this handshake."""
+
+    NONE = "none"
+    """This side had none to use."""
+    HIT = "hit"
+    """The peer proved that it holds one of them."""
+    MISS = "miss"
+    """This side had some and the peer proved none. With a known contact: reset, restored, or a cloned key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ only RSA keys have two, because some tokens lack PSS.
 from enum import IntEnum
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from hardwire.errors import HandshakeRefused
 
@@ -20,6 +19,9 @@ RSA_BITS_MAX: Final = 4096
 SIGNATURE_MAX: Final = RSA_BITS_MAX // 8
 """Octets of a signature, at most."""
 PSS_SALT_SIZE: Final = 32
+
+
+SigningKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class SignatureScheme(IntEnum):
@@ -31,22 +33,21 @@ class SignatureScheme(IntEnum):
     RSA_PKCS1_SHA256 = 0x0401
 
 
+_CURVE_SCHEMES: Final = {
+    ec.SECP256R1.name: (SignatureScheme.ECDSA_SECP256R1_SHA256,),
+    ec.SECP384R1.name: (SignatureScheme.ECDSA_SECP384R1_SHA384,),
+}
 _RSA_SCHEMES: Final = (SignatureScheme.RSA_PSS_RSAE_SHA256, SignatureScheme.RSA_PKCS1_SHA256)
 
 
-def schemes_of(public_key: CertificatePublicKeyTypes) -> tuple[SignatureScheme, ...]:
+def schemes_of(public_key: SigningKey) -> tuple[SignatureScheme, ...]:
     """The schemes a public key may be used with, the preferred one first; empty for keys of other kinds or sizes."""
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
-        if isinstance(public_key.curve, ec.SECP256R1):
-            return (SignatureScheme.ECDSA_SECP256R1_SHA256,)
-        if isinstance(public_key.curve, ec.SECP384R1):
-            return (SignatureScheme.ECDSA_SECP384R1_SHA384,)
-    if isinstance(public_key, rsa.RSAPublicKey) and RSA_BITS_MIN <= public_key.key_size <= RSA_BITS_MAX:
-        return _RSA_SCHEMES
-    return ()
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return _RSA_SCHEMES if RSA_BITS_MIN <= public_key.key_size <= RSA_BITS_MAX else ()
+    return _CURVE_SCHEMES.get(public_key.curve.name, ())
 
 
-def scheme_for(public_key: CertificatePublicKeyTypes) -> SignatureScheme:
+def scheme_for(public_key: SigningKey) -> SignatureScheme:
     """The preferred scheme of a key.
 
     Raises:
@@ -60,7 +61,7 @@ def scheme_for(public_key: CertificatePublicKeyTypes) -> SignatureScheme:
     return schemes[0]
 
 
-def check_scheme(public_key: CertificatePublicKeyTypes, code: int) -> SignatureScheme:
+def check_scheme(public_key: SigningKey, code: int) -> SignatureScheme:
     """The scheme with this code point, if the key may be used with it.
 
     Raises:
@@ -72,7 +73,7 @@ def check_scheme(public_key: CertificatePublicKeyTypes, code: int) -> SignatureS
     raise HandshakeRefused(f"scheme 0x{code:04x} does not fit the key of the certificate", code="scheme-mismatch")
 
 
-def verify(public_key: CertificatePublicKeyTypes, scheme: SignatureScheme, signature: bytes, tbs: bytes) -> None:
+def verify(public_key: SigningKey, scheme: SignatureScheme, signature: bytes, tbs: bytes) -> None:
     """Check a signature over ``tbs``.
 
     Args:
@@ -85,15 +86,12 @@ def verify(public_key: CertificatePublicKeyTypes, scheme: SignatureScheme, signa
         HandshakeRefused: ``signature``.
     """
     try:
-        if isinstance(public_key, ec.EllipticCurvePublicKey):
-            public_key.verify(signature, tbs, ec.ECDSA(_hash_of(scheme)))
-            return
         if isinstance(public_key, rsa.RSAPublicKey):
             public_key.verify(signature, tbs, _padding_of(scheme), hashes.SHA256())
-            return
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError) as error:
+        else:
+            public_key.verify(signature, tbs, ec.ECDSA(_hash_of(scheme)))
+    except InvalidSignature as error:
         raise HandshakeRefused("the signature over this session does not verify", code="signature") from error
-    raise HandshakeRefused("the certificate's key cannot sign in this suite", code="signature")
 
 
 def _hash_of(scheme: SignatureScheme) -> hashes.HashAlgorithm:
