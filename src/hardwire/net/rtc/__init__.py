@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one adapter to aiortc, aioice and pyOpenSSL (docs/adr/0002-ortc-adapter.md).
+
+Nothing outside this package imports them, and nothing inside it knows what the messages mean.
+"""
+
+from hardwire.net.rtc.dtls import DtlsFacts
+from hardwire.net.rtc.link import LinkEvents, LinkSettings, RtcLink
+from hardwire.net.rtc.selftest import self_test
+
+__all__ = ["DtlsFacts", "LinkEvents", "LinkSettings", "RtcLink", "self_test"]

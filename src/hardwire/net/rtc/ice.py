@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The path: aioice's agent with our addresses, our helpers and our patience.
+
+What differs from aioice 0.13, each in one override:
+
+* the addresses to bind come from :mod:`hardwire.net.interfaces`; aioice would take every interface and no loopback;
+* STUN and TURN are asked here, as children of one task group: cancelled when we are, and their failures are told;
+* a check that failed is tried again. The answerer runs its checks while a person still carries the answer back, so
+  "nobody replied for a minute" is the normal case; how long to try is the caller's deadline, not aioice's;
+* mappings in a NAT on the way to the STUN server are kept alive for that time (RFC 8445 §11);
+* a closed agent says so instead of answering ``None`` for ever.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aioice
+from aioice import stun
+from aioice.candidate import candidate_priority
+from aioice.ice import CandidatePair, StunProtocol, relayed_candidate, server_reflexive_candidate
+from aiortc import RTCIceGatherer
+
+from hardwire.net.candidate import Candidate, CandidateKind, IPAddress, select
+from hardwire.net.invite import IceCredentials
+from hardwire.net.servers import IceServers
+
+_SERVER_TIMEOUT: Final = 5.0
+_RETRY_INTERVAL: Final = 2.0
+_RESTART_AGE: Final = 1.0
+_MAPPING_INTERVAL: Final = 15.0
+_SOCKET_BUFFER: Final = 4 * 1024 * 1024
+_MAX_REMOTE: Final = 64
+_KINDS: Final = {"host": CandidateKind.HOST, "srflx": CandidateKind.SRFLX, "relay": CandidateKind.RELAY}
+_COMPONENT: Final = 1
+
+
+class LineConnection(aioice.Connection):
+    """One ICE agent for one line.
+
+    Args:
+        controlling: The offerer controls (RFC 8445 §6.1.1); fixed by who made the offer.
+        own: The ICE credentials of this side.
+        peer: Those of the other side; both follow from the invite, so both are known from the start.
+        addresses: What to bind; ignored with ``relay_only``, which binds nothing but the way to the TURN server.
+        servers: The helpers the person asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        own: IceCredentials,
+        peer: IceCredentials,
+        addresses: Sequence[IPAddress],
+        servers: IceServers,
+    ) -> None:
+        super().__init__(ice_controlling=controlling, local_username=own.ufrag, local_password=own.password)
+        self.remote_username = peer.ufrag
+        self.remote_password = peer.password
+        self.problems: list[str] = []
+        self._servers = servers
+        self._addresses = [] if servers.relay_only else [str(address) for address in addresses]
+        self._stun_endpoint: tuple[str, int] | None = None
+        self._started_at: dict[CandidatePair, float] = {}
+
+    async def get_component_candidates(
+        self,
+        component: int,
+        addresses: list[str],  # noqa: ARG002  (aioice's own choice, replaced by ours: this is the one place)
+        timeout: int = 5,  # noqa: ASYNC109  (aioice's signature)
+    ) -> list[aioice.Candidate]:
+        """Bind our addresses, then ask the helpers."""
+        found = await super().get_component_candidates(component, self._addresses, timeout)
+        for protocol in self._protocols:
+            _enlarge_buffers(protocol.transport.get_extra_info("socket"))
+        hosts = list(self._protocols)
+        async with asyncio.TaskGroup() as group:
+            if self._servers.stun is not None and hosts:
+                group.create_task(self._ask_stun(hosts, found))
+            if self._servers.turn is not None:
+                group.create_task(self._ask_turn(component, found))
+        return found
+
+    async def get_event(self) -> aioice.ice.ConnectionEvent:
+        """Like aioice's, but a closed agent gives its last event again: aiortc's monitor would spin on ``None``."""
+        return await super().get_event() or aioice.ConnectionClosed()
+
+    def own_candidates(self) -> tuple[Candidate, ...]:
+        """What goes into the invite: each address once, an address that a STUN server merely confirmed left out."""
+        found = [Candidate(_KINDS[one.type], ipaddress.ip_address(one.host), one.port) for one in self.local_candidates]
+        hosts = {(one.address, one.port) for one in found if one.kind is CandidateKind.HOST}
+        kept = [one for one in found if one.kind is CandidateKind.HOST or (one.address, one.port) not in hosts]
+        return select(one for one in kept if one.refusal(loopback=True) is None)
+
+    async def add_peer(self, candidates: Sequence[Candidate]) -> None:
+        """Take all of the peer's candidates; there will be no others. Preference falls along the list."""
+        for position, one in enumerate(candidates):
+            name = one.kind.name.lower()
+            preference = 65_535 - position
+            await self.add_remote_candidate(
+                aioice.Candidate(
+                    foundation=f"{name}{one.address.version}",
+                    component=_COMPONENT,
+                    transport="udp",
+                    priority=candidate_priority(_COMPONENT, name, preference),
+                    host=str(one.address),
+                    port=one.port,
+                    type=name,
+                )
+            )
+        await self.add_remote_candidate(None)
+
+    @asynccontextmanager
+    async def patience(self) -> AsyncIterator[None]:
+        """While inside: failed checks are repeated and NAT mappings kept."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._retry_failed()), group.create_task(self._keep_mappings())]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def check_incoming(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """A check from the peer: it is reachable now, so a check of ours that waits in back-off starts afresh."""
+        known = next((one for one in self._remote_candidates if (one._network_host, one.port) == addr), None)  # noqa: SLF001
+        if known is None and len(self._remote_candidates) >= _MAX_REMOTE:
+            return
+        pair = known and self._find_pair(protocol, known)
+        if pair and pair.task and pair.state == CandidatePair.State.IN_PROGRESS and self._age(pair) > _RESTART_AGE:
+            pair.task.cancel()
+            pair.task = None
+            self.check_state(pair, CandidatePair.State.WAITING)
+        super().check_incoming(message, addr, protocol)
+
+    def check_start_task(self, pair: CandidatePair) -> None:
+        """Remember when, for :meth:`check_incoming`."""
+        self._started_at[pair] = asyncio.get_running_loop().time()
+        super().check_start_task(pair)
+
+    def force_close(self) -> None:
+        """Drop every socket at once, when a regular close took too long."""
+        for protocol in self._protocols:
+            inner = getattr(protocol.transport, "_TurnTransport__inner_protocol", None)
+            (protocol.transport if inner is None else inner.transport).close()
+        self._protocols.clear()
+
+    def _check_list_maybe_fail(self) -> None:
+        """Never: the caller's deadline decides, see :meth:`patience`."""
+
+    def _age(self, pair: CandidatePair) -> float:
+        return asyncio.get_running_loop().time() - self._started_at.get(pair, 0.0)
+
+    async def _retry_failed(self) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_INTERVAL)
+            for pair in self._check_list:
+                if pair.state == CandidatePair.State.FAILED and not self._closing:
+                    self.check_state(pair, CandidatePair.State.WAITING)
+                    self.check_start_task(pair)
+
+    async def _keep_mappings(self) -> None:
+        while self._stun_endpoint is not None:
+            await asyncio.sleep(_MAPPING_INTERVAL)
+            for protocol in self._protocols:
+                if protocol.local_candidate.type == "host" and ":" not in protocol.local_candidate.host:
+                    protocol.send_stun(_binding_request(), self._stun_endpoint)
+
+    async def _ask_stun(self, hosts: list[StunProtocol], found: list[aioice.Candidate]) -> None:
+        server = self._servers.stun_address
+        ipv4 = [protocol for protocol in hosts if ":" not in protocol.local_candidate.host]
+        if server is None or not ipv4:
+            return
+        try:
+            async with asyncio.timeout(_SERVER_TIMEOUT):
+                loop = asyncio.get_running_loop()
+                known = await loop.getaddrinfo(server.host, server.port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+                endpoint = (str(known[0][4][0]), server.port)
+                answers = await asyncio.gather(
+                    *(server_reflexive_candidate(protocol, endpoint) for protocol in ipv4), return_exceptions=True
+                )
+        except (OSError, TimeoutError) as error:
+            self.problems.append(f"the STUN server {server.host} gave no answer ({_reason(error)})")
+            return
+        mapped = [answer[0] for answer in answers if isinstance(answer, tuple)]
+        if mapped:
+            self._stun_endpoint = endpoint
+            found.extend(mapped)
+        else:
+            self.problems.append(f"the STUN server {server.host} gave no answer")
+
+    async def _ask_turn(self, component: int, found: list[aioice.Candidate]) -> None:
+        server = self._servers.turn_address
+        if server is None:
+            return
+        try:
+            async with asyncio.timeout(_SERVER_TIMEOUT):
+                candidate, protocol = await relayed_candidate(
+                    component=component,
+                    hide_related_address=True,
+                    protocol_factory=lambda: StunProtocol(self),
+                    turn_server=(server.host, server.port),
+                    turn_username=self._servers.username,
+                    turn_password=self._servers.password,
+                    turn_ssl=server.tls,
+                    turn_transport=server.transport,
+                )
+        except (OSError, TimeoutError, stun.TransactionError) as error:
+            self.problems.append(f"the TURN server {server.host} gave no relay ({_reason(error)})")
+            return
+        self._protocols.append(protocol)
+        found.append(candidate)
+
+
+class LineGatherer(RTCIceGatherer):
+    """aiortc's gatherer around our agent; its own default would ask a public STUN server, hence the empty list."""
+
+    def __init__(self, connection: LineConnection) -> None:
+        super().__init__([])
+        self._connection = connection
+
+
+def _binding_request() -> stun.Message:
+    return stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+
+
+def _enlarge_buffers(sock: Any) -> None:
+    """A burst of a whole congestion window should fit; the kernel caps the wish by its own limit."""
+    if sock is not None:
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
+
+
+def _reason(error: BaseException) -> str:
+    return "time is up" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

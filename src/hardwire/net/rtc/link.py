@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One association between two machines: gather, open, send and receive on two channels, close.
+
+::
+
+    link = await RtcLink.gather(settings)      addresses are bound; own fingerprint and candidates known
+    facts = await link.open(peer…, events)     ICE, DTLS, the binding checks, SCTP; or one typed error, all closed
+    link.send(0, octets)                       at once or queued; events.writable() says when the queue is short again
+    await link.close()                         at most CLOSE_TIMEOUT, any number of times, from any state
+
+A link that ends by itself says so once, through ``events.closed``. Every task belongs to the link and is gone
+when ``close`` returns.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+from aiortc import RTCIceParameters, RTCIceTransport
+
+from hardwire.errors import ConnectionLost, HardwireError, Misuse, NetworkFailed, WireError
+from hardwire.net.candidate import Candidate
+from hardwire.net.interfaces import usable_addresses
+from hardwire.net.invite import InviteSecrets
+from hardwire.net.rtc import dtls as dtls_module
+from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, check_facts, fingerprint_refusal
+from hardwire.net.rtc.ice import LineConnection, LineGatherer
+from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
+from hardwire.net.rtc.selftest import self_test
+from hardwire.net.servers import IceServers
+
+CLOSE_TIMEOUT: Final = 2.0
+ASSOCIATE_TIMEOUT: Final = 15.0
+PROBE_INTERVAL: Final = 2.5
+DEAD_AFTER_PROBES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What a link is made from.
+
+    Args:
+        offerer: This side made the offer: it controls ICE and is the DTLS server. The other is the DTLS client.
+        secrets: Both ICE credentials.
+        servers: Helpers, if the person asked for any.
+        loopback: Bind this machine's loopback addresses, and only those.
+    """
+
+    offerer: bool
+    secrets: InviteSecrets
+    servers: IceServers
+    loopback: bool
+
+
+class LinkEvents(Protocol):
+    """Who is told what the link does; called synchronously, from the event loop, never after ``close``."""
+
+    def message(self, channel: int, data: bytes) -> None:
+        """One whole message, at most 65 536 octets, in order for its channel."""
+
+    def writable(self) -> None:
+        """The send queue is short again."""
+
+    def closed(self, error: HardwireError) -> None:
+        """The link ended without being asked to; told once."""
+
+
+class RtcLink:
+    """One association; made by :meth:`gather`."""
+
+    def __init__(self, settings: LinkSettings) -> None:
+        secrets = settings.secrets
+        own, peer = (secrets.offer, secrets.answer) if settings.offerer else (secrets.answer, secrets.offer)
+        self._settings = settings
+        self._connection = LineConnection(
+            controlling=settings.offerer,
+            own=own,
+            peer=peer,
+            addresses=usable_addresses(loopback=settings.loopback),
+            servers=settings.servers,
+        )
+        self._peer_credentials = peer
+        self._certificate = LineCertificate.generateCertificate()
+        self._gatherer = LineGatherer(self._connection)
+        self._ice = RTCIceTransport(self._gatherer)
+        # The transport takes its agent from the gatherer, whose replacement happened before.
+        self._dtls: LineDtls | None = None
+        self._sctp: LineSctp | None = None
+        self._events: LinkEvents | None = None
+        self._established: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watch: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._told = False
+
+    @classmethod
+    async def gather(cls, settings: LinkSettings) -> Self:
+        """Bind addresses, ask the helpers, make a certificate.
+
+        Raises:
+            NetworkFailed: ``no-address`` or ``no-relay``: there is nothing to put into an invite.
+            LocalError: ``rtc-self-test``: the libraries below are not the ones this adapter knows.
+        """
+        self_test()
+        link = cls(settings)
+        try:
+            await link._gatherer.gather()
+            link._require_candidates()
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of our DTLS certificate."""
+        return self._certificate.fingerprint
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Our addresses, best first."""
+        return self._connection.own_candidates()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What a STUN or TURN server would not do, one sentence each."""
+        return tuple(self._connection.problems)
+
+    async def open(
+        self, *, fingerprint: bytes, candidates: Sequence[Candidate], events: LinkEvents, within: float
+    ) -> DtlsFacts:
+        """Find a path, run DTLS, check the binding, open both channels. Once; on any failure the link is closed.
+
+        Args:
+            fingerprint: Of the peer's DTLS certificate, as its code names it.
+            candidates: The peer's addresses, as its code lists them.
+            events: Who is told from now on.
+            within: Seconds until a path must be there. What comes after has :data:`ASSOCIATE_TIMEOUT`.
+
+        Raises:
+            NetworkFailed: ``no-path`` or ``no-association``.
+            HandshakeRefused: One of the ``binding-`` codes.
+        """
+        if self._events is not None or self._closing is not None:
+            raise Misuse("a link is opened once")
+        self._events = events
+        try:
+            await self._find_path(candidates, within)
+            try:
+                async with asyncio.timeout(ASSOCIATE_TIMEOUT):
+                    facts = await self._secure(fingerprint)
+                    await self._associate()
+            except TimeoutError as error:
+                raise NetworkFailed("the path broke while the line was being opened", code="no-association") from error
+        except BaseException:
+            self._told = True
+            await self.close()
+            raise
+        self._watch = asyncio.create_task(self._watch_peer(), name="hardwire link watch")
+        return facts
+
+    def send(self, channel: int, data: bytes) -> None:
+        """Queue one message of at most 65 536 octets; what the window allows leaves within this call.
+
+        Raises:
+            ConnectionLost: The link is not open (any more).
+        """
+        if len(data) > MAX_MESSAGE or channel not in STREAMS:
+            raise Misuse(f"a message of {len(data)} octets for channel {channel}")
+        if self._sctp is None or not self._sctp.is_open:
+            raise ConnectionLost("the line is not open")
+        self._sctp.send(channel, data)
+
+    @property
+    def may_send(self) -> bool:
+        """The send queue is below its high-water mark; otherwise wait for ``events.writable``."""
+        return self._sctp is not None and self._sctp.is_open and self._sctp.buffered < HIGH_WATER
+
+    async def flush(self, *, within: float) -> bool:
+        """Wait until the peer acknowledged everything, at most ``within`` seconds; whether it did."""
+        try:
+            async with asyncio.timeout(within):
+                if self._sctp is not None:
+                    await self._sctp.emptied()
+        except TimeoutError:
+            return False
+        return self._sctp is not None and self._sctp.is_open
+
+    async def close(self) -> None:
+        """End it: SCTP ABORT, DTLS close_notify, sockets and relay given back. At most :data:`CLOSE_TIMEOUT`."""
+        if self._closing is None:
+            self._told = True
+            self._closing = asyncio.create_task(self._close(), name="hardwire link close")
+        await asyncio.shield(self._closing)
+
+    # ------------------------------------------------------------------ opening
+
+    async def _find_path(self, candidates: Sequence[Candidate], within: float) -> None:
+        try:
+            async with asyncio.timeout(within), self._connection.patience():
+                await self._connection.add_peer(candidates)
+                peer = self._peer_credentials
+                await self._ice.start(RTCIceParameters(peer.ufrag, peer.password))
+        except TimeoutError:
+            pass
+        if self._ice.state != "completed":
+            raise NetworkFailed("no path to the peer was found", code="no-path")
+
+    async def _secure(self, fingerprint: bytes) -> DtlsFacts:
+        dtls = LineDtls(
+            self._ice,
+            self._connection,
+            self._certificate,
+            server=self._settings.offerer,
+            on_closed=lambda: self._ended("the peer went away"),
+        )
+        self._dtls = dtls
+        await dtls.start_towards(fingerprint)
+        if dtls.peer_mismatch:
+            raise fingerprint_refusal()
+        if dtls.state != "connected":
+            raise NetworkFailed("DTLS did not come to an agreement", code="no-association")
+        facts = dtls_module.read_facts(dtls)
+        check_facts(facts, own=self.fingerprint, peer=fingerprint)
+        return facts
+
+    async def _associate(self) -> None:
+        if self._dtls is None or self._events is None:
+            raise Misuse("SCTP comes after DTLS")
+        self._sctp = LineSctp(
+            self._dtls,
+            on_message=self._events.message,
+            on_writable=self._events.writable,
+            on_state=self._association_changed,
+        )
+        await self._sctp.open()
+        await self._established
+        if not self._sctp.is_open:
+            raise self._sctp_error()
+
+    def _association_changed(self) -> None:
+        if not self._established.done():
+            self._established.set_result(None)
+        elif self._sctp is not None and not self._sctp.is_open:
+            self._ended("the peer ended the line")
+
+    def _require_candidates(self) -> None:
+        if self.candidates:
+            return
+        reasons = "; ".join(self._connection.problems)
+        if self._settings.servers.relay_only:
+            raise NetworkFailed(
+                f"no relay, and relay-only was asked for: {reasons or 'the TURN server gave none'}",
+                code="no-relay",
+                hint="check the TURN server's name and credentials",
+            )
+        raise NetworkFailed(
+            "this machine has no address that a peer could reach" + (f"; {reasons}" if reasons else ""),
+            code="no-address",
+            hint="is the network up? for two lines inside one machine ask for loopback",
+        )
+
+    # ------------------------------------------------------------------ while it is open
+
+    async def _watch_peer(self) -> None:
+        """Probe a silent peer; several unanswered probes in a row mean that the path is dead.
+
+        Rounds are counted instead of seconds: when this process itself was held up, or the machine slept, the
+        packets that wait in the socket are read before the next round.
+        """
+        sctp = self._sctp
+        if sctp is None:
+            return
+        silent, heard = 0, sctp.packets_heard
+        while silent < DEAD_AFTER_PROBES:
+            await asyncio.sleep(PROBE_INTERVAL)
+            silent = silent + 1 if sctp.packets_heard == heard else 0
+            heard = sctp.packets_heard
+            if silent:
+                sctp.probe()
+        self._ended(f"no sign of the peer for {DEAD_AFTER_PROBES * PROBE_INTERVAL:.0f} s")
+
+    def _sctp_error(self) -> HardwireError:
+        if self._sctp is not None and self._sctp.refusal is not None:
+            return WireError(f"the peer sent {self._sctp.refusal}", code="transport-limit")
+        return ConnectionLost("the peer ended the line")
+
+    def _ended(self, reason: str) -> None:
+        if not self._established.done():
+            self._established.set_result(None)
+        elif self._events is not None and not self._told:
+            self._told = True
+            refused = self._sctp is not None and self._sctp.refusal is not None
+            self._events.closed(self._sctp_error() if refused else ConnectionLost(reason))
+
+    # ------------------------------------------------------------------ closing
+
+    async def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                if self._sctp is not None:
+                    await self._sctp.stop()
+                if self._dtls is not None:
+                    await self._dtls.stop()
+                await self._ice.stop()
+                await self._connection.close()
+        except TimeoutError:
+            self._connection.force_close()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""STUN and TURN servers, when the person asked for them. There are no others: nothing is built in.
+
+A STUN server learns this machine's public address and that it is about to talk to somebody. A TURN server also
+carries the (encrypted) line, so it learns the peer's address, and how much is said when. The peer learns, with
+``relay_only``, the TURN server's address instead of ours.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from hardwire.errors import UsageError
+
+_URL: Final = re.compile(
+    r"(?P<scheme>stun|turn|turns):(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?"
+    r"(?:\?transport=(?P<transport>udp|tcp))?"
+)
+_DEFAULT_PORT: Final = {"stun": 3478, "turn": 3478, "turns": 5349}
+_PORT_MAX: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """Where a helper listens.
+
+    Args:
+        host: Name or IP literal, brackets removed.
+        port: 1 to 65 535.
+        transport: What carries the helper's own protocol.
+        tls: Whether that is TLS over TCP.
+    """
+
+    host: str
+    port: int
+    transport: Literal["udp", "tcp"]
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IceServers:
+    """The helpers of one line.
+
+    Args:
+        stun: ``stun:host[:port]`` or nothing (RFC 7064).
+        turn: ``turn:host[:port][?transport=udp|tcp]`` or ``turns:host[:port]``, or nothing (RFC 7065).
+        username: For the TURN server.
+        password: For the TURN server.
+        relay_only: Use and reveal the TURN server's addresses alone.
+
+    Raises:
+        UsageError: A URL that is none, credentials missing, or ``relay_only`` without a TURN server.
+    """
+
+    stun: str | None = None
+    turn: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    relay_only: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.stun_address, self.turn_address
+        if self.relay_only and self.turn is None:
+            raise UsageError(
+                "relay-only needs a TURN server",
+                code="server-missing",
+                hint="add --turn turn:host with its credentials",
+            )
+        if self.turn is not None and not (self.username and self.password):
+            raise UsageError(
+                "a TURN server wants a username and a password", code="server-credentials", hint="ask who runs it"
+            )
+
+    @property
+    def stun_address(self) -> ServerAddress | None:
+        """Where to ask for our public address."""
+        return None if self.stun is None else parse_server(self.stun, "stun")
+
+    @property
+    def turn_address(self) -> ServerAddress | None:
+        """Where to ask for a relay."""
+        return None if self.turn is None else parse_server(self.turn, "turn")
+
+
+def parse_server(url: str, family: Literal["stun", "turn"]) -> ServerAddress:
+    """Read one URL; ``family`` says for which of the two it was given.
+
+    Raises:
+        UsageError: ``server-url``.
+    """
+    match = _URL.fullmatch(url)
+    if match is None or not match["scheme"].startswith(family):
+        raise UsageError(f"{url!r} is no {family} server", code="server-url", hint=f"write it as {family}:host:port")
+    tls = match["scheme"] == "turns"
+    transport: Literal["udp", "tcp"] = "tcp" if tls or match["transport"] == "tcp" else "udp"
+    port = int(match["port"] or _DEFAULT_PORT[match["scheme"]])
+    if not 1 <= port <= _PORT_MAX or (match["transport"] and (tls or family == "stun")):
+        raise UsageError(f"{url!r} cannot be reached", code="server-url", hint=f"write it as {family}:host:port")
+    return ServerAddress(match["host"].strip("[]"), port, transport, tls)
