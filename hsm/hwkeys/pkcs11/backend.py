@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four verbs for tokens: open, generate, list, delete."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pkcs11
+
+from hwkeys.devices import DeviceInfo
+from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, UriError
+from hwkeys.pkcs11 import binding, objects, tokens
+from hwkeys.pkcs11.key import Login, Pkcs11Key
+from hwkeys.pkcs11.modules import Module, default_modules, module_for
+from hwkeys.prompt import Prompter
+from hwkeys.uri import Pkcs11Uri
+
+_ID_OCTETS = 16
+
+
+def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
+    """Find the key; log in when there is somebody to ask, or when nothing can be seen without it."""
+    module, record = tokens.find_token(uri)
+    login = Login(module, record, prompter, uri.object or "the key")
+    try:
+        if login.can_ask:
+            login.ensure()
+        try:
+            pair = module.call(_look, login, uri)
+        except KeyMissing as error:
+            if login.can_ask:
+                raise
+            # Perhaps it shows itself only after the login.
+            raise PinNeeded("the token shows no such key without its PIN") from error
+        public = objects.public_key(pair)
+        if public is None:
+            raise KeyMissing("the token does not show the public half of the key", hint="store it on the token too")
+        key = Pkcs11Key(login, pair, public)
+        if login.can_ask:
+            key.unlock()
+    except BaseException:
+        login.release()
+        raise
+    return key
+
+
+def generate_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
+    """Make a P-256 signing pair; a label or an id must be given, and neither may be taken."""
+    if uri.object is None and uri.id is None:
+        raise UriError("a new key needs a name: object=… or id=… in the URI")
+    module, record = tokens.find_token(uri)
+    login = Login(module, record, prompter, f"the new key {uri.object or ''}".rstrip())
+    try:
+        login.ensure()
+        pair = module.call(_generate, login, uri)
+        public = objects.public_key(pair)
+        if public is None:
+            raise KeyMissing("the token does not show the public half of the key it made")
+        key = Pkcs11Key(login, pair, public)
+        key.unlock()
+    except BaseException:
+        login.release()
+        raise
+    return key
+
+
+def delete_key(uri: Pkcs11Uri, prompter: Prompter | None) -> None:
+    """Delete both halves of exactly one key."""
+    if uri.object is None and uri.id is None:
+        raise UriError("say which key to delete: object=… or id=… in the URI")
+    module, record = tokens.find_token(uri)
+    login = Login(module, record, prompter, f"deleting {uri.object or 'the key'}")
+    try:
+        login.ensure()
+        module.call(_delete, login, uri)
+    finally:
+        login.release()
+
+
+def list_devices(modules: Sequence[Path] | None, on_error: Callable[[HwKeyError], None]) -> list[DeviceInfo]:
+    """All tokens in the modules given, or in the well-known ones, with the keys they show without a PIN."""
+    found: list[DeviceInfo] = []
+    loaded: list[Module] = []
+    try:
+        loaded += default_modules() if modules is None else ()
+    except HwKeyError as error:
+        on_error(error)
+    for path in modules or ():
+        try:
+            loaded.append(module_for(path))
+        except HwKeyError as error:
+            on_error(error)
+    for module in loaded:
+        try:
+            found += module.call(_list)
+        except HwKeyError as error:
+            on_error(error)
+    return found
+
+
+def _look(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
+    attached = login.attach(module)
+    return objects.the_one(objects.pairs(attached.reader, uri), uri, tokens.device_uri(module, login.record))
+
+
+def _generate(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
+    attached = login.attach(module)
+    # The label and the id must each be free: together they would only be free as a pair.
+    for name in (Pkcs11Uri(object=uri.object), Pkcs11Uri(id=uri.id)):
+        if name != Pkcs11Uri() and objects.pairs(attached.reader, name):
+            raise KeyExists(f"there is a key with that name already: {replace(uri, pin_source=None)}")
+    key_id = uri.id or os.urandom(_ID_OCTETS)
+    writer = binding.open_session(login.record, rw=True)
+    try:
+        private, public = binding.generate(writer, label=uri.object or "", key_id=key_id)
+        try:
+            objects.refuse_unprotected(private, just_made=True)
+        except HwKeyError:
+            binding.destroy(private)
+            binding.destroy(public)
+            raise
+    finally:
+        binding.close(writer)
+    return objects.Pair(key_id, uri.object or "", public, private)
+
+
+def _delete(module: Module, login: Login, uri: Pkcs11Uri) -> None:
+    login.attach(module)
+    writer = binding.open_session(login.record, rw=True)
+    try:
+        where = tokens.device_uri(module, login.record)
+        pair = objects.the_one(objects.pairs(writer, uri), uri, where)
+        for half in (pair.private, pair.public):
+            if half is not None:
+                binding.destroy(half)
+    finally:
+        binding.close(writer)
+
+
+def _list(module: Module) -> list[DeviceInfo]:
+    found = []
+    for record in module.library.tokens():
+        where = tokens.device_uri(module, record)
+        attached: pkcs11.Session = binding.open_session(record)
+        try:
+            keys = tuple(objects.key_info(where, pair) for pair in objects.pairs(attached, Pkcs11Uri()))
+        finally:
+            binding.close(attached)
+        found.append(tokens.device_info(module, record, keys))
+    return found

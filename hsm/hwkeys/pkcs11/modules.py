@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vendors' libraries: where they are, which package brings them, and the one worker for each."""
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from hwkeys.errors import ModuleMissing
+from hwkeys.pkcs11.binding import Library
+from hwkeys.pkcs11.session import TokenSessions
+from hwkeys.worker import Worker, worker_for
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_DIRECTORIES = (
+    "/usr/lib/softhsm",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu/softhsm",
+    "/usr/lib/aarch64-linux-gnu/softhsm",
+    "/usr/lib64",
+    "/usr/lib64/pkcs11",
+    "/usr/lib",
+    "/usr/local/lib",
+    "/usr/local/lib/softhsm",
+    "/opt/homebrew/lib",
+    "/opt/homebrew/lib/softhsm",
+)
+_PACKAGES = {
+    "libsofthsm2.so": "softhsm2",
+    "opensc-pkcs11.so": "opensc-pkcs11",
+    "libykcs11.so": "ykcs11",
+    "libykcs11.so.2": "ykcs11",
+}
+
+
+class Module:
+    """One vendor's library in this process: loaded on its own worker thread, kept for ever.
+
+    Args:
+        path: The real path, so that two links to one library do not initialise it twice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.worker: Worker = worker_for(str(path))
+        self.sessions = TokenSessions()
+
+    @cached_property
+    def library(self) -> Library:
+        """The library; only ever asked for on the worker's thread."""
+        return Library(self.path)
+
+    def call(self, function: Callable[Concatenate["Module", _P], _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run ``function(module, …)`` on the worker's thread.
+
+        Raises:
+            ForkRefused: The module was loaded by this process's parent.
+        """
+        return self.worker.call(function, self, *args, **kwargs)
+
+
+_modules: dict[Path, Module] = {}
+_lock = threading.Lock()
+
+
+def module_for(path: Path) -> Module:
+    """The module at a path.
+
+    Raises:
+        ModuleMissing: There is no such file.
+        ForkRefused: It was loaded by this process's parent.
+    """
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        package = _PACKAGES.get(path.name)
+        hint = f"install it: apt-get install {package}" if package else "check module-path in the URI"
+        raise ModuleMissing(f"there is no PKCS#11 module at {path}", hint=hint) from error
+    worker_for(str(real))
+    with _lock:
+        if real not in _modules:
+            _modules[real] = Module(real)
+        return _modules[real]
+
+
+def default_modules() -> tuple[Module, ...]:
+    """The well-known modules that are installed here, each library once.
+
+    Raises:
+        ModuleMissing: None is.
+    """
+    found: dict[Path, None] = {}
+    seen: set[str] = set()
+    for name, package in _PACKAGES.items():
+        for directory in _DIRECTORIES:
+            path = Path(directory, name)
+            if package not in seen and path.exists():
+                found[path.resolve()] = None
+                seen.add(package)
+    if not found:
+        raise ModuleMissing(
+            "no PKCS#11 module is installed",
+            hint="apt-get install opensc-pkcs11 (smart cards), ykcs11 (YubiKey) or softhsm2 (software token), "
+            "or give module-path in the URI",
+        )
+    return tuple(module_for(path) for path in found)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a PIN comes from: a person at a terminal, a file, or the calling program.
+
+The rules this file keeps:
+
+* The person sees which device asks, and what is known of the tries left, *before* typing.
+* Nothing here asks twice by itself. A wrong PIN is an error; asking again is the caller's decision.
+* The last try before a lock-out is spent only after a person, or a program that says so, has agreed to it.
+"""
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hwkeys.devices import DeviceInfo, PinState
+from hwkeys.errors import PinRefused
+
+MAX_PIN_FILE = 1024
+"""Octets; a larger file is not a PIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinRequest:
+    """What is asked for, and by whom.
+
+    Attributes:
+        device: The device that asks, with label, serial, ``pin_state`` and ``tries_left``.
+        key: The name of the key the PIN is for.
+        new: A new PIN is being chosen (a TPM key has its own), rather than an existing one asked for.
+    """
+
+    device: DeviceInfo
+    key: str
+    new: bool = False
+
+    @property
+    def final_try(self) -> bool:
+        """Whether a wrong answer locks the device."""
+        return self.device.pin_state is PinState.FINAL_TRY and not self.new
+
+    def describe(self) -> str:
+        """One line for a person: the device, its serial, what is known of the tries left."""
+        device = self.device
+        words = f'{device.manufacturer} {device.model} "{device.label}"'.strip()
+        if device.serial:
+            words += f", serial {device.serial}"
+        if self.new:
+            return words
+        if device.tries_left is not None:
+            words += f", {device.tries_left} tries left" if device.tries_left != 1 else ", 1 try left"
+        elif device.pin_state is PinState.COUNT_LOW:
+            words += ", a wrong PIN was entered before"
+        if self.final_try:
+            words += ", LAST TRY"
+        return words
+
+
+class Prompter(Protocol):
+    """Answers a device's question. Called on the thread that asked for the key, never on a device's own."""
+
+    def pin(self, request: PinRequest) -> str:
+        """The PIN; for a new TPM key the empty string means "no PIN".
+
+        Raises:
+            PinRefused: The person gave up.
+        """
+        ...
+
+    def confirm_last_try(self, request: PinRequest) -> bool:
+        """Whether the last try before lock-out may be spent. Anything but an explicit yes is False."""
+        ...
+
+
+def ask_pin(prompter: Prompter, request: PinRequest) -> str:
+    """The only way a backend gets a PIN: the last try is asked for first.
+
+    Raises:
+        PinRefused: No PIN, or no leave to spend the last try.
+    """
+    if request.final_try and not prompter.confirm_last_try(request):
+        raise PinRefused(
+            f"one try is left on {request.describe()}, and it was not explicitly allowed",
+            hint="a wrong PIN would lock the device; use a terminal and say yes when asked",
+        )
+    pin = prompter.pin(request)
+    if not pin and not request.new:
+        raise PinRefused("an empty PIN was given")
+    return pin
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackPrompter:
+    """Hands the question to a function of the calling program.
+
+    Args:
+        ask: Gets the request, returns the PIN.
+        allow_last_try: Gets the request, says whether the last try may be spent; never, by default.
+    """
+
+    ask: Callable[[PinRequest], str]
+    allow_last_try: Callable[[PinRequest], bool] | None = None
+
+    def pin(self, request: PinRequest) -> str:
+        """The function's answer."""
+        return self.ask(request)
+
+    def confirm_last_try(self, request: PinRequest) -> bool:
+        """The second function's answer; no, when there is none."""
+        return self.allow_last_try is not None and self.allow_last_try(request)
+
+
+class StaticPrompter:
+    """Gives one PIN that the program already holds; never spends the last try."""
+
+    __slots__ = ("_pin",)
+
+    def __init__(self, pin: str) -> None:
+        self._pin = pin
+
+    def pin(self, request: PinRequest) -> str:  # noqa: ARG002 - the protocol's shape
+        """The PIN it was made with."""
+        return self._pin
+
+    def confirm_last_try(self, request: PinRequest) -> bool:  # noqa: ARG002 - the protocol's shape
+        """Never."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class PinSourcePrompter:
+    """Reads the PIN from a file each time it is asked; never spends the last try.
+
+    Args:
+        path: UTF-8 text of at most MAX_PIN_FILE octets; one final line end is not part of the PIN.
+    """
+
+    path: Path
+
+    def pin(self, request: PinRequest) -> str:  # noqa: ARG002 - the protocol's shape
+        """The file's content.
+
+        Raises:
+            PinRefused: The file cannot be read, or does not hold one line of text.
+        """
+        try:
+            with self.path.open("rb") as file:
+                octets = file.read(MAX_PIN_FILE + 1)
+            text = octets.decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise PinRefused(
+                f"the pin-source {self.path} cannot be read", hint="check that the file exists and that you may read it"
+            ) from error
+        line = text.removesuffix("\n").removesuffix("\r")
+        if len(octets) > MAX_PIN_FILE or "\n" in line or "\0" in line:
+            raise PinRefused(
+                f"the pin-source {self.path} is not one line", hint="the file must hold the PIN and no more"
+            )
+        return line
+
+    def confirm_last_try(self, request: PinRequest) -> bool:  # noqa: ARG002 - the protocol's shape
+        """Never: a file cannot notice that it is wrong."""
+        return False
+
+
+class TerminalPrompter:
+    """Asks the person at the controlling terminal (/dev/tty, so a pipe on standard input is left alone)."""
+
+    def pin(self, request: PinRequest) -> str:
+        """Show the device, then ask without echo; a new PIN is asked for twice.
+
+        Raises:
+            PinRefused: There is no terminal, the person gave up, or the two new PINs differ.
+        """
+        if not request.new:
+            return _hidden(f"{request.describe()}\nPIN for {request.key}: ")
+        first = _hidden(f"{request.describe()}\nnew PIN for {request.key} (empty for none): ")
+        if first != _hidden("the same again: "):
+            raise PinRefused("the two PINs differ", hint="nothing was changed; start again")
+        if not first and not _yes(f"really no PIN? then anybody at this machine can use {request.key}. yes/no: "):
+            raise PinRefused("no PIN was chosen", hint="nothing was changed; start again")
+        return first
+
+    def confirm_last_try(self, request: PinRequest) -> bool:
+        """Show the device and what the last try means; only the whole word "yes" is a yes."""
+        return _yes(f"{request.describe()}\na wrong PIN now locks this device. use the last try? yes/no: ")
+
+
+def _hidden(prompt: str) -> str:
+    if not _terminal():
+        raise PinRefused("there is no terminal to ask for the PIN on", hint="give a pin-source=file:… in the URI")
+    try:
+        return getpass.getpass(prompt)
+    except (EOFError, KeyboardInterrupt) as error:
+        raise PinRefused("no PIN was given") from error
+
+
+def _terminal() -> bool:
+    # getpass would fall back to standard input with a warning and with echo; a PIN is never read that way.
+    try:
+        with Path("/dev/tty").open("rb+", buffering=0):
+            return True
+    except OSError:
+        return False
+
+
+def _yes(question: str) -> bool:
+    try:
+        with Path("/dev/tty").open("wb", buffering=0) as out, Path("/dev/tty").open("rb") as answer:
+            out.write(question.encode())
+            return answer.readline().strip() == b"yes"
+    except (OSError, KeyboardInterrupt):
+        return False

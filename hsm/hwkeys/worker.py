@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One thread per device library, and nothing of a library outside its thread.
+
+Why: a PKCS#11 module is initialised here without locking functions and releases the GIL in every call; eight threads
+inside SoftHSM at once return each other's errors and now and then abort the process. A TPM has three object slots and
+answers one command at a time. So every call into a library goes through the one worker of that library, and a caller
+that is slow at typing a PIN holds nobody up, because questions are asked on the caller's thread.
+
+After a fork the child has a copy of the library's login and of our handles, but not the thread. It is refused.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
+
+from hwkeys.errors import ForkRefused
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class Worker:
+    """A thread that runs one job after the other. It is a daemon: a hung device must not keep a program from ending."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._pid = os.getpid()
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"hwkeys {name}", daemon=True)
+        self._thread.start()
+
+    def call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run on the worker's thread; wait; return or raise what the function does.
+
+        Raises:
+            ForkRefused: This process is a fork of the one that opened the device.
+        """
+        self.refuse_fork()
+        if threading.current_thread() is self._thread:
+            return function(*args, **kwargs)
+        future: Future[_T] = Future()
+        self._jobs.put((future, lambda: function(*args, **kwargs)))
+        return future.result()
+
+    def post(self, function: Callable[[], object]) -> None:
+        """Run on the worker's thread some time, wait for nothing, drop what it returns or raises.
+
+        For clean-up from a finaliser, which may run on any thread at any moment; in a forked child it does nothing.
+        """
+        if os.getpid() == self._pid:
+            self._jobs.put((Future(), function))
+
+    def refuse_fork(self) -> None:
+        """Compare process ids; a forked child has no thread to call.
+
+        Raises:
+            ForkRefused: This process is a fork of the one that opened the device.
+        """
+        if os.getpid() != self._pid:
+            raise ForkRefused("this process is a fork of the one that opened the device")
+
+    def _run(self) -> None:
+        while True:
+            future, job = self._jobs.get()
+            try:
+                result = job()
+            except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            # A result that lingered here would keep a device's object alive until the next job.
+            del future, job
+            result = None
+
+
+_workers: dict[str, Worker] = {}
+_lock = threading.Lock()
+
+
+def worker_for(name: str) -> Worker:
+    """The one worker of this process for a library or a TPM.
+
+    Args:
+        name: A module's real path, or a TCTI string.
+
+    Raises:
+        ForkRefused: The worker is a parent process's.
+    """
+    with _lock:
+        worker = _workers.get(name)
+        if worker is None:
+            worker = _workers[name] = Worker(name)
+    worker.refuse_fork()
+    return worker
+
+
+# A lock held by another thread at the moment of the fork would stay locked in the child for ever.
+os.register_at_fork(
+    before=_lock.acquire,
+    after_in_parent=_lock.release,
+    after_in_child=_lock.release,
+)
