@@ -16,6 +16,7 @@ from hwkeys.devices import DeviceInfo, KeyInfo, PinState
 from hwkeys.errors import (
     Ambiguous,
     DeviceFailed,
+    DeviceFull,
     DeviceMissing,
     ForkRefused,
     HwKeyError,
@@ -42,6 +43,7 @@ __all__ = [
     "Ambiguous",
     "CallbackPrompter",
     "DeviceFailed",
+    "DeviceFull",
     "DeviceInfo",
     "DeviceMissing",
     "EllipticCurveHardwareKey",

@@ -22,6 +22,7 @@
     ├── KeyClosed             the key object was closed by its owner
     ├── Unsupported           this device, or this kind of key, cannot do that
     └── DeviceFailed          the device is there and would not do it
+        └── DeviceFull        it has no room: for another key, object or session
 
 A message is one lower-case sentence without a final full stop; the hint says what to do next. Neither ever
 holds a PIN. The libraries' own exceptions never leave the package.
@@ -62,8 +63,8 @@ class DeviceMissing(HwKeyError):
     """No device answers to the name."""
 
     default_hint = (
-        "insert the token, or check its name; if it is inserted, another program (gpg's scdaemon, for one) may hold it: "
-        "`gpgconf --kill scdaemon` lets go of it"
+        "insert the token, or check its name; if it is inserted, another program (gpg's scdaemon, for one) may hold "
+        "it: `gpgconf --kill scdaemon` lets go of it"
     )
 
 
@@ -176,3 +177,9 @@ class DeviceFailed(HwKeyError):
     """The device is there and failed."""
 
     default_hint = "take the device out, insert it again and repeat; if it stays so, look into its own log"
+
+
+class DeviceFull(DeviceFailed):
+    """The device has no room left."""
+
+    default_hint = "delete a key that is not needed; on a TPM, use /dev/tpmrm0 and flush what a program left behind"

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[0-9a-f]{68}\Z")
 _PKCS11_PATH = ("token", "manufacturer", "serial", "model", "object", "id", "type")
 _PKCS11_QUERY = ("module-path", "pin-source")
 _TPM_PATH = ("file", "handle")
-_TPM_QUERY = ("tcti", "pin-source", "parent", "srk-name")
+_TPM_QUERY = ("tcti", "pin-source", "parent", "srk-name", "auth")
 _REFUSED = {
     "pin-value": "a URI ends up in histories and logs: use pin-source=file:… or a prompter",
     "slot-id": "a slot number is not stable: use the token's serial",
@@ -96,6 +96,7 @@ class TpmUri:
         parent: For a new key: the persistent handle of the storage key to make it under; None for the owner's
             primary key of the standard template.
         srk_name: The Name the storage key must have, 34 octets; for a key file it stands in the file.
+        no_auth: ``auth=none``: the key at the handle has no PIN; nothing else tells, and guessing would cost a try.
     """
 
     file: Path | None = None
@@ -104,6 +105,7 @@ class TpmUri:
     pin_source: Path | None = None
     parent: int | None = None
     srk_name: bytes | None = None
+    no_auth: bool = False
 
     def __str__(self) -> str:
         parts = []
@@ -116,6 +118,7 @@ class TpmUri:
             ("pin-source", _file(self.pin_source)),
             ("parent", None if self.parent is None else f"0x{self.parent:08x}"),
             ("srk-name", None if self.srk_name is None else self.srk_name.hex()),
+            ("auth", "none" if self.no_auth else None),
         )
         return _join("tpm", parts, query)
 
@@ -164,6 +167,8 @@ def _parse_tpm(rest: str) -> TpmUri:
     name = query.get("srk-name")
     if name is not None and not _NAME.match(_text("srk-name", name)):
         raise UriError("srk-name must be 68 lower-case hexadecimal digits")
+    if query.get("auth", b"none") != b"none":
+        raise UriError("auth can only be none", hint="leave it out for a key with a PIN")
     return TpmUri(
         file=_absolute("file", path.get("file")),
         handle=_handle("handle", path.get("handle")),
@@ -171,6 +176,7 @@ def _parse_tpm(rest: str) -> TpmUri:
         pin_source=_pin_source(query.get("pin-source")),
         parent=_handle("parent", query.get("parent")),
         srk_name=None if name is None else bytes.fromhex(name.decode()),
+        no_auth="auth" in query,
     )
 
 

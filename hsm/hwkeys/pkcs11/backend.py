@@ -33,10 +33,7 @@ def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
                 raise
             # Perhaps it shows itself only after the login.
             raise PinNeeded("the token shows no such key without its PIN") from error
-        public = objects.public_key(pair)
-        if public is None:
-            raise KeyMissing("the token does not show the public half of the key", hint="store it on the token too")
-        key = Pkcs11Key(login, pair, public)
+        key = Pkcs11Key(login, pair, objects.need_public_key(pair))
         if login.can_ask:
             key.unlock()
     except BaseException:
@@ -54,10 +51,7 @@ def generate_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
     try:
         login.ensure()
         pair = module.call(_generate, login, uri)
-        public = objects.public_key(pair)
-        if public is None:
-            raise KeyMissing("the token does not show the public half of the key it made")
-        key = Pkcs11Key(login, pair, public)
+        key = Pkcs11Key(login, pair, objects.need_public_key(pair))
         key.unlock()
     except BaseException:
         login.release()

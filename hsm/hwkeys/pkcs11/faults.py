@@ -11,7 +11,16 @@ from contextlib import contextmanager
 
 from pkcs11 import exceptions as p11
 
-from hwkeys.errors import DeviceFailed, HwKeyError, PinLocked, PinNeeded, PinWrong, TokenRemoved, Unsupported
+from hwkeys.errors import (
+    DeviceFailed,
+    DeviceFull,
+    HwKeyError,
+    PinLocked,
+    PinNeeded,
+    PinWrong,
+    TokenRemoved,
+    Unsupported,
+)
 
 REMOVED = (
     p11.DeviceRemoved,
@@ -38,7 +47,7 @@ _MEANING: tuple[tuple[tuple[type[p11.PKCS11Error], ...], Callable[[str, str], Hw
     ),
     (
         (p11.DeviceMemory,),
-        lambda doing, _name: DeviceFailed(f"the token is full while {doing}", hint="delete a key that is not needed"),
+        lambda doing, _name: DeviceFull(f"the token is full while {doing}"),
     ),
     (
         (p11.TokenWriteProtected, p11.SessionReadOnly),

@@ -83,6 +83,19 @@ def public_key(pair: Pair) -> ec.EllipticCurvePublicKey | None:
     return None
 
 
+def need_public_key(pair: Pair) -> ec.EllipticCurvePublicKey:
+    """The public half.
+
+    Raises:
+        KeyMissing: The token does not show it.
+        KeyNotAsAsked: It is on a curve that is not supported, or not on its curve.
+    """
+    found = public_key(pair)
+    if found is None:
+        raise KeyMissing("the token does not show the public half of the key", hint="store it on the token too")
+    return found
+
+
 def decode_point(params: bytes, point: bytes) -> ec.EllipticCurvePublicKey:
     """Read CKA_EC_PARAMS and CKA_EC_POINT.
 

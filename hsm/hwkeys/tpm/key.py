@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A signing key in a TPM.
+
+The TPM cannot be logged in to: each use brings the PIN's proof along. So the PIN is kept here while the key is open,
+and is forgotten when it is closed, or when the TPM refuses it. A PIN is first used without signing (see
+``Tpm.check_pin``), so opening a key tells at once whether the PIN is right and makes no signature.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from cryptography.hazmat.primitives import hashes
+
+from hwkeys.devices import DeviceInfo, PinState
+from hwkeys.errors import KeyClosed, KeyNotAsAsked, PinLocked, PinNeeded, PinRefused, PinWrong, Unsupported
+from hwkeys.key import EllipticCurveHardwareKey
+from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.tpm.binding import Handle, Tpm
+from hwkeys.tpm.public import PublicArea, refuse_unfit
+from hwkeys.tpm.session import Conversation, Place, conversation, key_at
+from hwkeys.tpm.state import TpmState, read_state
+from hwkeys.worker import Worker, worker_for
+
+_T = TypeVar("_T")
+
+MAX_PIN = 32
+"""Octets: a TPM key's authorisation is no longer than its name algorithm's digest."""
+
+
+def worker_of(place: Place) -> Worker:
+    """The worker of the place's TPM."""
+    return worker_for(place.tcti)
+
+
+def probe(place: Place) -> tuple[TpmState, PublicArea, bytes]:
+    """Reach for the key without its PIN. Runs on the worker.
+
+    Returns:
+        The TPM's state, the key's public area, and the Name of the storage key.
+
+    Raises:
+        HwKeyError: The TPM, the storage key or the key is not what it should be.
+    """
+    with Tpm(place.tcti) as tpm:
+        state = read_state(tpm)
+        with conversation(tpm, place.parent, place.storage_name) as talk, key_at(place, talk) as (_handle, area):
+            refuse_unfit(area)
+            return state, area, talk.storage_name
+
+
+def pin_octets(pin: str) -> bytes:
+    """A PIN as the TPM takes it.
+
+    Raises:
+        PinRefused: It is longer than a TPM takes, or ends in a zero octet, which a TPM would drop.
+    """
+    octets = pin.encode()
+    if len(octets) > MAX_PIN or octets.endswith(b"\0"):
+        raise PinRefused(f"a TPM key's PIN has at most {MAX_PIN} octets", hint="choose a shorter one")
+    return octets
+
+
+class TpmKey(EllipticCurveHardwareKey):
+    """Made by ``hwkeys.tpm.backend``; see there."""
+
+    def __init__(self, place: Place, prompter: Prompter | None, *, uri: str, has_pin: bool) -> None:
+        self._worker = worker_of(place)
+        self._state, self._area, name = self._worker.call(probe, place)
+        super().__init__(public_key=self._area.public_key(), uri=uri)
+        # From here on the storage key that was seen first counts, even where nothing had told which it must be.
+        self._place = replace(place, storage_name=name)
+        self._prompter = prompter
+        self._pin: bytes | None = None if has_pin else b""
+        self._closed = False
+        # Held while asking for a PIN, so that two threads do not ask one person twice for one key.
+        self._lock = threading.Lock()
+
+    @property
+    def device(self) -> DeviceInfo:
+        """The TPM as it was seen last."""
+        return self._state.info(self._place.tcti)
+
+    @property
+    def storage_name(self) -> bytes | None:
+        """The Name of the storage key that protects the way to the TPM, 34 octets."""
+        return self._place.storage_name
+
+    def unlock(self) -> None:
+        """Ask for the PIN and prove it to the TPM, without a signature.
+
+        Raises:
+            PinError: No PIN, a wrong one, or a TPM in lock-out.
+            DeviceMissing: The TPM is gone.
+        """
+        self._unlocked()
+
+    def close(self) -> None:
+        """Forget the PIN. Nothing is in the TPM between two uses."""
+        with self._lock:
+            self._closed = True
+            self._pin = None
+
+    def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
+        if not isinstance(algorithm, hashes.SHA256):
+            raise Unsupported("a P-256 TPM key signs SHA-256 only")
+        pin = self._unlocked()
+        return self._use(pin, lambda talk, key: talk.tpm.sign(key, talk.session, digest))
+
+    def _unlocked(self) -> bytes:
+        with self._lock:
+            if self._closed:
+                raise KeyClosed("the key was closed")
+            self._worker.refuse_fork()
+            if self._pin is None:
+                self._pin = self._ask()
+            return self._pin
+
+    def _ask(self) -> bytes:
+        self._state = self._worker.call(_read, self._place.tcti)
+        request = PinRequest(device=self._state.info(self._place.tcti), key=self._uri)
+        if self._state.pin_state is PinState.LOCKED:
+            raise self._state.locked()
+        if self._prompter is None:
+            raise PinNeeded(f"a PIN is needed for {request.describe()}")
+        pin = pin_octets(ask_pin(self._prompter, request))
+        self._use(pin, lambda talk, key: talk.tpm.check_pin(key, talk.session), last_try_allowed=request.final_try)
+        return pin
+
+    def _use(
+        self, pin: bytes, action: Callable[[Conversation, Handle], _T], *, last_try_allowed: bool | None = None
+    ) -> _T:
+        try:
+            return self._worker.call(self._run, pin, action, last_try_allowed=last_try_allowed)
+        except (PinWrong, PinLocked):
+            self._pin = None if self._pin else self._pin
+            raise
+
+    def _run(self, pin: bytes, action: Callable[[Conversation, Handle], _T], *, last_try_allowed: bool | None) -> _T:
+        with Tpm(self._place.tcti) as tpm:
+            self._state = read_state(tpm)
+            self._refuse_unspendable(pin, last_try_allowed=last_try_allowed)
+            try:
+                with (
+                    conversation(tpm, self._place.parent, self._place.storage_name) as talk,
+                    key_at(self._place, talk) as (key, area),
+                ):
+                    if area != self._area:
+                        raise KeyNotAsAsked("another key has taken the place of the one that was opened")
+                    tpm.authorise(key, pin)
+                    return action(talk, key)
+            except (PinWrong, PinLocked) as error:
+                self._state = read_state(tpm)
+                raise self._refusal() from error
+
+    def _refuse_unspendable(self, pin: bytes, *, last_try_allowed: bool | None) -> None:
+        # None: this very PIN was right before. Without a PIN there is nothing to spend, and the TPM does not count.
+        if not pin:
+            return
+        if self._state.pin_state is PinState.LOCKED:
+            raise self._state.locked()
+        if self._state.pin_state is PinState.FINAL_TRY and last_try_allowed is False:
+            raise PinRefused("one try is left on the TPM, and it was not explicitly allowed")
+
+    def _refusal(self) -> PinLocked | PinWrong:
+        if self._state.pin_state is PinState.LOCKED:
+            return self._state.locked()
+        left = self._state.tries_left
+        return PinWrong(
+            f"the TPM refused the PIN: {left} {'try is' if left == 1 else 'tries are'} left for all keys of this TPM",
+            tries_left=left,
+            final_try=left == 1,
+            hint=f"one more is forgiven every {self._state.interval} s" if self._state.interval else None,
+        )
+
+
+def _read(tcti: str) -> TpmState:
+    with Tpm(tcti) as tpm:
+        return read_state(tpm)
