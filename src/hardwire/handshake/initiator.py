@@ -77,6 +77,7 @@ class Initiator(Handshake):
         expected = Expected(
             Role.RESPONDER, session.keys.responder, session.th2c, session.th2c, self._leaf.spki, session.contact
         )
+        del session.key_pair, session.inv_secret, session.contacts  # the person may take minutes; these wait for nobody
         plaintext, presented = responder_proof(m2.sealed, expected)
         session.th2 = digest(session.th2c, plaintext)
         self._present(presented)

@@ -53,6 +53,7 @@ class Responder(Handshake):
         session.opening = M2(ciphertext, bare.nonce, tag, b"")
         session.th2c = digest(th1, bare.clear, tag)
         session.keys = handshake_keys(handshake_secret(es, session.th0, shared), session.th2c)
+        del session.inv_secret, session.contacts  # the device may take minutes; these wait for nobody
         self._ask_signature()
 
     def _on_signature(self, signature: bytes) -> None:
