@@ -97,3 +97,6 @@ def parse_server(url: str, family: Literal["stun", "turn"]) -> ServerAddress:
     if not 1 <= port <= _PORT_MAX or (match["transport"] and (tls or family == "stun")):
         raise UsageError(f"{url!r} cannot be reached", code="server-url", hint=f"write it as {family}:host:port")
     return ServerAddress(match["host"].strip("[]"), port, transport, tls)
+
+
+NO_SERVERS: Final = IceServers()

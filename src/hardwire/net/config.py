@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything one line is made from, in one frozen value."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from hardwire.certs import GatedCertificate, VerifiedIdentity
+from hardwire.channel import DEFAULT_LIMITS, Limits
+from hardwire.handshake import NO_SECRETS, ContactSecrets, Credential, Entropy, Role, SignatureScheme
+from hardwire.net.invite import DEFAULT_LIFE
+from hardwire.net.servers import NO_SERVERS, IceServers
+
+Sign = Callable[[bytes, SignatureScheme], Awaitable[bytes]]
+"""Sign these octets with the key of the own leaf, off the event loop; raise a LocalError when the device will not."""
+
+Verify = Callable[[Credential, GatedCertificate, Role], Awaitable[VerifiedIdentity]]
+"""Decide about the peer, perhaps by asking a person; raise to reject. The role is this side's own."""
+
+
+class Stage(Enum):
+    """Where the opening of a line stands, for whoever shows it to a person."""
+
+    CONNECTING = "connecting"
+    SECURING = "securing"
+    SIGNING = "signing"
+    VERIFYING = "verifying"
+    WAITING = "waiting"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Two clocks, for two questions.
+
+    Args:
+        monotonic: Seconds that only grow, for timers.
+        wall: Unix seconds, for the expiry of invites.
+    """
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+SYSTEM_CLOCK: Final = Clock()
+
+
+def _show_nothing(_stage: Stage) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class LineConfig:
+    """How this side opens a line. Sign and verify are asked once each, and both may take as long as a person does.
+
+    Args:
+        credential: What this side shows.
+        sign: The one signature.
+        verify: The decision about the peer.
+        entropy: Fresh random octets.
+        servers: STUN and TURN, if the person asked for any.
+        loopback: Both ends are on this machine: use and reveal its loopback addresses, and no others.
+        life: Seconds until an offer made here expires, at most 24 hours.
+        contacts: Secrets of earlier meetings.
+        scheme: For an RSA key whose device lacks PSS.
+        limits: Those of the open line.
+        clock: Time.
+        on_stage: Told, on the event loop, how far the opening has come.
+    """
+
+    credential: Credential
+    sign: Sign = field(repr=False)
+    verify: Verify = field(repr=False)
+    entropy: Entropy = field(repr=False)
+    servers: IceServers = NO_SERVERS
+    loopback: bool = False
+    life: int = DEFAULT_LIFE
+    contacts: ContactSecrets = NO_SECRETS
+    scheme: SignatureScheme | None = None
+    limits: Limits = DEFAULT_LIMITS
+    clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
+    on_stage: Callable[[Stage], None] = field(default=_show_nothing, repr=False)

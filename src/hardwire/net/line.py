@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An open line: drives one :class:`~hardwire.channel.SecureChannel` over one link.
+
+::
+
+    async for event in line: ...        ends after LineClosed or LineFailed
+    line.send_chat("hello")             verbs of the channel, by the same names and without the clock
+    await line.close()                  flushes, says goodbye, gives everything back; at most CLOSE_TIMEOUT
+
+The channel is driven within the call that brought the octets: a message that comes in is opened, answered and its
+event queued before the event loop turns. There is no task; one timer serves all of the channel's timeouts.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+from hardwire.channel import CHANNELS, CloseReason, Event, LineClosed, LineFailed, SecureChannel, StopReason
+from hardwire.errors import ConnectionLost, HardwireError, PeerError
+from hardwire.handshake import HandshakeDone
+from hardwire.net.config import LineConfig
+from hardwire.net.inbox import Inbox
+from hardwire.net.rtc import RtcLink
+
+FLUSH_TIMEOUT: Final = 1.5
+MAX_EVENTS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long the opening took, in milliseconds.
+
+    Args:
+        open_ms: From the answer taken (offerer) or the knocking begun (answerer, who waits for a person there) to both
+            channels open.
+        handshake_ms: From there to the end of HBI/1, with everybody's devices and people.
+        asked_ms: The part of it that this side's device and person took.
+    """
+
+    open_ms: float
+    handshake_ms: float
+    asked_ms: float
+
+
+class Line:
+    """Made by :mod:`hardwire.net.pending` when the handshake is done.
+
+    Attributes:
+        done: The proof: who the peer is, the short authentication string, secrets for the next meeting.
+        timings: Of the opening.
+    """
+
+    timings: Timings
+
+    def __init__(self, done: HandshakeDone, link: RtcLink, inbox: Inbox, config: LineConfig) -> None:
+        self.done = done
+        self._link = link
+        self._now = config.clock.monotonic
+        self._events: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._over = False
+        self._pumping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._closing: asyncio.Task[None] | None = None
+        self._channel = SecureChannel(done, entropy=config.entropy, now=self._now(), limits=config.limits)
+        inbox.attach(self, CHANNELS)
+        self._pump()
+
+    # ------------------------------------------------------------------ events
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._over:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._events.popleft()
+
+    # ------------------------------------------------------------------ verbs of the channel
+
+    def send_chat(self, text: str) -> bytes:
+        """Send a message; its 16-octet id comes back in ``ChatDelivered``."""
+        identifier = self._channel.send_chat(text, self._now())
+        self._pump()
+        return identifier
+
+    def send_verification(self, *, matched: bool) -> None:
+        """Tell the peer what this side's person found when comparing the strings."""
+        self._channel.send_verification(matched=matched, now=self._now())
+        self._pump()
+
+    def offer_file(self, name: str, size: int, sha256: bytes) -> int:
+        """Offer a file; the number of the transfer."""
+        transfer = self._channel.offer_file(name, size, sha256, self._now())
+        self._pump()
+        return transfer
+
+    def accept_file(self, transfer: int) -> None:
+        """Let the file come."""
+        self._channel.accept_file(transfer, self._now())
+        self._pump()
+
+    def decline_file(self, transfer: int, reason: StopReason) -> None:
+        """Refuse an offered file."""
+        self._channel.decline_file(transfer, reason, self._now())
+        self._pump()
+
+    def cancel_file(self, transfer: int, reason: StopReason) -> None:
+        """Give a transfer up, in either direction."""
+        self._channel.cancel_file(transfer, reason, self._now())
+        self._pump()
+
+    def chunk_room(self, transfer: int) -> int:
+        """Octets of the next chunk, exactly that many; when 0, wait for ``FileWindow``, or it was all."""
+        return self._channel.chunk_room(transfer)
+
+    def send_chunk(self, transfer: int, data: bytes) -> None:
+        """Send the next octets of an accepted file, as many as :meth:`chunk_room` said."""
+        self._channel.send_chunk(transfer, data, self._now())
+        self._pump()
+
+    def acknowledge_written(self, transfer: int, offset: int) -> None:
+        """Everything before ``offset`` is on the disk: the peer may send more."""
+        self._channel.acknowledge_written(transfer, offset, self._now())
+        self._pump()
+
+    def confirm_file(self, transfer: int, *, ok: bool) -> None:
+        """Say whether the hash of the whole file is the offered one."""
+        self._channel.confirm_file(transfer, ok=ok, now=self._now())
+        self._pump()
+
+    @property
+    def peer_confirmed(self) -> bool:
+        """Whether a frame of the peer has arrived: it finished the same handshake."""
+        return self._channel.peer_confirmed
+
+    @property
+    def unacknowledged(self) -> tuple[tuple[bytes, str], ...]:
+        """Identifier and text of the messages that the peer's device has not confirmed, also after the end."""
+        return self._channel.unacknowledged
+
+    # ------------------------------------------------------------------ ending
+
+    async def close(self, reason: CloseReason = CloseReason.NORMAL) -> None:
+        """Say goodbye and give everything back. Any number of times; the events still end with ``LineClosed``.
+
+        The goodbye is waited for until the peer's machine has it, at most :data:`FLUSH_TIMEOUT`; with the link's own
+        bound the whole takes at most 3.5 s with a dead peer and some milliseconds with a live one.
+        """
+        if not self._over:
+            self._channel.close(self._now(), reason)
+            self._pump()
+        await self._shut()
+
+    async def abort(self, error: HardwireError) -> None:
+        """End it without a word, because of ``error``, which becomes the line's last event."""
+        if not self._over:
+            self._channel.abort(error)
+            self._pump()
+        await self._shut()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------------ what the link tells
+
+    def message(self, channel: int, data: bytes) -> None:
+        """One frame of the peer."""
+        if not self._over:
+            self._channel.receive_data(channel, data, self._now())
+            self._pump()
+
+    def writable(self) -> None:
+        """The link's queue is short again: more frames may be sealed."""
+        self._pump()
+
+    def closed(self, error: HardwireError) -> None:
+        """The link ended; without a close frame that is a cut."""
+        if not self._over:
+            self._channel.abort(error)
+            self._pump()
+
+    # ------------------------------------------------------------------ the pump
+
+    def _pump(self) -> None:
+        """Events out, frames out, timer set. A verb called from within is served by the loop that is running."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._take_events() or self._send_frames():
+                pass
+        finally:
+            self._pumping = False
+        self._set_timer()
+
+    def _take_events(self) -> bool:
+        taken = False
+        while not self._over and (event := self._channel.next_event()) is not None:
+            taken = True
+            self._events.append(event)
+            self._arrived.set()
+            if isinstance(event, (LineClosed, LineFailed)):
+                self._end(silently=isinstance(event, LineFailed))
+            elif len(self._events) > MAX_EVENTS:
+                self._channel.abort(PeerError("the peer sends faster than anybody here reads", code="flood"))
+        return taken
+
+    def _send_frames(self, *, all_of_them: bool = False) -> bool:
+        sent = False
+        while (all_of_them or self._link.may_send) and (frame := self._channel.data_to_send()) is not None:
+            sent = True
+            try:
+                self._link.send(*frame)
+            except ConnectionLost as error:
+                self.closed(error)
+                break
+        return sent
+
+    def _set_timer(self) -> None:
+        """Deadlines move out with every frame: the timer is left to fire early, and then set anew."""
+        deadline = None if self._over else self._channel.next_timeout()
+        if self._timer is not None and (deadline is None or deadline < self._timer_at):
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and deadline is not None:
+            self._timer_at = deadline
+            delay = max(0.0, deadline - self._now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._time_out)
+
+    def _time_out(self) -> None:
+        self._timer = None
+        self._channel.handle_timeout(self._now())
+        self._pump()
+
+    def _end(self, *, silently: bool) -> None:
+        """The last event is there: let go of the link, in a task of our own."""
+        self._over = True
+        if not silently:
+            self._send_frames(all_of_them=True)
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._give_back(flush=not silently), name="hardwire line close")
+
+    async def _give_back(self, *, flush: bool) -> None:
+        if flush:
+            await self._link.flush(within=FLUSH_TIMEOUT)
+        await self._link.close()
+
+    async def _shut(self) -> None:
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
