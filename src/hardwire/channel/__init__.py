@@ -1,2 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hardwire/channel."""
+"""The line after the handshake: records, ratchet, rekey, chat and files (docs/protocol.md §14).
+
+:class:`SecureChannel` is the only machine here that a driver needs; it cannot be built without a finished handshake.
+"""
+
+from hardwire.channel.channel import SecureChannel
+from hardwire.channel.events import (
+    ChatDelivered,
+    ChatReceived,
+    EpochAdvanced,
+    Event,
+    FileAccepted,
+    FileCancelled,
+    FileChunk,
+    FileComplete,
+    FileDeclined,
+    FileDone,
+    FileOffered,
+    FileProgress,
+    FileWindow,
+    LineClosed,
+    LineFailed,
+    PeerConfirmed,
+    PeerVerified,
+)
+from hardwire.channel.limits import DEFAULT_LIMITS, Limits
+from hardwire.channel.messages import CHUNK_SIZE, FILE_SIZE_MAX, NAME_MAX, TEXT_MAX, CloseReason, StopReason
+from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL
+from hardwire.channel.records import FRAME_MAX
+
+__all__ = [
+    "BULK",
+    "CHANNELS",
+    "CHUNK_SIZE",
+    "CONTROL",
+    "DEFAULT_LIMITS",
+    "FILE_SIZE_MAX",
+    "FRAME_MAX",
+    "NAME_MAX",
+    "TEXT_MAX",
+    "ChatDelivered",
+    "ChatReceived",
+    "CloseReason",
+    "EpochAdvanced",
+    "Event",
+    "FileAccepted",
+    "FileCancelled",
+    "FileChunk",
+    "FileComplete",
+    "FileDeclined",
+    "FileDone",
+    "FileOffered",
+    "FileProgress",
+    "FileWindow",
+    "Limits",
+    "LineClosed",
+    "LineFailed",
+    "PeerConfirmed",
+    "PeerVerified",
+    "SecureChannel",
+    "StopReason",
+]

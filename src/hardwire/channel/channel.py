@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The open line: one pure machine over a finished handshake (protocol.md §14).
+
+Octets, calls and the time go in; events and frames come out. After every call, take events with ``next_event`` and
+frames with ``data_to_send`` until both give None, and call ``handle_timeout`` when ``next_timeout`` has come.
+
+Nothing the peer sends raises here: it becomes an event, or the line dies. A dead line has erased its keys, says nothing
+to the peer, ignores whatever comes in, and gave its reason in the one :class:`LineFailed`. Only this side's own calls
+raise: :class:`~hardwire.errors.Misuse` for what is never right, ``ConnectionLost`` when the line is over already.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from hardwire.channel import messages
+from hardwire.channel.events import (
+    ChatDelivered,
+    ChatReceived,
+    EpochAdvanced,
+    Event,
+    LineClosed,
+    LineFailed,
+    PeerConfirmed,
+    PeerVerified,
+)
+from hardwire.channel.limits import DEFAULT_LIMITS, Limits
+from hardwire.channel.messages import CRITICAL, Chat, CloseReason, FileControl, Kind, StopReason
+from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL, Epoch
+from hardwire.channel.records import Record, RecordLayer
+from hardwire.channel.rekey import Rekey
+from hardwire.channel.transfer import Transfers
+from hardwire.errors import (
+    ConnectionLost,
+    HandshakeRefused,
+    HardwireError,
+    LineTimeout,
+    LocalError,
+    Misuse,
+    PeerError,
+    RecordRefused,
+    WireError,
+)
+from hardwire.handshake.events import HandshakeDone, Role
+from hardwire.handshake.kem import Entropy, Kem, XWing
+
+CHAT_IDS_KEPT: Final = 1024
+"""How many ids of received chat messages are kept to tell a repeated one."""
+
+_ON_ANY_CHANNEL: Final = frozenset({Kind.DUMMY, Kind.REKEY_FIN})
+_ON_BULK: Final = frozenset({Kind.CHUNK}) | _ON_ANY_CHANNEL
+
+
+class SecureChannel:
+    """A line between two parties who proved themselves.
+
+    Args:
+        done: The proof that they did.
+        entropy: Randomness for message ids and rekeys.
+        now: Monotonic seconds, as in every verb.
+        limits: The protocol's numbers, unless a test needs others.
+        kem: X-Wing, unless a test needs a recorded one.
+    """
+
+    def __init__(
+        self,
+        done: HandshakeDone,
+        *,
+        entropy: Entropy,
+        now: float,
+        limits: Limits = DEFAULT_LIMITS,
+        kem: Kem | None = None,
+    ) -> None:
+        self._limits = limits
+        self._entropy = entropy
+        self._events: deque[Event] = deque()
+        self._queues: dict[int, deque[bytes]] = {channel: deque() for channel in CHANNELS}
+        self._bulk_octets = 0
+        self._over = False
+        self._peer_confirmed = False
+        self._unacknowledged: OrderedDict[bytes, str] = OrderedDict()
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._life_end = now + limits.life
+        self._last_heard = now
+        # The initiator speaks at once: its first frame confirms the contact secret at the responder.
+        self._keepalive_at = now if done.role is Role.INITIATOR else now + limits.keepalive
+        self._now = now
+        epoch = Epoch(0, done.epoch_secret)
+        self._records = RecordLayer(done.role, epoch)
+        self._rekey = Rekey(
+            done.role,
+            epoch,
+            self._records,
+            kem=kem or XWing(),
+            entropy=entropy,
+            limits=limits,
+            now=now,
+            send=self._send,
+            advanced=lambda number: self._events.append(EpochAdvanced(number)),
+        )
+        self._transfers = Transfers(done.role, limits, emit=self._events.append, send=self._send_control)
+        self._handlers: dict[int, Callable[[bytes], None]] = {
+            Kind.CHAT: self._on_chat,
+            Kind.FILE: lambda payload: self._transfers.on_control(messages.decode_file_control(payload)),
+            Kind.CHUNK: lambda payload: self._transfers.on_chunk(messages.decode_chunk(payload)),
+            Kind.ACK: self._on_ack,
+            Kind.KEEPALIVE: messages.decode_empty,
+            Kind.DUMMY: messages.decode_empty,
+            Kind.VERIFICATION: lambda payload: self._events.append(PeerVerified(messages.decode_verification(payload))),
+            Kind.CLOSE: lambda payload: self._finish(messages.decode_close(payload), by_peer=True),
+            Kind.REKEY_INIT: lambda payload: self._rekey.on_init(messages.decode_rekey_init(payload), self._now),
+            Kind.REKEY_ACK: lambda payload: self._rekey.on_ack(messages.decode_rekey_ack(payload), self._now),
+            Kind.REKEY_FIN: messages.decode_empty,
+            Kind.REKEY_REQUEST: self._on_request,
+        }
+
+    # The verbs every machine has.
+
+    def receive_data(self, channel: int, data: bytes, now: float) -> None:
+        """Take one message that came in on a data channel. Never raises for what the peer does."""
+        if self._over:
+            return
+        self._now = now
+        try:
+            record = self._records.open(channel, data)
+            self._rekey.meter.count(record.kind, len(data), now)
+            self._rekey.meter.check(now)
+            self._last_heard = now
+            self._confirm_peer()
+            self._rekey.arrived(channel, record, now)
+            self._dispatch(channel, record)
+            if not self._over:
+                self._rekey.tick(now)
+        except HandshakeRefused as error:
+            # The KEM speaks as the handshake does; here it is a record that was refused.
+            self._fail(RecordRefused(error.message, code="rekey-kem"))
+        except (PeerError, LineTimeout) as error:
+            self._fail(error)
+
+    def next_event(self) -> Event | None:
+        """What happened next, in order; None when there is nothing more."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> tuple[int, bytes] | None:
+        """(channel, frame) to be sent as one message; channel 0 goes first. None when there is nothing more."""
+        if self._queues[CONTROL]:
+            return CONTROL, self._queues[CONTROL].popleft()
+        if not self._queues[BULK]:
+            return None
+        frame = self._queues[BULK].popleft()
+        was_full = self._queue_full
+        self._bulk_octets -= len(frame)
+        if was_full and not self._queue_full:
+            self._transfers.wake()
+        return BULK, frame
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` is due, in monotonic seconds; None when the line is over."""
+        if self._over:
+            return None
+        times = [self._life_end, self._keepalive_at, self._last_heard + self._limits.silence]
+        rekey = self._rekey.next_timeout()
+        return min(times if rekey is None else [*times, rekey])
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due by ``now``; calling early or twice does no harm."""
+        if self._over:
+            return
+        if now >= self._life_end:
+            self.close(now, CloseReason.LIFE)
+            return
+        if now >= self._last_heard + self._limits.silence:
+            self._fail(ConnectionLost("nothing was heard from the peer any more", code="peer-silent"))
+            return
+        self._now = now
+        try:
+            self._rekey.tick(now)
+            if now >= self._keepalive_at:
+                self._send(CONTROL, Kind.KEEPALIVE)
+        except (PeerError, LineTimeout) as error:
+            self._fail(error)
+
+    # Talk.
+
+    def send_chat(self, text: str, now: float, *, message_id: bytes | None = None) -> bytes:
+        """Send a chat message of 1 to 16 000 octets of UTF-8.
+
+        Args:
+            text: What to say.
+            now: Monotonic seconds.
+            message_id: The id of a message that an earlier line did not deliver; a new one is drawn otherwise.
+
+        Returns:
+            The 16-octet id that :class:`ChatDelivered` will name.
+
+        Raises:
+            Misuse: for an empty or longer text, or an id that is on its way already.
+            LocalError: ``chat-backlog``, when the peer acknowledges nothing.
+        """
+        with self._verb(now):
+            if len(self._unacknowledged) >= self._limits.chats:
+                raise LocalError(
+                    f"{len(self._unacknowledged)} messages wait to be delivered",
+                    code="chat-backlog",
+                    hint="wait until the peer's device answers",
+                )
+            chat = Chat(message_id or self._entropy.octets(messages.CHAT_ID_SIZE), text)
+            if chat.id in self._unacknowledged:
+                raise Misuse("a message of this id is on its way already")
+            self._unacknowledged[chat.id] = text
+            self._send(CONTROL, Kind.CHAT, chat.encode())
+            return chat.id
+
+    def send_verification(self, *, matched: bool, now: float) -> None:
+        """Tell the peer what the person here said about the strings."""
+        with self._verb(now):
+            self._send(CONTROL, Kind.VERIFICATION, bytes([matched]))
+
+    # Files: see transfer.py for the states, and messages.py for what may be offered.
+
+    def offer_file(self, name: str, size: int, sha256: bytes, now: float) -> int:
+        """Offer a file; the number of the transfer. Raises Misuse or LocalError ``too-many-transfers``."""
+        with self._verb(now):
+            return self._transfers.offer(name, size, sha256)
+
+    def accept_file(self, transfer: int, now: float) -> None:
+        """Take an offered file. Raises TransferIncomplete ``transfer-over`` when the peer withdrew it meanwhile."""
+        with self._verb(now):
+            self._transfers.accept(transfer)
+
+    def decline_file(self, transfer: int, reason: StopReason, now: float) -> None:
+        """Refuse an offered file."""
+        with self._verb(now):
+            self._transfers.decline(transfer, reason)
+
+    def cancel_file(self, transfer: int, reason: StopReason, now: float) -> None:
+        """Give a transfer up, as sender or receiver."""
+        with self._verb(now):
+            self._transfers.cancel(transfer, reason)
+
+    def chunk_room(self, transfer: int) -> int:
+        """Octets of the next chunk that may be sent now: exactly that many. 0: wait for FileWindow, or it is all."""
+        return 0 if self._over else self._transfers.room(transfer, queue_full=self._queue_full)
+
+    def send_chunk(self, transfer: int, data: bytes, now: float) -> None:
+        """Send the next ``chunk_room`` octets. Raises TransferIncomplete ``transfer-over`` or Misuse."""
+        with self._verb(now):
+            offset = self._transfers.sending(transfer, data, queue_full=self._queue_full)
+            self._send(BULK, Kind.CHUNK, messages.chunk_head(transfer, offset), data)
+
+    def acknowledge_written(self, transfer: int, offset: int, now: float) -> None:
+        """The first ``offset`` octets are on disk: the peer may send more."""
+        with self._verb(now):
+            self._transfers.written(transfer, offset)
+
+    def confirm_file(self, transfer: int, *, ok: bool, now: float) -> None:
+        """After FileDone: whether the hash was right. Raises TransferIncomplete ``transfer-over`` or Misuse."""
+        with self._verb(now):
+            self._transfers.confirm(transfer, ok=ok)
+
+    # The line itself.
+
+    def request_rekey(self, now: float) -> None:
+        """Change the keys soon; they change by themselves as well."""
+        with self._verb(now):
+            self._rekey.request(now)
+
+    def close(self, now: float, reason: CloseReason = CloseReason.NORMAL) -> None:
+        """End the line properly: flush ``data_to_send``, then close the connection. Nothing when it is over."""
+        if self._over:
+            return
+        self._now = now
+        try:
+            self._send(CONTROL, Kind.CLOSE, bytes([reason]))
+        except PeerError as error:
+            self._fail(error)
+            return
+        self._finish(reason, by_peer=False)
+
+    def abort(self, error: HardwireError) -> None:
+        """End the line at once, without a word to the peer. Nothing when it is over."""
+        self._fail(error)
+
+    def path_lost(self) -> None:
+        """The connection is gone: an abrupt end, unless a close frame was sent or received before."""
+        self._fail(ConnectionLost("the connection ended without a goodbye"))
+
+    @property
+    def peer_confirmed(self) -> bool:
+        """Whether a valid frame of the peer has arrived (protocol.md §13)."""
+        return self._peer_confirmed
+
+    @property
+    def unacknowledged(self) -> tuple[tuple[bytes, str], ...]:
+        """(id, text) of the chat messages the peer has not acknowledged, in order; also when the line is over."""
+        return tuple(self._unacknowledged.items())
+
+    # Inside.
+
+    def _dispatch(self, channel: int, record: Record) -> None:
+        try:
+            kind = Kind(record.kind)
+        except ValueError as error:
+            if record.kind >= CRITICAL:
+                raise RecordRefused(f"a record of unknown kind 0x{record.kind:02x}", code="record-kind") from error
+            return
+        allowed = kind in _ON_BULK if channel == BULK else kind != Kind.CHUNK
+        if not allowed:
+            raise RecordRefused(f"{kind.name.lower()} does not belong on channel {channel}", code="record-kind")
+        self._handlers[kind](record.payload)
+
+    def _confirm_peer(self) -> None:
+        if not self._peer_confirmed:
+            self._peer_confirmed = True
+            self._events.append(PeerConfirmed())
+
+    def _on_chat(self, payload: bytes) -> None:
+        chat = messages.decode_chat(payload)
+        self._send(CONTROL, Kind.ACK, chat.id)
+        if chat.id in self._seen:
+            return
+        self._seen[chat.id] = None
+        if len(self._seen) > CHAT_IDS_KEPT:
+            self._seen.popitem(last=False)
+        self._events.append(ChatReceived(chat.id, chat.text))
+
+    def _on_ack(self, payload: bytes) -> None:
+        message_id = messages.decode_ack(payload)
+        if self._unacknowledged.pop(message_id, None) is None:
+            raise WireError("the peer acknowledged a message that is not on its way")
+        self._events.append(ChatDelivered(message_id))
+
+    def _on_request(self, payload: bytes) -> None:
+        messages.decode_empty(payload)
+        self._rekey.on_request(self._now)
+
+    @property
+    def _queue_full(self) -> bool:
+        return self._bulk_octets >= self._limits.queue
+
+    @contextmanager
+    def _verb(self, now: float) -> Iterator[None]:
+        """One call of this side's: refused when the line is over, and followed by the rekey it may have made due."""
+        if self._over:
+            raise ConnectionLost("the line is over", code="line-over")
+        self._now = now
+        try:
+            yield
+            self._rekey.tick(now)
+        except (PeerError, LineTimeout) as error:
+            self._fail(error)
+            raise ConnectionLost("the line is over", code="line-over") from error
+
+    def _send(self, channel: int, kind: int, *parts: bytes) -> None:
+        self._rekey.meter.check(self._now)
+        frame = self._records.seal(channel, kind, *parts)
+        self._rekey.meter.count(kind, len(frame), self._now)
+        self._queues[channel].append(frame)
+        if channel == BULK:
+            self._bulk_octets += len(frame)
+        self._keepalive_at = self._now + self._limits.keepalive
+
+    def _send_control(self, control: FileControl) -> None:
+        self._send(CONTROL, Kind.FILE, control.encode())
+
+    def _finish(self, reason: CloseReason, *, by_peer: bool) -> None:
+        self._end(LineClosed(reason, by_peer), keep=() if by_peer else (CONTROL,))
+
+    def _fail(self, error: HardwireError) -> None:
+        if not self._over:
+            self._end(LineFailed(error), keep=())
+
+    def _end(self, event: Event, *, keep: tuple[int, ...]) -> None:
+        """Erase the keys and what need not be sent any more; ``keep`` names the queues that are still flushed."""
+        self._over = True
+        self._records.erase()
+        self._rekey.erase()
+        for channel in CHANNELS:
+            if channel not in keep:
+                self._queues[channel].clear()
+        self._events.append(event)
