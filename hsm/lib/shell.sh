@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# `up.sh shell alice|bob [-- COMMAND…]`: a shell in which hardwire finds one software token and nothing else.
+# What hardwire looks at: HARDWIRE_HOME, SOFTHSM2_CONF, HARDWIRE_TCTI.
+
+tpm_socket=''
+
+start_shell() {
+    local name=${1:-alice} directory status=0
+    [[ $name == alice || $name == bob ]] || usage_error "there are two try-out shells, alice and bob; not '$name'"
+    [[ $# -eq 0 ]] || shift
+    [[ ${1:-} != -- ]] || shift
+    prepare run
+    directory=$state/shell/$name
+    mkdir -p -- "$directory/home"
+    chmod 0700 -- "$state/shell" "$directory" "$directory/home"
+    keep_pin "$directory"
+    export HARDWIRE_HOME=$directory/home HARDWIRE_TCTI=none
+    hold_token "$name" "$directory"
+    introduce "$name" "$directory"
+    doing="the shell of $name"
+    run_shell "$name" "$directory" "$@" || status=$?
+    exit "$status"
+}
+
+# Every shell of one name holds a shared lock; the one that gets it alone at the end is the last, and tidies up.
+# The exclusive lock while starting keeps two first shells from starting two TPMs.
+hold_token() {
+    local name=$1 directory=$2
+    exec {users}>>"$directory/users.lock"
+    exec {starting}>>"$directory/starting.lock"
+    flock "$starting"
+    if [[ $name == alice ]]; then
+        ready_softhsm "$directory" alice
+    else
+        ready_softhsm "$directory" ''
+        ready_swtpm "$directory"
+        export HARDWIRE_TCTI=swtpm:path=$tpm_socket
+        trap 'release_tpm' EXIT
+        trap 'exit 129' HUP
+        trap 'exit 143' TERM
+    fi
+    flock --shared "$users"
+    exec {starting}<&-
+}
+
+release_tpm() {
+    if flock --nonblock "$users"; then
+        stop_tpm
+    fi
+}
+
+introduce() {
+    local name=$1 directory=$2 token='SoftHSM token'
+    [[ $name == alice ]] || token='software TPM (swtpm)'
+    cat >&2 <<TEXT
+
+  You are $name. Your identity can live in a $token: a SOFTWARE TOKEN, for trying things out. It protects nothing.
+  PIN        $(<"$directory/pin")     (also in $directory/pin)
+  type       hardwire init            make the identity, once
+             hardwire chat            open a line; the other end types: hardwire join
+             exit                     leave; everything is kept for the next time
+
+TEXT
+}
+
+# The token's locks stay with this process: what is started in the shell must not keep the TPM alive by accident.
+run_shell() {
+    local name=$1 directory=$2
+    shift 2
+    export PATH=$venv/bin:$PATH
+    if (($#)); then
+        "$@" {users}<&-
+        return
+    fi
+    write_rcfile "$directory/bashrc" "$name"
+    bash --rcfile "$directory/bashrc" -i {users}<&-
+}
+
+# The user's own settings first, then the prompt and the PATH, which those settings may have replaced.
+write_rcfile() {
+    cat >"$1" <<TEXT
+[[ ! -r ~/.bashrc ]] || source ~/.bashrc
+PATH=$(printf '%q' "$venv/bin"):\$PATH
+PS1='[$2: SOFTWARE TOKEN] \w\\$ '
+TEXT
+}
