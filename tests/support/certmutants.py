@@ -44,6 +44,12 @@ from support.certparts import (
 
 def _profile() -> Iterator[tuple[str, Parts, str]]:
     """Well-formed certificates that are not a device's."""
+    yield from _issuers_and_extensions()
+    yield from _usages_and_names()
+    yield from _signatures_and_times()
+
+
+def _issuers_and_extensions() -> Iterator[tuple[str, Parts, str]]:
     yield "issuer is another", Parts(issuer=common_name(tlv(0x0C, b"somebody"))), "cert-not-self-issued"
     yield "issuer in other octets", Parts(issuer=common_name(tlv(0x13, b"hardwire device"))), "cert-not-self-issued"
     yield "subject empty", Parts(subject=tlv(0x30)), "cert-not-self-issued"
@@ -85,6 +91,9 @@ def _profile() -> Iterator[tuple[str, Parts, str]]:
         "cert-profile-extension",
     )
     yield "unknown extension", Parts(more=extension("1.2.3.4", tlv(0x05))), "cert-profile-extension"
+
+
+def _usages_and_names() -> Iterator[tuple[str, Parts, str]]:
     yield "ca", constraints(tlv(0x30, CRITICAL)), "cert-profile-ca"
     yield "ca with path length", constraints(tlv(0x30, CRITICAL, integer(0))), "cert-profile-ca"
     yield "usage encipherment only", usage(bytes.fromhex("03020520")), "cert-profile-key-usage"
@@ -110,6 +119,9 @@ def _profile() -> Iterator[tuple[str, Parts, str]]:
     yield "name twice", san(tlv(0x86, did_of(KEY)) * 2), "cert-profile-san"
     yield "name and a DNS name", san(tlv(0x86, did_of(KEY)), tlv(0x82, b"bank.example")), "cert-profile-san"
     yield "name is a web address", san(tlv(0x86, b"https://example.org/")), "cert-profile-san"
+
+
+def _signatures_and_times() -> Iterator[tuple[str, Parts, str]]:
     yield "signed by another", Parts(signature=lambda _: sign(OTHER_KEY, b"tbs")), "cert-self-signature"
     yield (
         "key of another",

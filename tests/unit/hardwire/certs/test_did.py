@@ -105,6 +105,12 @@ def test_refuses(text: str) -> None:
     assert caught.value.code == "did-key"
 
 
+@pytest.mark.parametrize("text", ["did:key:z" + "z" * 2000, "did:web:example", GOOD.removeprefix("did:key:z")])
+def test_length_and_prefix_are_looked_at_before_the_arithmetic(text: str) -> None:
+    with pytest.raises(WireError, match="too long, or does not begin"):
+        parse_did_key(text)
+
+
 def test_a_point_off_the_curve_is_refused() -> None:
     # x = 1 has no point on P-256; x = 5 has.
     assert parse_did_key(_of(b"\x80\x24", b"\x02", (5).to_bytes(32)))

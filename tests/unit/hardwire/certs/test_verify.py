@@ -47,6 +47,12 @@ def test_the_gate_leaves_the_profile_to_the_verifier(mutant: Mutant) -> None:
     assert error.exit_code == (50 if error.code == "cert-expired" else 20)
 
 
+def test_any_purpose_is_named_as_the_fault() -> None:
+    der = next(mutant.der for mutant in ALL if mutant.name == "device and any purpose")
+    with pytest.raises(CertificateRefused, match="claims to be good for any purpose"):
+        verify_self_signed(open_gate(der), at=NOW)
+
+
 def test_every_check_but_the_size_of_an_rsa_key_has_a_mutant() -> None:
     assert {mutant.code for mutant in PROFILE} == CODES - {"cert-profile-key"}
 
