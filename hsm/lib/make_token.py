@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- a script of up.sh, not part of a package
 # SPDX-License-Identifier: Apache-2.0
 """Initialise a free SoftHSM slot: ``make_token.py LABEL PIN-FILE``, with ``SOFTHSM2_CONF`` set.
 

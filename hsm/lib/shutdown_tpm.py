@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- a script of up.sh, not part of a package
 # SPDX-License-Identifier: Apache-2.0
 """Send ``TPM2_Shutdown(CLEAR)`` to a software TPM: ``shutdown_tpm.py SOCKET``."""
 
