@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -122,14 +121,21 @@ def calls(log: Path) -> list[str]:
     return re.findall(r"^\d+: (C_\w+)$", text, re.MULTILINE)
 
 
+def pkcs11_tool(hsm: SoftHsm, token: Token, *words: str) -> str:
+    """What OpenSC's pkcs11-tool says about a token."""
+    tool = [_tool("pkcs11-tool"), "--module", str(token.module), "--token-label", token.label, *words]
+    done = subprocess.run(tool, env=hsm.env, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        raise RuntimeError(f"pkcs11-tool {words} failed: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
 class Pool:
     """Tokens for use in this process, each handed out once."""
 
     def __init__(self, hsm: SoftHsm) -> None:
         self.hsm = hsm
-        template = hsm.create_token("pool")
-        self._serials = count()
-        self._free: Iterator[Token] = iter([template, *(hsm.create_token(f"pool-{n:02d}") for n in range(_POOL))])
+        self._free: Iterator[Token] = iter([hsm.create_token(f"pool-{n:02d}") for n in range(_POOL)])
         self._twins = (hsm.create_token("twin"), hsm.create_token("twin"))
 
     def token(self) -> Token:
@@ -154,7 +160,7 @@ def in_process() -> Pool:
 def _tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise FileNotFoundError(f"{name} is not installed: apt-get install softhsm2")
+        raise FileNotFoundError(f"{name} is not installed: apt-get install softhsm2 opensc")
     return found
 
 

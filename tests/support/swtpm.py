@@ -150,6 +150,24 @@ class SwTpm:
         """How many TPM2_Sign commands the TPM received."""
         return self.commands().count(TPM2_SIGN)
 
+    def tool(self, *words: str | Path, ok: bool = True) -> str:
+        """Run one of tpm2-tools, or openssl, on this TPM in its directory; return what it says on both outputs."""
+        tool = [_tool(str(words[0])), *(str(word) for word in words[1:])]
+        done = subprocess.run(
+            tool,
+            env=self.env,
+            cwd=self.directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        if ok != (done.returncode == 0):
+            raise RuntimeError(f"{words} ended with {done.returncode}: {done.stdout}")
+        return done.stdout
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -201,5 +219,5 @@ def _manufactured(*, other: bool) -> Path:
 def _tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise FileNotFoundError(f"{name} is not installed: apt-get install swtpm swtpm-tools")
+        raise FileNotFoundError(f"{name} is not installed: apt-get install swtpm swtpm-tools tpm2-tools tpm2-openssl")
     return found

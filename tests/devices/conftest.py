@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fresh devices. A missing tool is an error here, never a skip."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.hwbench import Bench, SoftHsmBench, SwTpmBench
+from support.swtpm import SwTpm
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A directory whose path is short enough for unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="hw-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def softhsm() -> SoftHsmBench:
+    return SoftHsmBench()
+
+
+@pytest.fixture
+def swtpm(short_dir: Path) -> Iterator[SwTpmBench]:
+    with SwTpm(short_dir) as tpm:
+        yield SwTpmBench(tpm)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("softhsm", marks=pytest.mark.device("softhsm")),
+        pytest.param("swtpm", marks=pytest.mark.device("swtpm")),
+    ]
+)
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """Each device in turn."""
+    found: Bench = request.getfixturevalue(request.param)
+    return found
