@@ -112,7 +112,7 @@ class Delivered(Event):
 class FileOffer(Event):
     """The peer offers a file; nothing is written before it is accepted."""
 
-    id: str
+    id: int
     name: str
     size: int
     sha256: str
@@ -122,7 +122,7 @@ class FileOffer(Event):
 class FileProgress(Event):
     """How far a transfer is. ``rate`` in octets a second, ``eta`` in seconds or None while unknown."""
 
-    id: str
+    id: int
     name: str
     direction: str
     done: int
@@ -135,7 +135,7 @@ class FileProgress(Event):
 class FileDone(Event):
     """A whole file, its hash checked by the receiver. ``path`` is where it lies at the receiver, None at the sender."""
 
-    id: str
+    id: int
     name: str
     direction: str
     size: int
@@ -148,7 +148,7 @@ class FileDone(Event):
 class FileFailed(Event):
     """A transfer that ended without a file; nothing is left under its name."""
 
-    id: str
+    id: int
     name: str
     direction: str
     code: str

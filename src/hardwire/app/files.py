@@ -15,6 +15,7 @@ import errno
 import hashlib
 import hmac
 import os
+import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,17 +99,18 @@ class OutgoingReader:
             raise _changed(file)
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` octets, fewer only at the end.
+        """The next ``size`` octets; the caller asks for no more than the file has left.
 
         Raises:
             TransferIncomplete: The file changed under the transfer, or cannot be read.
         """
         try:
             data = self._file.read(size)
-            if _stamp(os.fstat(self._file.fileno())) != self._offered.stamp:
-                raise _changed(self._offered)
+            stamp = _stamp(os.fstat(self._file.fileno()))
         except OSError as problem:
             raise TransferIncomplete(f"{self._offered.path}: {(problem.strerror or str(problem)).lower()}") from None
+        if stamp != self._offered.stamp or (size and not data):
+            raise _changed(self._offered)
         return data
 
     def close(self) -> None:
@@ -130,7 +132,7 @@ class IncomingFile:
         self._digest = hashlib.sha256()
 
     @classmethod
-    def create(cls, directory: Path, name: str, size: int, sha256: bytes, *, tag: str) -> Self:
+    def create(cls, directory: Path, name: str, size: int, sha256: bytes) -> Self:
         """Reserve the space and open the side file.
 
         Args:
@@ -138,14 +140,13 @@ class IncomingFile:
             name: As the peer gave it; checked here.
             size: Octets promised.
             sha256: Promised hash, 32 octets.
-            tag: Distinguishes side files of simultaneous transfers.
 
         Raises:
             TransferIncomplete: The name is a trick (code ``bad-name``), the disk is too full (``disk-full``), or
                 the directory cannot be written (``disk``). Nothing is left behind.
         """
         check_name(name)
-        part = directory / f".hardwire-{tag}.part"
+        part = directory / f".hardwire-{secrets.token_hex(8)}.part"
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(part, flags, 0o600)

@@ -1,2 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """The line between two machines: invites, addresses, the one aiortc adapter, and the driver of a line."""
+
+from hardwire.net.candidate import Candidate, CandidateKind
+from hardwire.net.config import Clock, LineConfig, Sign, Stage, Verify
+from hardwire.net.interfaces import usable_addresses
+from hardwire.net.invite import DEFAULT_LIFE, MAX_LIFE, Answer, Offer
+from hardwire.net.line import Line, Timings
+from hardwire.net.pending import PendingAnswer, PendingOffer, host, join
+from hardwire.net.rtc import self_test
+from hardwire.net.servers import IceServers
+
+__all__ = [
+    "DEFAULT_LIFE",
+    "MAX_LIFE",
+    "Answer",
+    "Candidate",
+    "CandidateKind",
+    "Clock",
+    "IceServers",
+    "Line",
+    "LineConfig",
+    "Offer",
+    "PendingAnswer",
+    "PendingOffer",
+    "Sign",
+    "Stage",
+    "Timings",
+    "Verify",
+    "host",
+    "join",
+    "self_test",
+    "usable_addresses",
+]

@@ -13,9 +13,9 @@ def test_names_are_kebab_case_and_unique():
 
 
 def test_one_flat_object_an_event():
-    done = events.FileDone("01", "a.txt", "in", 3, "ab", 0.123456, Path("/tmp/a.txt"))
+    done = events.FileDone(1, "a.txt", "in", 3, "ab", 0.123456, Path("/tmp/a.txt"))
     assert json.loads(json.dumps(events.to_json(done))) == {
-        "event": "file-done", "id": "01", "name": "a.txt", "direction": "in", "size": 3,
+        "event": "file-done", "id": 1, "name": "a.txt", "direction": "in", "size": 3,
         "sha256": "ab", "seconds": 0.123, "path": "/tmp/a.txt",
     }  # fmt: skip
     opened = events.LineOpen("1 2 3", ("dog", "cat"), "00", 1.0, 2.0)

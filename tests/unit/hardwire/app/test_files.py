@@ -15,7 +15,7 @@ HASH = hashlib.sha256(DATA).digest()
 
 
 def incoming(directory, name="report.pdf", size=10240, sha256=HASH):
-    return IncomingFile.create(directory, name, size, sha256, tag="t1")
+    return IncomingFile.create(directory, name, size, sha256)
 
 
 def test_a_whole_file_gets_its_name_and_only_then(tmp_path):
@@ -110,7 +110,7 @@ def test_a_full_disk_is_seen_before_the_first_octet(tmp_path):
         "from hardwire.app.files import IncomingFile\n"
         "from hardwire.errors import TransferIncomplete\n"
         "d = pathlib.Path(sys.argv[1])\n"
-        "try:\n    IncomingFile.create(d, 'big', 5_000_000, bytes(32), tag='t')\n"
+        "try:\n    IncomingFile.create(d, 'big', 5_000_000, bytes(32))\n"
         "except TransferIncomplete as e:\n    print(e.code, '|', e.message, '|', e.hint, '|', list(d.iterdir()))\n"
     )
     command = f'mount -t tmpfs -o size=1m none "{tmp_path}" && exec "{sys.executable}" -c "$1" "{tmp_path}"'
@@ -141,7 +141,8 @@ def test_a_directory_that_is_not_there(tmp_path):
         incoming(tmp_path / "nowhere")
 
 
-def test_a_link_where_the_side_file_would_be(tmp_path):
+def test_a_link_where_the_side_file_would_be(tmp_path, monkeypatch):
+    monkeypatch.setattr("hardwire.app.files.secrets.token_hex", lambda _size: "t1")
     (tmp_path / ".hardwire-t1.part").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(TransferIncomplete):
         incoming(tmp_path)
@@ -170,6 +171,8 @@ def test_an_outgoing_file_is_read_once_and_described(tmp_path):
     assert seen == [(len(DATA), len(DATA))]
     reader = OutgoingReader(file)
     assert reader.read(100) + reader.read(10**6) == DATA
+    with pytest.raises(TransferIncomplete):
+        reader.read(1)
     reader.close()
 
 

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The identity on this machine: which key, and the certificate that the key signed for itself.
+
+``identity.toml`` in :func:`~hardwire.app.paths.config_dir` holds the key's URI (never a PIN), what the device is, and
+the certificate. All of it is public; the private key is in the device. One file, replaced as a whole.
+"""
+
+import base64
+import binascii
+import json
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hardwire.app.entropy import SystemEntropy, utc_now
+from hardwire.app.paths import config_dir, write_private
+from hardwire.certs import (
+    Assurance,
+    VerifiedIdentity,
+    encode_claim,
+    make_self_signed,
+    open_gate,
+    verify_self_signed,
+)
+from hardwire.errors import HardwireError, LocalError, NoIdentity, PeerError
+from hardwire.handshake import Credential
+
+_SCHEMA: Final = 1
+_FILE: Final = "identity.toml"
+_LIFETIME: Final = timedelta(days=5 * 365)
+# A certificate is backdated by a day, so that a peer whose clock is a little behind accepts a new identity. Nothing
+# is at stake: the key did not exist before, and a self-signed date proves nothing.
+_BACKDATE: Final = timedelta(days=1)
+_SERIAL_OCTETS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What :func:`load_identity` gives.
+
+    Attributes:
+        key_uri: ``pkcs11:…`` or ``tpm:…``; opens the key.
+        device: The device in words, as it was when the identity was made.
+        assurance: What this side truthfully claims about the key's home.
+        certificate: DER.
+        own: The verified certificate.
+    """
+
+    key_uri: str
+    device: str
+    assurance: Assurance
+    certificate: bytes
+    own: VerifiedIdentity
+
+    @property
+    def credential(self) -> Credential:
+        """What the handshake shows to an accepted peer."""
+        return Credential((self.certificate,), (encode_claim(self.assurance),))
+
+    def record(self) -> dict[str, object]:
+        """The identity as an event for programs."""
+        return {
+            "event": "identity",
+            "did": self.own.did,
+            "device_id": self.own.device_id.hex(),
+            "device": self.device,
+            "assurance": self.assurance.value,
+            "key": self.key_uri,
+            "not_after": self.own.not_after.isoformat(),
+        }
+
+
+def identity_path(home: Path | None = None) -> Path:
+    """Where the identity is, or would be."""
+    return (home or config_dir()) / _FILE
+
+
+def load_identity(home: Path | None = None) -> Identity:
+    """Read the identity of this machine.
+
+    Raises:
+        NoIdentity: There is none, or the file is damaged (the message says what).
+        CertificateRefused: Its own certificate does not pass the checks any more (expired, clock wrong).
+    """
+    key_uri, device, assurance, certificate = _read(identity_path(home))
+    try:
+        own = verify_self_signed(open_gate(certificate), at=utc_now())
+    except PeerError as problem:
+        # Our own certificate, judged as strictly as a peer's; the blame and the cure are local.
+        raise LocalError(
+            f"the identity's own certificate is refused: {problem.message}",
+            code=problem.code,
+            exit_code=problem.exit_code,
+            hint="check this machine's clock; `hardwire init --renew` makes a new certificate for the same key",
+            evidence=problem.evidence,
+        ) from None
+    return Identity(key_uri, device, assurance, certificate, own)
+
+
+def make_identity(
+    key: ec.EllipticCurvePrivateKey, *, key_uri: str, device: str, assurance: Assurance, home: Path | None = None
+) -> Identity:
+    """Let the key sign its own certificate, check the result as a peer would, and keep it.
+
+    With the same key once more it renews the certificate: the identity that peers know stays the same.
+
+    Args:
+        key: The key in the device; signs once.
+        key_uri: What opens it again; holds no PIN.
+        device: Words for people.
+        assurance: The claim shown to peers.
+        home: Directory, when not the default one.
+    """
+    return _issue(key, key_uri=key_uri, device=device, assurance=assurance, path=identity_path(home))
+
+
+def read_key_uri(home: Path | None = None) -> tuple[str, str, Assurance, bytes]:
+    """(key URI, device, assurance, SubjectPublicKeyInfo) of an identity whose certificate may be past its time.
+
+    Raises:
+        NoIdentity: As for :func:`load_identity`.
+    """
+    key_uri, device, assurance, certificate = _read(identity_path(home))
+    return key_uri, device, assurance, open_gate(certificate).spki
+
+
+def _issue(key: ec.EllipticCurvePrivateKey, *, key_uri: str, device: str, assurance: Assurance, path: Path) -> Identity:
+    now = utc_now().replace(microsecond=0)
+    # RFC 5280 §4.1.2.2: positive, at most 20 octets; the top bit clear keeps it positive, the next one set full length.
+    raw = bytearray(SystemEntropy().octets(_SERIAL_OCTETS))
+    raw[0] = raw[0] & 0x7F | 0x40
+    certificate = make_self_signed(
+        key, not_before=now - _BACKDATE, not_after=now + _LIFETIME, serial=int.from_bytes(raw)
+    )
+    own = verify_self_signed(open_gate(certificate), at=now)
+    write_private(path, _render(key_uri, device, assurance, certificate).encode())
+    return Identity(key_uri, device, assurance, certificate, own)
+
+
+def _render(key_uri: str, device: str, assurance: Assurance, certificate: bytes) -> str:
+    fields = {
+        "key": key_uri,
+        "device": device,
+        "assurance": assurance.name.lower(),
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "certificate": base64.b64encode(certificate).decode(),
+    }
+    # A JSON string is a TOML basic string as long as no surrogates are in it, and ensure_ascii sees to that.
+    body = "".join(f"{name} = {json.dumps(value)}\n" for name, value in fields.items())
+    return f"# hardwire identity: public data only, the private key is in the device\nschema = {_SCHEMA}\n{body}"
+
+
+def _read(path: Path) -> tuple[str, str, Assurance, bytes]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NoIdentity("there is no identity on this machine yet") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise NoIdentity(f"{path} cannot be read: {problem}") from None
+    return _parse(path, text)
+
+
+def _parse(path: Path, text: str) -> tuple[str, str, Assurance, bytes]:
+    try:
+        fields = tomllib.loads(text)
+        if fields["schema"] != _SCHEMA:
+            raise NoIdentity(
+                f"{path} was written by another version of hardwire (schema {fields['schema']})",
+                hint="use that version, or move the file away and run `hardwire init`",
+            )
+        certificate = base64.b64decode(fields["certificate"], validate=True)
+        return str(fields["key"]), str(fields["device"]), Assurance[str(fields["assurance"]).upper()], certificate
+    except HardwireError:
+        raise
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, binascii.Error) as problem:
+        raise NoIdentity(
+            f"{path} is damaged: {type(problem).__name__}: {problem}",
+            hint="restore it from a backup, or move it away and run `hardwire init` (the key in the device is safe)",
+        ) from None

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place where hardwire meets hwkeys: opens the identity's key, signs off the event loop, names failures.
+
+hwkeys knows nothing of hardwire's errors; :func:`translated` maps its tree onto ours, and keeps its words and hints.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import hwkeys
+from hardwire.app.identity import Identity
+from hardwire.certs import Assurance
+from hardwire.errors import (
+    DeviceFailed,
+    IdentityChanged,
+    LocalError,
+    Misuse,
+    PinLocked,
+    PinWrong,
+    TokenMissing,
+    UsageError,
+)
+from hardwire.handshake import SignatureScheme
+from hwkeys import errors as key_errors
+
+# First match wins, so a subclass stands before its parent.
+_TRANSLATION: Final[tuple[tuple[type[key_errors.HwKeyError], type[LocalError], str], ...]] = (
+    (key_errors.PinWrong, PinWrong, "pin-wrong"),
+    (key_errors.PinLocked, PinLocked, "pin-locked"),
+    (key_errors.PinError, PinWrong, "pin-needed"),
+    (key_errors.ModuleMissing, TokenMissing, "library-missing"),
+    (key_errors.TokenRemoved, TokenMissing, "token-removed"),
+    (key_errors.DeviceMissing, TokenMissing, "token-missing"),
+    (key_errors.KeyMissing, TokenMissing, "key-missing"),
+    (key_errors.KeyExists, UsageError, "key-exists"),
+    (key_errors.UriError, UsageError, "uri"),
+    (key_errors.Ambiguous, UsageError, "ambiguous"),
+)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """The errors of hwkeys leave this block as hardwire's, with their own sentences and hints."""
+    try:
+        yield
+    except key_errors.HwKeyError as problem:
+        for theirs, ours, code in _TRANSLATION:
+            if isinstance(problem, theirs):
+                raise ours(problem.message, hint=problem.hint or None, code=code) from problem
+        raise DeviceFailed(problem.message, hint=problem.hint or None) from problem
+
+
+def person_prompter(*, json_mode: bool) -> hwkeys.Prompter | None:
+    """Who is asked for a PIN: the person at the controlling terminal, or nobody when a program is listening."""
+    return None if json_mode else hwkeys.TerminalPrompter()
+
+
+def assurance_of_device(device: hwkeys.DeviceInfo) -> Assurance:
+    """What this side may truthfully claim about a key in ``device``."""
+    if device.software:
+        return Assurance.SOFTWARE_TOKEN
+    return Assurance.TPM_CLAIMED if device.kind == "tpm" else Assurance.TOKEN_CLAIMED
+
+
+def describe_device(device: hwkeys.DeviceInfo) -> str:
+    """One line for people: ``SoftHSM v2 "alice" (serial 0a1b)``."""
+    # Many a model repeats its maker: "SoftHSM project" makes "SoftHSM v2", "Yubico" makes "YubiKey YK5".
+    maker, model = device.manufacturer, device.model
+    words = model if maker.split(" ")[0].lower()[:5] in model.lower() else f"{maker} {model}".strip()
+    words = words or device.kind
+    if device.kind == "pkcs11":
+        words += f' "{device.label}"'
+    return f"{words} (serial {device.serial})" if device.serial else words
+
+
+def spki_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """DER SubjectPublicKeyInfo of a key's public half: what identifies it."""
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def open_unlocked(uri: str, prompter: hwkeys.Prompter | None) -> hwkeys.EllipticCurveHardwareKey:
+    """Open a key and give its device the PIN now; blocking. A ``pin-source`` in the URI comes before the person.
+
+    Raises:
+        HwKeyError: See ``hwkeys.open_key``.
+    """
+    key = hwkeys.open_key(uri, prompter=None if hwkeys.parse_uri(uri).pin_source else prompter)
+    try:
+        key.unlock()
+    except BaseException:
+        key.close()
+        raise
+    return key
+
+
+@dataclass(slots=True)
+class DeviceKey:
+    """The identity's key in its device, opened; signs at most as often as it is asked, which is once a line."""
+
+    identity: Identity
+    _key: hwkeys.EllipticCurveHardwareKey
+
+    @classmethod
+    async def open(cls, identity: Identity, prompter: hwkeys.Prompter | None) -> Self:
+        """Find the device, ask for its PIN where it wants one, and check that it holds the identity's key.
+
+        Raises:
+            TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
+            IdentityChanged: The device holds another key than the certificate.
+        """
+        with translated():
+            key = await asyncio.to_thread(open_unlocked, identity.key_uri, prompter)
+        if spki_of(key) != identity.own.spki:
+            await asyncio.to_thread(key.close)
+            raise IdentityChanged(
+                f"{describe_device(key.device)} holds another key than this identity's certificate",
+                hint="the token was initialised again or exchanged; insert the one the identity was made with",
+            )
+        if key.device.software and identity.assurance is not Assurance.SOFTWARE_TOKEN:
+            await asyncio.to_thread(key.close)
+            raise DeviceFailed(
+                "the identity says that its key is in hardware, and the device is a software token",
+                hint="move the identity file away and run `hardwire init` again",
+            )
+        return cls(identity, key)
+
+    @property
+    def device(self) -> str:
+        """The device in words."""
+        return describe_device(self._key.device)
+
+    async def sign(self, tbs: bytes, scheme: SignatureScheme) -> bytes:
+        """One signature, made in the device, on a worker thread: a touch or a PIN may take its time.
+
+        Returns:
+            A DER signature (r, s).
+
+        Raises:
+            TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
+        """
+        if scheme is not SignatureScheme.ECDSA_SECP256R1_SHA256:
+            raise Misuse(f"the identity's key is on P-256, and {scheme.name} was asked for")
+        with translated():
+            return await asyncio.to_thread(self._key.sign, tbs, ec.ECDSA(hashes.SHA256()))
+
+    async def close(self) -> None:
+        """Log out and let go of the device."""
+        with translated():
+            await asyncio.to_thread(self._key.close)

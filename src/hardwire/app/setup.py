@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hardwire init`: choose the device, make the key in it, let it sign its certificate.
+
+The order is such that a failure leaves either nothing or a key that the next run finds: the key first, the identity
+file last, and a key that was made for nothing is removed again.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Final
+
+import hwkeys
+from hardwire.app.identity import Identity, identity_path, make_identity, read_key_uri
+from hardwire.app.keys import assurance_of_device, describe_device, open_unlocked, spki_of, translated
+from hardwire.certs import Assurance
+from hardwire.errors import DeviceFailed, IdentityChanged, TokenMissing, UsageError
+from hwkeys import KeyUri, Pkcs11Uri, TpmUri
+
+KEY_LABEL: Final = "hardwire"
+"""CKA_LABEL of the key that ``init`` makes on a token."""
+_TPM_FILE: Final = "identity.tss2"
+_SCHEMES: Final = ("pkcs11:", "tpm:")
+
+
+def refuse_second(home: Path | None = None) -> Path:
+    """Where the identity will be.
+
+    Raises:
+        UsageError: There is one already; nothing is touched.
+    """
+    path = identity_path(home)
+    if path.exists():
+        raise UsageError(
+            f"there is an identity in {path} already",
+            hint="`hardwire id` shows it and `hardwire init --renew` renews its certificate; "
+            "to start over, move the file away yourself",
+        )
+    return path
+
+
+def find_devices(
+    wanted: str | None = None, *, on_error: Callable[[hwkeys.HwKeyError], None] | None = None
+) -> tuple[hwkeys.DeviceInfo, ...]:
+    """The devices of this machine, the best one for an identity first. No PIN is spent.
+
+    ``HARDWIRE_TCTI`` names a TPM that is not where TPMs usually are (a try-out swtpm).
+
+    Args:
+        wanted: A device URI whose ``module-path`` or ``tcti`` may name a place that is not looked at otherwise.
+        on_error: Told about each module or TPM that could not be asked.
+    """
+    modules: list[Path] | None = None
+    tcti = os.environ.get("HARDWIRE_TCTI")
+    with translated():
+        if wanted is not None and wanted.startswith(_SCHEMES):
+            uri = hwkeys.parse_uri(wanted)
+            if isinstance(uri, Pkcs11Uri) and uri.module_path is not None:
+                modules = [uri.module_path]
+            elif isinstance(uri, TpmUri) and uri.tcti is not None:
+                tcti = uri.tcti
+        found = hwkeys.list_devices(modules=modules, tctis=[tcti] if tcti else None, on_error=on_error)
+    return tuple(sorted(found, key=_rank))
+
+
+def why(device: hwkeys.DeviceInfo) -> str:
+    """Why this device stands where it stands, in a few words."""
+    if device.software:
+        return "a SOFTWARE TOKEN: good for trying, protects the key against nothing but mistakes"
+    if device.kind == "tpm":
+        return "the TPM of this machine: the key cannot leave it, and it is always there"
+    return "a token: the key cannot leave it, and you can take it with you"
+
+
+def describe_pin(device: hwkeys.DeviceInfo) -> str:
+    """What is known of the PIN before one is spent, in words."""
+    words = {
+        hwkeys.PinState.OK: "set, no wrong tries known",
+        hwkeys.PinState.COUNT_LOW: "set, a wrong PIN was entered before",
+        hwkeys.PinState.FINAL_TRY: "LAST TRY: the next wrong PIN locks the device",
+        hwkeys.PinState.LOCKED: "LOCKED",
+        hwkeys.PinState.NOT_SET: "not set",
+        hwkeys.PinState.UNKNOWN: "the device does not say",
+    }[device.pin_state]
+    return words if device.tries_left is None else f"{words}, {device.tries_left} tries left before lock-out"
+
+
+def choose_device(devices: Sequence[hwkeys.DeviceInfo], wanted: str | None) -> hwkeys.DeviceInfo:
+    """The device to make the identity in.
+
+    Args:
+        devices: From :func:`find_devices`.
+        wanted: A device URI, or a part of a label, serial or model; None takes the best.
+
+    Raises:
+        TokenMissing: There is none, or none fits.
+        UsageError: Several fit.
+    """
+    usable = [device for device in devices if device.pin_state is not hwkeys.PinState.NOT_SET]
+    if wanted is not None:
+        usable = [device for device in devices if _fits(device, wanted)]
+    if not usable:
+        what = f"no device fits {wanted!r}" if wanted else "there is no token and no TPM that could hold a key"
+        raise TokenMissing(
+            what,
+            hint="insert a token (its PIN must be set), or give access to /dev/tpmrm0 (group tss); "
+            "to try without hardware: bash hsm/up.sh shell alice",
+        )
+    if wanted is not None and len(usable) > 1:
+        names = ", ".join(describe_device(device) for device in usable)
+        raise UsageError(f"{len(usable)} devices fit {wanted!r}: {names}", hint="give the serial, or the whole URI")
+    return usable[0]
+
+
+def create(
+    device: hwkeys.DeviceInfo, prompter: hwkeys.Prompter | None, *, pin_source: Path | None, home: Path | None = None
+) -> Identity:
+    """Make the key in ``device`` and the identity file; blocking, asks for the PIN through ``prompter``.
+
+    Raises:
+        UsageError: There is an identity already.
+        TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
+    """
+    path = refuse_second(home)
+    uri = _key_uri(device, path.parent, pin_source)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with translated():
+        key = hwkeys.generate_key(str(uri), prompter=None if pin_source else prompter)
+        try:
+            stored = str(replace(hwkeys.parse_uri(key.uri), pin_source=pin_source))
+            return make_identity(
+                key,
+                key_uri=stored,
+                device=describe_device(key.device),
+                assurance=assurance_of_device(key.device),
+                home=home,
+            )
+        except BaseException:
+            with contextlib.suppress(hwkeys.HwKeyError):
+                hwkeys.delete_key(str(uri), prompter=None if pin_source else prompter)
+            raise
+        finally:
+            key.close()
+
+
+def adopt(key_uri: str, prompter: hwkeys.Prompter | None, *, home: Path | None = None) -> Identity:
+    """Make the identity of a key that is in a device already.
+
+    Raises:
+        UsageError: There is an identity already, or the URI names no key.
+        TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
+    """
+    with translated():
+        uri = hwkeys.parse_uri(key_uri)
+        key = open_unlocked(key_uri, prompter)
+        try:
+            return make_identity(
+                key,
+                key_uri=str(replace(hwkeys.parse_uri(key.uri), pin_source=uri.pin_source)),
+                device=describe_device(key.device),
+                assurance=assurance_of_device(key.device),
+                home=home,
+            )
+        finally:
+            key.close()
+
+
+def renew(prompter: hwkeys.Prompter | None, *, home: Path | None = None) -> Identity:
+    """A new certificate for the key of the identity that is there, expired or not.
+
+    Raises:
+        NoIdentity: There is none.
+        IdentityChanged: The device holds another key now.
+    """
+    key_uri, device, assurance, spki = read_key_uri(home)
+    with translated():
+        key = open_unlocked(key_uri, prompter)
+        try:
+            if spki_of(key) != spki:
+                raise IdentityChanged(
+                    f"{describe_device(key.device)} holds another key than this identity's certificate",
+                    hint="insert the token the identity was made with",
+                )
+            if key.device.software and assurance is not Assurance.SOFTWARE_TOKEN:
+                raise DeviceFailed("the identity claims hardware, and the device is a software token")
+            return make_identity(key, key_uri=key_uri, device=device, assurance=assurance, home=home)
+        finally:
+            key.close()
+
+
+def _rank(device: hwkeys.DeviceInfo) -> tuple[bool, bool, str, str]:
+    # Hardware before software; then what can be carried (and so survives the machine) before what cannot.
+    return device.software, device.kind == "tpm", device.label, device.serial
+
+
+def _fits(device: hwkeys.DeviceInfo, wanted: str) -> bool:
+    if wanted.startswith(_SCHEMES):
+        with translated():
+            asked, got = hwkeys.parse_uri(wanted), hwkeys.parse_uri(device.uri)
+        if type(asked) is not type(got):
+            return False
+        pairs = ((getattr(asked, field.name), getattr(got, field.name)) for field in fields(asked))
+        return all(want is None or want == have for want, have in pairs)
+    words = (device.kind, device.label, device.serial, device.model, device.manufacturer)
+    return any(wanted.lower() in word.lower() for word in words)
+
+
+def _key_uri(device: hwkeys.DeviceInfo, home: Path, pin_source: Path | None) -> KeyUri:
+    uri = hwkeys.parse_uri(device.uri)
+    if isinstance(uri, Pkcs11Uri):
+        return replace(uri, object=KEY_LABEL, pin_source=pin_source)
+    if isinstance(uri, TpmUri):
+        return replace(uri, file=(home / _TPM_FILE).absolute(), pin_source=pin_source)
+    raise UsageError(f"{device.uri} names no device that hardwire can make a key in")

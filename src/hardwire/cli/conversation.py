@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What chat, join, send and receive have in common: open the key, open the line, talk to the person meanwhile."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardwire.app.identity import load_identity
+from hardwire.app.keys import DeviceKey, person_prompter
+from hardwire.app.policy import check_expected
+from hardwire.app.session import Session, SessionConfig, host, join
+from hardwire.cli.face import Face
+from hardwire.cli.lines import open_lines
+from hardwire.cli.output import Output
+from hardwire.errors import PeerNotVerified
+from hardwire.net import IceServers
+
+_TRIES = 3
+"""Wrong numbers before a comparison counts as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the options of a command said about its line.
+
+    Attributes:
+        servers: STUN and TURN.
+        loopback: Both ends are on this machine.
+        peer: The did:key of the only acceptable peer.
+        unverified: Go on without comparing.
+        qr: Show own codes as QR pictures.
+        out_file: Write the own code there.
+        code_file: Read the other side's code there.
+        counterpart: The command that the peer runs.
+    """
+
+    servers: IceServers
+    loopback: bool = False
+    peer: str | None = None
+    unverified: bool = False
+    qr: bool = False
+    out_file: Path | None = None
+    code_file: Path | None = None
+    counterpart: str = "hardwire join"
+
+
+@asynccontextmanager
+async def conversation(
+    out: Output, wishes: Wishes, *, hosting: bool, plain: bool
+) -> AsyncIterator[tuple[Session, Face]]:
+    """An open line and the person at it; everything is given back at the end, whatever happens."""
+    expected = check_expected(wishes.peer)
+    identity = load_identity()
+    async with contextlib.AsyncExitStack() as stack:
+        # The PIN first: nobody should carry codes around for a line that a locked token then refuses.
+        key = await DeviceKey.open(identity, person_prompter(json_mode=out.json_mode))
+        stack.push_async_callback(key.close)
+        lines = open_lines(json_mode=out.json_mode, plain=plain)
+        stack.callback(lines.close)
+        face = Face(
+            out,
+            lines,
+            qr=wishes.qr,
+            out_file=wishes.out_file,
+            code_file=wishes.code_file,
+            unverified=wishes.unverified,
+            counterpart=wishes.counterpart,
+        )
+        config = SessionConfig(identity, key, wishes.servers, wishes.loopback, expected)
+        session = await (host if hosting else join)(config, face)
+        await stack.enter_async_context(session)
+        yield session, face
+
+
+async def compare(session: Session, face: Face) -> None:
+    """Have the person compare the strings before anything of value moves.
+
+    Raises:
+        PeerNotVerified: They differ, or nobody answered.
+    """
+    if session.verified or face.unverified:
+        return
+    for _ in range(_TRIES):
+        heard = await face.lines.line("type the LAST number as your peer reads it to you (or: differs): ")
+        if heard is None:
+            break
+        if heard.strip().lower() == "differs":
+            await session.verify(matched=False)
+        if session.matches(heard):
+            await session.verify(matched=True)
+            return
+        face.out.say("that is not the last number here. A slip? Ask your peer to read it again.", style="yellow")
+    raise PeerNotVerified(
+        "the peer was not verified",
+        hint="compare the numbers, or give the peer's did:key with --peer, or say --unverified",
+    )
+
+
+async def race(session: Session, work: Callable[[], Awaitable[None]]) -> None:
+    """Run the person's part beside the line's events; whichever ends first ends both.
+
+    Raises:
+        HardwireError: The line broke, or the person's part failed.
+    """
+    events = asyncio.create_task(session.run())
+    person = asyncio.ensure_future(work())
+    try:
+        await asyncio.wait({events, person}, return_when=asyncio.FIRST_COMPLETED)
+        if not events.done():
+            await session.close()  # the person is done, well or not: say goodbye, and take in what that brings
+            await events
+    finally:
+        for task in (events, person):
+            task.cancel()
+        ended, said = await asyncio.gather(events, person, return_exceptions=True)
+    # A line that broke explains whatever went wrong for the person; otherwise their own failure counts.
+    for outcome in (ended, said):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+            raise outcome

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hardwire id`: who this machine is."""
+
+from typing import Annotated
+
+import typer
+
+from hardwire.cli.output import Output
+from hardwire.cli.run import JsonOption, PlainOption, run
+
+
+def command(
+    did: Annotated[bool, typer.Option("--did", help="Print only the did:key, for scripts and for --peer.")] = False,
+    certificate: Annotated[bool, typer.Option("--certificate", help="Print only the certificate, as PEM.")] = False,
+    json_mode: JsonOption = False,
+    plain: PlainOption = False,
+) -> None:
+    """Show this machine's identity: name, device, dates. No PIN is needed.
+
+    \b
+    Examples:
+      hardwire id
+      hardwire id --did
+      hardwire id --certificate | openssl x509 -text
+    """
+    out = Output(json_mode=json_mode, plain=plain)
+    run(out, lambda: _show(out, did=did, certificate=certificate))
+
+
+def _show(out: Output, *, did: bool, certificate: bool) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from hardwire.app.identity import load_identity
+
+    me = load_identity()
+    pem = x509.load_der_x509_certificate(me.certificate).public_bytes(Encoding.PEM).decode()
+    if out.json_mode:
+        out.record({**me.record(), "certificate": pem})
+    elif did:
+        out.data(me.own.did)
+    elif certificate:
+        out.data(pem.rstrip())
+    else:
+        out.data(f"did          {me.own.did}")
+        out.data(f"device id    {me.own.device_id.hex()}")
+        out.data(f"device       {me.device}")
+        out.data(f"shown as     {me.assurance.value}")
+        out.data(f"key          {me.key_uri}")
+        out.data(f"valid until  {me.own.not_after:%Y-%m-%d}")
+        out.say("next: `hardwire chat`, or give the did to your peer for `--peer`", style="dim")

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hardwire join`: take a friend's invite, open a line, talk."""
+
+from pathlib import Path
+
+from hardwire.cli import options
+from hardwire.cli.output import Output
+from hardwire.cli.run import JsonOption, PlainOption, run_async
+
+
+def command(
+    peer: options.PeerOption = None,
+    unverified: options.UnverifiedOption = False,
+    qr: options.QrOption = False,
+    out_file: options.OutFileOption = None,
+    code_file: options.CodeFileOption = None,
+    directory: options.DirOption = Path(),
+    stun: options.StunOption = None,
+    turn: options.TurnOption = None,
+    turn_credentials: options.TurnCredentialsOption = None,
+    relay_only: options.RelayOnlyOption = False,
+    loopback: options.LoopbackOption = False,
+    json_mode: JsonOption = False,
+    plain: PlainOption = False,
+) -> None:
+    """Join the line of somebody who ran `hardwire chat`. Asks for their code; it is never given on the command line.
+
+    You see who invites you before they see who you are.
+
+    \b
+    Examples:
+      hardwire join
+      hardwire join --code-file invite.png
+      hardwire join --peer did:key:zDnae...
+    """
+    out = Output(json_mode=json_mode, plain=plain)
+
+    async def body() -> None:
+        from hardwire.cli.conversation import Wishes
+        from hardwire.cli.talk import chat
+
+        servers = options.ice_servers(stun, turn, turn_credentials, relay_only=relay_only)
+        wishes = Wishes(
+            servers,
+            loopback=loopback,
+            peer=peer,
+            unverified=unverified,
+            qr=qr,
+            out_file=out_file,
+            code_file=code_file,
+        )
+        await chat(out, wishes, hosting=False, plain=plain, directory=directory)
+
+    run_async(out, body)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entry point: commands, and the one place where a failure becomes a line, a hint and an exit code."""
+
+import contextlib
+import resource
+from typing import Annotated
+
+import typer
+
+from hardwire import __version__
+from hardwire.cli import chat, demo, doctor, identity, init, join, receive, send, token
+
+app = typer.Typer(
+    name="hardwire",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hardwire {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """A private line between two people or machines, proved by keys that cannot leave their hardware.
+
+    \b
+    Examples:
+      hardwire init               make an identity in the best device there is
+      hardwire chat               print a code for a friend, then talk
+      hardwire join               the friend's side: paste the code
+      hardwire send report.pdf    a line for one file
+      hardwire receive            the other end of send
+      hardwire demo               two peers on this machine, with software tokens
+    """
+
+
+app.command("init")(init.command)
+app.command("id")(identity.command)
+app.add_typer(token.app, name="token")
+app.command("chat")(chat.command)
+app.command("join")(join.command)
+app.command("send")(send.command)
+app.command("receive")(receive.command)
+app.command("doctor")(doctor.command)
+app.command("demo")(demo.command)
+
+
+def main() -> None:
+    """Run the command line; never returns."""
+    # A core dump would hold session secrets.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    app()

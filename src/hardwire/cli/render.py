@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every event of a line in words for a person. What came from the peer is made safe to show here, once."""
+
+from hardwire.app import events
+from hardwire.app.text import grouped, human_duration, human_size, printable
+from hardwire.cli.output import Output
+
+
+def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one case an event; the table is the point)
+    """Print one event: for a program as it is, for a person in words."""
+    out.event(event)
+    match event:
+        case events.DeviceAsked(device=device):
+            out.say(f"signing with {device}; touch it if it blinks")
+        case events.HelperUsed(server=server, learns=learns):
+            out.say(f"asked {server}: it learns {learns}", style="yellow")
+        case events.PeerSeen():
+            _peer(out, event)
+        case events.LineOpen():
+            _open(out, event)
+        case events.Verified(by="here", matched=True):
+            out.say("verified: nobody is between you two", style="green")
+        case events.Verified(by="peer", matched=True):
+            out.say("your peer says that the numbers match")
+        case events.Said(by="peer", text=text):
+            for line in printable(text, newlines=True).split("\n"):
+                out.data(f"{out.styled('peer:', 'bold')} {line}")
+        case events.FileOffer(id=number, name=name, size=size):
+            out.say(f"file {number}: peer offers {printable(name)!r}, {human_size(size)}", style="bold")
+        case events.FileProgress():
+            _progress(out, event)
+        case events.FileDone():
+            _done(out, event)
+        case events.FileFailed(id=number, name=name, reason=reason, hint=hint):
+            out.say(f"file {number}: {printable(name)!r} did not arrive: {printable(reason)}", style="red")
+            if hint:
+                out.say(f"hint: {hint}")
+        case events.Notice(text=text):
+            out.say(text, style="dim")
+        case events.LineClosed(clean=True):
+            out.say("line closed")
+        case _:
+            pass  # Delivered, EpochChanged, own words: a person needs no line for them
+
+
+def _peer(out: Output, event: events.PeerSeen) -> None:
+    out.say()
+    software = event.assurance.startswith("SOFTWARE")
+    out.say(f"your peer: {event.did}", style="bold")
+    out.say(f"  key in     {event.assurance}", style="yellow" if software else None)
+    out.say(f"  safety no. {grouped(event.safety_number)}")
+    if event.pinned:
+        out.say("  this is the peer you asked for (--peer)", style="green")
+
+
+def _open(out: Output, event: events.LineOpen) -> None:
+    out.say()
+    took = f"{human_duration(event.open_ms / 1000)} to connect, {human_duration(event.handshake_ms / 1000)} to prove"
+    out.say(f"line open ({took})", style="green")
+    out.say("compare with your peer, by voice or in person:")
+    out.data(f"    {out.styled(event.sas, 'bold')}")
+    out.data(f"    {' · '.join(event.words)}")
+
+
+def _progress(out: Output, event: events.FileProgress) -> None:
+    share = 100 * event.done // event.size if event.size else 100
+    words = f"file {event.id}: {share:3d} %  {human_size(event.done)} of {human_size(event.size)}"
+    words += f"  {human_size(round(event.rate))}/s"
+    if event.eta is not None:
+        words += f"  {human_duration(event.eta)} left"
+    out.transient(words)
+
+
+def _done(out: Output, event: events.FileDone) -> None:
+    rate = f"{human_size(event.size)} in {human_duration(event.seconds)}"
+    if event.path is not None:
+        out.say(f"file {event.id}: saved {event.path} ({rate})", style="green")
+    else:
+        out.say(f"file {event.id}: {event.name!r} arrived whole ({rate})", style="green")
+    out.say(f"  sha256 {event.sha256}", style="dim")

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hardwire send`: a line for one delivery."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hardwire.cli import options
+from hardwire.cli.output import Output
+from hardwire.cli.run import JsonOption, PlainOption, run_async
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to send.")],
+    peer: options.PeerOption = None,
+    unverified: options.UnverifiedOption = False,
+    qr: options.QrOption = False,
+    out_file: options.OutFileOption = None,
+    code_file: options.CodeFileOption = None,
+    stun: options.StunOption = None,
+    turn: options.TurnOption = None,
+    turn_credentials: options.TurnCredentialsOption = None,
+    relay_only: options.RelayOnlyOption = False,
+    loopback: options.LoopbackOption = False,
+    json_mode: JsonOption = False,
+    plain: PlainOption = False,
+) -> None:
+    """Send files over a line of their own. The peer runs `hardwire receive`.
+
+    Nothing is offered before the numbers were compared, or the peer is the one named with --peer.
+
+    \b
+    Examples:
+      hardwire send report.pdf
+      tar czf photos.tar.gz photos && hardwire send photos.tar.gz
+      hardwire send --peer did:key:zDnae... backup.img
+    """
+    out = Output(json_mode=json_mode, plain=plain)
+
+    async def body() -> None:
+        from hardwire.cli.conversation import Wishes
+        from hardwire.cli.errand import send
+
+        servers = options.ice_servers(stun, turn, turn_credentials, relay_only=relay_only)
+        wishes = Wishes(
+            servers,
+            loopback=loopback,
+            peer=peer,
+            unverified=unverified,
+            qr=qr,
+            out_file=out_file,
+            code_file=code_file,
+            counterpart="hardwire receive",
+        )
+        await send(out, wishes, paths, plain=plain)
+
+    run_async(out, body)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from hardwire.app.progress import Meter
+
+
+def test_nothing_is_known_before_anything_moves():
+    meter = Meter(100, 5.0)
+    assert meter.rate == 0
+    assert meter.eta is None
+    meter.advance(0, 5.0)
+    assert meter.eta is None
+
+
+def test_rate_and_remaining_time():
+    meter = Meter(1000, 0.0)
+    meter.advance(100, 1.0)
+    assert meter.rate == pytest.approx(100)
+    assert meter.eta == pytest.approx(9)
+    assert meter.elapsed(2.5) == 2.5
+
+
+def test_the_rate_follows_the_last_seconds():
+    meter = Meter(10**6, 0.0)
+    for second in range(1, 11):
+        meter.advance(1000 * second, second)
+    for second in range(11, 21):
+        meter.advance(10_000, second)
+    assert meter.rate == 0
+    assert meter.done == 10_000
