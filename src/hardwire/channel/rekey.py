@@ -55,7 +55,7 @@ class Meter:
         if kind not in NOT_TRAFFIC and self._first_traffic is None:
             self._first_traffic = now
 
-    def due(self, factor: float = 1.0) -> float | None:
+    def due(self, factor: float = 1.0) -> float:
         """When a rekey is due by time alone; ``-inf`` when the epoch has carried enough already."""
         limits = self._limits
         if self.frames >= factor * limits.rekey_frames or self.octets >= factor * limits.rekey_octets:
@@ -128,7 +128,7 @@ class Rekey:
         self._deadline: float | None = None
         self._pair: KemKeyPair | None = None
         self._held: RekeyInit | None = None
-        self._wanted = False
+        self._wanted_at: float | None = None
         self._old: dict[int, float] = {}
         self.meter = Meter(limits, now)
 
@@ -137,7 +137,7 @@ class Rekey:
         if self._role is Role.RESPONDER:
             self._send(CONTROL, Kind.REKEY_REQUEST, b"")
             return
-        self._wanted = True
+        self._wanted_at = now
         self.tick(now)
 
     def tick(self, now: float) -> None:
@@ -200,7 +200,8 @@ class Rekey:
         """The responder asks for a rekey. Raises RecordRefused."""
         if self._role is Role.RESPONDER:
             raise RecordRefused("the initiator asked for what only it can begin", code="rekey-order")
-        self._wanted = True
+        # Not at once in a young epoch: a peer that asks without end does not get keys without end.
+        self._wanted_at = self.meter.pause_end()
         self.tick(now)
 
     def erase(self) -> None:
@@ -215,12 +216,12 @@ class Rekey:
             return None
         if self._role is Role.INITIATOR:
             due = self.meter.due()
-            return self.meter.pause_end() if self._wanted and due != float("-inf") else due
-        return None if self._wanted else self.meter.due(self._limits.request_factor)
+            return due if self._wanted_at is None else min(due, self._wanted_at)
+        return None if self._wanted_at is not None else self.meter.due(self._limits.request_factor)
 
     def _start(self, now: float) -> None:
         if self._role is Role.RESPONDER:
-            self._wanted = True  # once an epoch
+            self._wanted_at = now  # once an epoch
             self._send(CONTROL, Kind.REKEY_REQUEST, b"")
             return
         self._phase, self._deadline = Phase.INIT_SENT, now + self._limits.rekey_answer
@@ -253,7 +254,7 @@ class Rekey:
 
     def _begin_epoch(self, now: float) -> None:
         self.meter = Meter(self._limits, now)
-        self._wanted = False
+        self._wanted_at = None
         self._advanced(self._epoch.number)
 
     def _watch_old(self, now: float) -> None:
