@@ -103,7 +103,12 @@ class LineDtls(RTCDtlsTransport):
             self._receiving.add_done_callback(self._receiving_ended)
 
     async def stop(self) -> None:
-        """Say close_notify and wait until the receiving task is gone."""
+        """Say close_notify and wait until the receiving task is gone.
+
+        aiortc leaves a peer that it refused without a word, and that peer would wait for its own timeout.
+        """
+        if self._state is State.FAILED and self.encrypted:
+            self._set_state(State.CONNECTING)
         await super().stop()
         if self._receiving is not None:
             await asyncio.wait({self._receiving})
