@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""STUN and TURN with a real coturn on loopback, and nothing without being asked."""
+
+import asyncio
+import ipaddress
+import socket
+import time
+
+import aioice.stun
+import pytest
+
+from hardwire.channel import ChatReceived
+from hardwire.errors import NetworkFailed
+from hardwire.net import carriers
+from hardwire.net.candidate import CandidateKind
+from hardwire.net.invite import Answer, Offer
+from hardwire.net.pending import host, join
+from hardwire.net.rtc import ice as ice_module
+from hardwire.net.servers import IceServers
+from support.coturn import PASSWORD, USER, coturn, free_port
+from support.lines import config_for_test, next_of
+from support.links import fresh_secrets, gather
+
+
+def relay_servers(port: int, transport: str = "udp", *, relay_only: bool = True) -> IceServers:
+    return IceServers(
+        turn=f"turn:127.0.0.1:{port}?transport={transport}", username=USER, password=PASSWORD, relay_only=relay_only
+    )
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_relay_only_works_and_tells_no_address_of_ours(transport):
+    async with coturn() as port:
+        servers = relay_servers(port, transport)
+        offer = await host(config_for_test(servers=servers))
+        answer = await join(config_for_test(servers=servers), offer.text)
+        told = Offer.decode(offer.blob, loopback=True).candidates
+        told += Answer.decode(answer.blob, offer=offer.blob, loopback=True).candidates
+        assert [one.kind for one in told] == [CandidateKind.RELAY] * 2
+        # On loopback coturn's address is ours; what must not appear is a socket of this process.
+        own = {
+            protocol.transport.get_extra_info("socket").getsockname()[1]
+            for pending in (offer, answer)
+            for protocol in pending._link._connection._protocols
+            if protocol.transport.get_extra_info("socket") is not None
+        }
+        assert own == set()
+        first, second = await asyncio.wait_for(asyncio.gather(offer.accept(answer.text), answer.connect()), 30)
+        first.send_chat("through the relay")
+        assert (await next_of(second, ChatReceived)).text == "through the relay"
+        began = time.perf_counter()
+        await asyncio.gather(first.close(), second.close())
+        assert time.perf_counter() - began < 2.5
+
+
+async def test_a_relay_beside_direct_addresses_comes_last_in_the_code():
+    async with coturn() as port:
+        offer = await host(config_for_test(servers=relay_servers(port, relay_only=False)))
+        kinds = [one.kind for one in offer.candidates]
+        assert kinds[-1] is CandidateKind.RELAY
+        assert CandidateKind.HOST in kinds
+        await offer.close()
+
+
+async def test_wrong_credentials_are_told():
+    async with coturn() as port:
+        servers = IceServers(turn=f"turn:127.0.0.1:{port}", username=USER, password="wrong", relay_only=True)
+        with pytest.raises(NetworkFailed, match="gave no relay") as caught:
+            await host(config_for_test(servers=servers))
+        assert caught.value.code == "no-relay"
+        beside = IceServers(turn=f"turn:127.0.0.1:{port}", username=USER, password="wrong")
+        async with await host(config_for_test(servers=beside)) as offer:
+            assert "TURN server 127.0.0.1" in offer.problems[0]
+
+
+async def test_a_dead_turn_server_is_told_in_time(monkeypatch):
+    monkeypatch.setattr(ice_module, "_SERVER_TIMEOUT", 0.5)
+    servers = IceServers(turn=f"turn:127.0.0.1:{free_port()}", username="u", password="p", relay_only=True)
+    with pytest.raises(NetworkFailed):
+        await asyncio.wait_for(host(config_for_test(servers=servers)), 5)
+
+
+async def test_gathering_can_be_cancelled_while_a_server_is_silent():
+    servers = IceServers(turn=f"turn:127.0.0.1:{free_port()}", username="u", password="p")
+    tasks = len(asyncio.all_tasks())
+    task = asyncio.create_task(host(config_for_test(servers=servers)))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    began = time.perf_counter()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.perf_counter() - began < 2.5
+    await asyncio.sleep(0.05)
+    assert len(asyncio.all_tasks()) == tasks
+
+
+async def test_coturn_as_a_stun_server_has_nothing_to_add_on_loopback():
+    async with coturn() as port:
+        offer = await host(config_for_test(servers=IceServers(stun=f"stun:127.0.0.1:{port}")))
+        assert {one.kind for one in offer.candidates} == {CandidateKind.HOST}
+        assert offer.problems == ()
+        await offer.close()
+
+
+class FarSideOfANat(asyncio.DatagramProtocol):
+    """A STUN server that sees everybody behind 192.0.2.77."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        request = aioice.stun.parse_message(data)
+        self.asked += 1
+        response = aioice.stun.Message(request.message_method, aioice.stun.Class.RESPONSE, request.transaction_id)
+        response.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.77", 4000)
+        self.transport.sendto(bytes(response), addr)
+
+
+async def test_a_public_address_goes_into_the_code_and_its_mapping_is_kept(monkeypatch):
+    monkeypatch.setattr(ice_module, "_MAPPING_INTERVAL", 0.1)
+    loop = asyncio.get_running_loop()
+    transport, nat = await loop.create_datagram_endpoint(FarSideOfANat, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    try:
+        servers = IceServers(stun=f"stun:localhost:{port}")
+        offer = await host(config_for_test())
+        answer = await join(config_for_test(servers=servers), offer.text)
+        told = Answer.decode(carriers.from_text(answer.text), offer=offer.blob, loopback=True).candidates
+        assert (CandidateKind.SRFLX, ipaddress.ip_address("192.0.2.77"), 4000) in [
+            (one.kind, one.address, one.port) for one in told
+        ]
+        asked = nat.asked
+        knocking = asyncio.create_task(answer.connect())
+        await asyncio.sleep(0.5)
+        assert nat.asked > asked
+        first, second = await asyncio.gather(offer.accept(answer.text), knocking)
+        await asyncio.gather(first.close(), second.close())
+    finally:
+        transport.close()
+
+
+async def test_a_silent_stun_server_is_told_and_the_line_goes_on(monkeypatch):
+    monkeypatch.setattr(ice_module, "_SERVER_TIMEOUT", 0.3)
+    async with await host(config_for_test(servers=IceServers(stun=f"stun:127.0.0.1:{free_port()}"))) as offer:
+        assert offer.candidates
+        assert "STUN server 127.0.0.1 gave no answer" in offer.problems[0]
+
+
+async def test_nobody_is_asked_unless_the_person_did(monkeypatch):
+    def no_names(*args, **kwargs):
+        raise AssertionError("a name was looked up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_names)
+    monkeypatch.setattr(socket, "gethostbyname", no_names)
+    link = await gather(offerer=True, secrets=fresh_secrets())
+    assert link._connection.stun_server is None
+    assert link._connection.turn_server is None
+    assert {str(one.address) for one in link.candidates} <= {"127.0.0.1", "::1"}
+    await link.close()

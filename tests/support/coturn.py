@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real coturn on loopback, on free ports, ended by its own process handle."""
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+USER = "line"
+PASSWORD = "over-the-hill"
+
+
+def free_port(kind: int = socket.SOCK_DGRAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def _answers(port: int) -> None:
+    """Return when it listens (it takes TCP on the same port)."""
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
+
+
+@asynccontextmanager
+async def coturn() -> AsyncIterator[int]:
+    """The port it listens on, for UDP and TCP."""
+    port = free_port(socket.SOCK_STREAM)
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            "turnserver",
+            "-n",
+            "--listening-ip=127.0.0.1",
+            "--relay-ip=127.0.0.1",
+            f"--listening-port={port}",
+            "--lt-cred-mech",
+            f"--user={USER}:{PASSWORD}",
+            "--realm=hardwire.test",
+            "--no-cli",
+            "--no-tls",
+            "--no-dtls",
+            "--allow-loopback-peers",
+            "--fingerprint",
+            "--log-file=stdout",
+            "--simple-log",
+            f"--pidfile={Path(folder) / 'pid'}",
+            f"--userdb={Path(folder) / 'db'}",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=folder,
+        )
+        try:
+            await _answers(port)
+            yield port
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
