@@ -111,8 +111,18 @@ class SoftHsm:
 
 
 def signatures(log: Path) -> int:
-    """How many signatures the device was asked for and gave, as the spy saw them."""
-    return calls(log).count("C_Sign")
+    """How many signatures the device was asked for and gave, as the spy saw them.
+
+    A C_Sign without an output buffer only asks for the signature's length (PKCS#11 v2.40 §5.2) and is not one.
+    """
+    text = log.read_text(errors="replace") if log.exists() else ""
+    blocks = re.split(r"^\d+: ", text, flags=re.MULTILINE)
+    return sum(
+        block.startswith("C_Sign\n")
+        and "CKR_OK" in block
+        and not re.search(r"^\[out\] pSignature.* NULL ", block, re.MULTILINE)
+        for block in blocks
+    )
 
 
 def calls(log: Path) -> list[str]:
