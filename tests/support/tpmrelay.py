@@ -2,6 +2,7 @@
 """The wires between a program and its TPM, with somebody listening."""
 
 import contextlib
+import select
 import socket
 import threading
 from pathlib import Path
@@ -56,21 +57,23 @@ class TpmRelay:
         threading.Thread(target=self._accept, args=(listener, there, record), daemon=True).start()
 
     def _accept(self, listener: socket.socket, there: Path, record: bool) -> None:
+        # A closed listener ends the thread with an OSError.
         with contextlib.suppress(OSError):
             while True:
                 near, _ = listener.accept()
-                far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                far.connect(str(there))
-                for source, sink, kept in ((near, far, self.commands), (far, near, self.responses)):
-                    threading.Thread(
-                        target=self._pump, args=(source, sink, kept if record else None), daemon=True
-                    ).start()
+                threading.Thread(target=self._serve, args=(near, there, record), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, kept: list[bytes] | None) -> None:
-        with contextlib.suppress(OSError):
-            while octets := source.recv(8192):
-                if kept is not None:
-                    with self._lock:
-                        kept.append(octets)
-                sink.sendall(octets)
-            sink.shutdown(socket.SHUT_WR)
+    def _serve(self, near: socket.socket, there: Path, record: bool) -> None:
+        with near, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as far, contextlib.suppress(OSError):
+            far.connect(str(there))
+            routes = {near: (far, self.commands), far: (near, self.responses)}
+            while True:
+                for source in select.select(list(routes), [], [])[0]:
+                    sink, kept = routes[source]
+                    octets = source.recv(8192)
+                    if not octets:
+                        return
+                    if record:
+                        with self._lock:
+                            kept.append(octets)
+                    sink.sendall(octets)
