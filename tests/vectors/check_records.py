@@ -43,7 +43,9 @@ def verify(vector: dict[str, Any]) -> int:
         message_key = hmac.digest(chains[place], b"\x01", "sha256")
         chains[place] = hmac.digest(chains[place], b"\x02", "sha256")
         material = xl(message_key, "frame", b"", 44)
-        header = b"\x01\x10" + place[2].to_bytes(2, "big") + place[0].to_bytes(4, "big") + counts[place].to_bytes(8, "big")
+        header = (
+            b"\x01\x10" + place[2].to_bytes(2, "big") + place[0].to_bytes(4, "big") + counts[place].to_bytes(8, "big")
+        )
         counts[place] += 1
         payload = bytes(index % 256 for index in range(entry["size"]))
         plain = bytes([entry["kind"]]) + len(payload).to_bytes(4, "big") + payload

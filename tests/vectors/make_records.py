@@ -30,7 +30,9 @@ def main() -> None:
     vector = {
         "epoch_secret": SECRET.hex(),
         "rekey": {"shared": SHARED.hex(), "kem_pk": "1216 x 11", "kem_ct": "1120 x 22"},
-        "frames": [f for epoch in epochs for role in Role for f in frames(RecordLayer(role, epoch), role, epoch.number)],
+        "frames": [
+            f for epoch in epochs for role in Role for f in frames(RecordLayer(role, epoch), role, epoch.number)
+        ],
     }
     Path(__file__).with_name("records.json").write_text(json.dumps(vector, indent=1) + "\n", encoding="utf-8")
 

@@ -276,6 +276,7 @@ class Handshake(ABC):
         return self._state is State.DEAD
 
     def _fail(self, error: HardwireError) -> None:
+        _drop_frames(error)
         self._stop(State.DEAD)
         self._outbox.clear()
         self._events.clear()
@@ -305,6 +306,14 @@ class Handshake(ABC):
             raise Misuse("the verified identity is not of the certificate that the peer presented")
         self._session.identity = identity
         self._on_accepted()
+
+
+def _drop_frames(error: BaseException) -> None:
+    """An error outlives the machine, and the frames of its traceback would keep every key that was in them."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
 
 
 def _raise(error: HardwireError) -> None:

@@ -188,8 +188,13 @@ def handshake_keys(hs: bytes, th2c: bytes) -> HandshakeKeys:
         _direction(responder),
         _direction(initiator),
         done=expand_label(responder, b"done", b"", KEY_SIZE),
-        master=extract(expand_label(hs, b"derived", th2c, HASH_SIZE), _ZERO),
+        master=master_secret(hs, th2c),
     )
+
+
+def master_secret(hs: bytes, th2c: bytes) -> bytes:
+    """``ms``, the root of everything that outlives the handshake."""
+    return extract(expand_label(hs, b"derived", th2c, HASH_SIZE), _ZERO)
 
 
 def session_keys(master: bytes, th3: bytes, th_sas: bytes) -> SessionKeys:
