@@ -60,9 +60,10 @@ class PeerSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeviceAsked(Event):
-    """The own device is signing now: it may want a PIN or a touch."""
+    """The own device is signing now: a real one may want a touch."""
 
     device: str
+    software: bool
 
 
 @dataclass(frozen=True, slots=True)

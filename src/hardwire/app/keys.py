@@ -135,6 +135,11 @@ class DeviceKey:
         """The device in words."""
         return describe_device(self._key.device)
 
+    @property
+    def software(self) -> bool:
+        """The device is a program."""
+        return self._key.device.software
+
     async def sign(self, tbs: bytes, scheme: SignatureScheme) -> bytes:
         """One signature, made in the device, on a worker thread: a touch or a PIN may take its time.
 

@@ -280,7 +280,7 @@ class _Seen:
 
 def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
     async def sign(tbs: bytes, scheme: SignatureScheme) -> bytes:
-        face.emit(DeviceAsked(config.key.device))
+        face.emit(DeviceAsked(config.key.device, config.key.software))
         return await config.key.sign(tbs, scheme)
 
     return LineConfig(

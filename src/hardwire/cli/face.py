@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardwire.app import events
-from hardwire.app.text import human_duration
 from hardwire.cli.lines import Lines
 from hardwire.cli.output import Output
 from hardwire.cli.render import show
@@ -103,7 +102,7 @@ class Face:
         if isinstance(event, events.InviteReady):
             self.out.say(
                 f"send it to your peer, who runs `{self.counterpart}` and sends an answer back. "
-                f"It works once, for {human_duration(event.expires - time.time())}."
+                f"It works once, within {round((event.expires - time.time()) / 60)} minutes."
             )
         else:
             self.out.say("send it back to your peer; the line opens when it is pasted there.")

@@ -65,7 +65,9 @@ def _init(out: Output, *, device: str | None, key: str | None, pin_source: Path 
     if key is not None:
         _report(out, setup.adopt(key, prompter), "made")
         return
-    devices = setup.find_devices(device)
+    devices = setup.find_devices(
+        device, on_error=lambda trouble: out.say(f"not looked at: {trouble.message} ({trouble.hint})", style="dim")
+    )
     chosen = setup.choose_device(devices, device)
     out.say(f"using {describe_device(chosen)}: {setup.why(chosen)}")
     others = [describe_device(other) for other in devices if other != chosen]

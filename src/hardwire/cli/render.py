@@ -10,8 +10,10 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
     """Print one event: for a program as it is, for a person in words."""
     out.event(event)
     match event:
+        case events.DeviceAsked(device=device, software=True):
+            out.say(f"signing with {device}")
         case events.DeviceAsked(device=device):
-            out.say(f"signing with {device}; touch it if it blinks")
+            out.say(f"\asigning with {device}: touch it now if it blinks", style="bold")
         case events.HelperUsed(server=server, learns=learns):
             out.say(f"asked {server}: it learns {learns}", style="yellow")
         case events.PeerSeen():
@@ -55,8 +57,7 @@ def _peer(out: Output, event: events.PeerSeen) -> None:
 
 def _open(out: Output, event: events.LineOpen) -> None:
     out.say()
-    took = f"{human_duration(event.open_ms / 1000)} to connect, {human_duration(event.handshake_ms / 1000)} to prove"
-    out.say(f"line open ({took})", style="green")
+    out.say(f"line open, connected in {human_duration(event.open_ms / 1000)}", style="green")
     out.say("compare with your peer, by voice or in person:")
     out.data(f"    {out.styled(event.sas, 'bold')}")
     out.data(f"    {' · '.join(event.words)}")

@@ -31,7 +31,9 @@ def _list(out: Output) -> None:
     from hardwire.app.keys import describe_device
     from hardwire.app.setup import describe_pin, find_devices
 
-    devices = find_devices()
+    devices = find_devices(
+        on_error=lambda trouble: out.say(f"not looked at: {trouble.message} ({trouble.hint})", style="dim")
+    )
     for device in devices:
         out.record(
             {
