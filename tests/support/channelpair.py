@@ -42,7 +42,9 @@ class Wire:
             role: SecureChannel(finished(role), entropy=CountedEntropy(role.value), now=now, limits=limits, kem=kem)
             for role in Role
         }
-        self.flying: dict[tuple[Role, int], list[bytes]] = {(role, channel): [] for role in Role for channel in CHANNELS}
+        self.flying: dict[tuple[Role, int], list[bytes]] = {
+            (role, channel): [] for role in Role for channel in CHANNELS
+        }
         self.events: dict[Role, list[Event]] = {role: [] for role in Role}
         self.initiator = self.ends[Role.INITIATOR]
         self.responder = self.ends[Role.RESPONDER]
@@ -67,7 +69,7 @@ class Wire:
 
     def settle(self) -> None:
         """Deliver everything, and what it causes."""
-        while any([self.deliver(role, channel) for role in Role for channel in CHANNELS]):
+        while sum(self.deliver(role, channel) for role in Role for channel in CHANNELS):
             pass
 
     def take(self, role: Role, kind: type | None = None) -> list[Any]:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from support.channelpair import EPOCH_SECRET, CountedEntropy, Wire, finished
 
 from hardwire.channel import (
     BULK,
@@ -31,6 +30,7 @@ from hardwire.channel.ratchet import Epoch
 from hardwire.channel.records import RecordLayer
 from hardwire.errors import ConnectionLost, LocalError, Misuse, RecordRefused, TransferIncomplete
 from hardwire.handshake import Role
+from support.channelpair import EPOCH_SECRET, CountedEntropy, Wire, finished
 
 I, R = Role.INITIATOR, Role.RESPONDER  # noqa: E741 - the protocol's names
 ID = bytes(range(16))

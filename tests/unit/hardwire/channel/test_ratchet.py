@@ -44,7 +44,9 @@ def test_the_root_is_gone_once_the_next_epoch_exists():
         epoch.following(b"s" * 32, b"pk", b"ct")
 
 
-@pytest.mark.parametrize("shared,public,ciphertext", [(b"t" * 32, b"pk", b"ct"), (b"s" * 32, b"pK", b"ct"), (b"s" * 32, b"pk", b"cT")])
+@pytest.mark.parametrize(
+    "shared,public,ciphertext", [(b"t" * 32, b"pk", b"ct"), (b"s" * 32, b"pK", b"ct"), (b"s" * 32, b"pk", b"cT")]
+)
 def test_the_next_epoch_depends_on_everything_exchanged(shared, public, ciphertext):
     def key(*given):
         return Epoch(0, SECRET).following(*given).chain(Role.INITIATOR, 0).step()

@@ -4,12 +4,12 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from vectors import check_records
 
 from hardwire.channel.ratchet import Epoch
 from hardwire.channel.records import BUCKETS, FRAME_MAX, HEADER, PAYLOAD_MAX, RecordLayer, bucket_of
 from hardwire.errors import Misuse, RecordRefused
 from hardwire.handshake import Role
+from vectors import check_records
 
 SECRET = bytes(range(32))
 
@@ -182,7 +182,9 @@ def test_vectors_are_what_the_code_makes():
     secret = bytes.fromhex(vector["epoch_secret"])
     layers = {role.value: RecordLayer(role, Epoch(0, secret)) for role in Role}
     for entry in vector["frames"][:22]:
-        frame = layers[entry["role"]].seal(entry["channel"], entry["kind"], bytes(n & 0xFF for n in range(entry["size"])))
+        frame = layers[entry["role"]].seal(
+            entry["channel"], entry["kind"], bytes(n & 0xFF for n in range(entry["size"]))
+        )
         if "frame" in entry:
             assert frame.hex() == entry["frame"]
         else:

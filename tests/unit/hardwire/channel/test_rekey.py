@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from support.channelpair import EPOCH_SECRET, CountedEntropy, Wire, finished
 
 from hardwire.channel import (
     BULK,
@@ -19,6 +18,7 @@ from hardwire.channel.records import RecordLayer
 from hardwire.errors import Misuse
 from hardwire.handshake import Role
 from hardwire.handshake.kem import XWing
+from support.channelpair import EPOCH_SECRET, CountedEntropy, Wire, finished
 
 I, R = Role.INITIATOR, Role.RESPONDER  # noqa: E741 - the protocol's names
 

@@ -67,11 +67,9 @@ def receiver(size, *, accepted=True):
 
 
 def refused(end, message):
+    take = end.files.on_chunk if isinstance(message, Chunk) else end.files.on_control
     with pytest.raises(WireError) as caught:
-        if isinstance(message, Chunk):
-            end.files.on_chunk(message)
-        else:
-            end.files.on_control(message)
+        take(message)
     assert caught.value.code == "transfer"
 
 
@@ -155,7 +153,12 @@ def test_answers_for_an_ended_transfer_are_late_not_wrong():
     end = sender(9)
     end.files.cancel(1, StopReason.PERSON)
     end.drain()
-    for late in (FileAccept(1, CHUNK_SIZE), FileDecline(1, StopReason.PERSON), FileWritten(1, 3), FileConfirm(1, ok=True)):
+    for late in (
+        FileAccept(1, CHUNK_SIZE),
+        FileDecline(1, StopReason.PERSON),
+        FileWritten(1, 3),
+        FileConfirm(1, ok=True),
+    ):
         end.files.on_control(late)
     assert end.drain() == ([], [])
 
