@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+import time
+
+from hardwire.net.config import SYSTEM_CLOCK, LineConfig, Stage
+from hardwire.net.servers import NO_SERVERS
+from support.lines import config_for_test
+
+
+def test_nothing_is_asked_of_anybody_by_default():
+    config = config_for_test()
+    plain = LineConfig(config.credential, config.sign, config.verify, config.entropy)
+    assert plain.servers is NO_SERVERS
+    assert plain.loopback is False
+    assert plain.life == 600
+    plain.on_stage(Stage.OPEN)
+
+
+def test_the_clocks_are_the_systems():
+    assert abs(SYSTEM_CLOCK.wall() - time.time()) < 1
+    assert abs(SYSTEM_CLOCK.monotonic() - time.monotonic()) < 1
