@@ -189,3 +189,11 @@ def test_vectors_are_what_the_code_makes():
             assert frame.hex() == entry["frame"]
         else:
             assert hashlib.sha256(frame).hexdigest() == entry["frame_sha256"]
+
+
+@pytest.mark.parametrize("version,frame_type", [(2, 0x10), (1, 0x11), (0, 0x10)])
+def test_another_version_or_type_is_refused_even_when_well_sealed(version, frame_type):
+    header = HEADER.pack(version, frame_type, 0, 0, 0)
+    key, iv = Epoch(0, SECRET).chain(Role.INITIATOR, 0).step()
+    frame = header + AESGCM(key).encrypt(iv, bytes(256), header)
+    assert code(pair()[1], 0, frame) == "frame-header"

@@ -338,3 +338,32 @@ def test_a_line_that_ends_in_mid_rekey_forgets_the_key_pair():
     wire.initiator.close(0.0)
     assert wire.initiator._rekey._pair is None
     assert len(wire.take(I, LineClosed)) == 1
+
+
+def behind_on_bulk():
+    """A line after a rekey whose FIN from R on channel 1 still flies."""
+    wire = Wire()
+    wire.initiator.request_rekey(0.0)
+    while wire.deliver(I, CONTROL) or wire.deliver(I, BULK) or wire.deliver(R, CONTROL):
+        pass
+    assert wire.initiator._records.behind == (BULK,)
+    return wire
+
+
+def test_no_rekey_begins_while_a_channel_is_behind():
+    wire = behind_on_bulk()
+    wire.initiator.request_rekey(0.0)
+    wire.collect()
+    assert wire.flying[I, CONTROL] == []
+    wire.settle()
+    assert wire.take(R, EpochAdvanced) == [EpochAdvanced(1), EpochAdvanced(2)]
+
+
+def test_a_line_that_ends_between_two_epochs_forgets_both():
+    wire = behind_on_bulk()
+    position = wire.initiator._records._incoming[BULK]
+    chains = [position.chain, position.following.chain(R, BULK), wire.initiator._records._outgoing[CONTROL].chain]
+    wire.initiator.path_lost()
+    for chain in chains:
+        with pytest.raises(Misuse):
+            chain.step()
