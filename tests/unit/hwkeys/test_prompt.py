@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
+import pexpect
+import pytest
+
+from hwkeys import (
+    CallbackPrompter,
+    DeviceInfo,
+    PinRefused,
+    PinRequest,
+    PinSourcePrompter,
+    PinState,
+    StaticPrompter,
+)
+from hwkeys.prompt import MAX_PIN_FILE, ask_pin
+
+
+def request(state: PinState = PinState.OK, tries: int | None = None, **more) -> PinRequest:
+    device = DeviceInfo("pkcs11", True, "Maker", "Model 5", "S-1", "alice", "pkcs11:", state, tries)
+    return PinRequest(device, "mykey", **more)
+
+
+def test_the_person_is_told_device_serial_and_tries():
+    assert request().describe() == 'Maker Model 5 "alice", serial S-1'
+    assert request(tries=3).describe().endswith(", 3 tries left")
+    assert request(PinState.FINAL_TRY, 1).describe().endswith(", 1 try left, LAST TRY")
+    assert request(PinState.COUNT_LOW).describe().endswith(", a wrong PIN was entered before")
+    assert "tries" not in request(PinState.FINAL_TRY, 3, new=True).describe()
+
+
+def test_the_last_try_needs_leave():
+    final = request(PinState.FINAL_TRY)
+    asked = []
+    for prompter in (StaticPrompter("1234"), CallbackPrompter(lambda r: asked.append(r) or "1234")):
+        with pytest.raises(PinRefused, match="one try is left"):
+            ask_pin(prompter, final)
+    assert asked == []
+    assert ask_pin(CallbackPrompter(lambda _: "1234", lambda r: r is final), final) == "1234"
+    with pytest.raises(PinRefused):
+        ask_pin(CallbackPrompter(lambda _: "1234", lambda _: False), final)
+    # A PIN that is being chosen spends nothing.
+    assert ask_pin(StaticPrompter("1234"), request(PinState.FINAL_TRY, new=True)) == "1234"
+
+
+def test_an_empty_pin_is_only_for_new_keys():
+    with pytest.raises(PinRefused):
+        ask_pin(StaticPrompter(""), request())
+    assert ask_pin(StaticPrompter(""), request(new=True)) == ""
+
+
+def test_a_pin_source_is_one_line(tmp_path):
+    source = PinSourcePrompter(tmp_path / "pin")
+    for octets, pin in ((b"1234", "1234"), (b"1234\n", "1234"), (b"1234\r\n", "1234"), (b" 12 ", " 12 ")):
+        source.path.write_bytes(octets)
+        assert source.pin(request()) == pin
+    for octets in (b"1234\n5678\n", b"\xff\xfe", b"1" * (MAX_PIN_FILE + 1), b"12\x0034"):
+        source.path.write_bytes(octets)
+        with pytest.raises(PinRefused):
+            source.pin(request())
+    source.path.unlink()
+    with pytest.raises(PinRefused):
+        source.pin(request())
+    assert not source.confirm_last_try(request())
+
+
+def test_a_static_pin_is_not_printed():
+    assert "1234" not in repr(StaticPrompter("1234"))
+
+
+TERMINAL = """
+import sys
+from hwkeys import *
+device = DeviceInfo("pkcs11", True, "Maker", "Model 5", "S-1", "alice", "pkcs11:", PinState[sys.argv[1]])
+from hwkeys.prompt import ask_pin
+try:
+    print("PIN was", ask_pin(TerminalPrompter(), PinRequest(device, "mykey", new=sys.argv[2] == "new")).upper())
+except PinRefused as error:
+    print("refused:", error)
+"""
+
+
+def terminal(*arguments: str) -> pexpect.spawn:
+    return pexpect.spawn(sys.executable, ["-c", TERMINAL, *arguments], encoding="utf-8", timeout=20)
+
+
+def test_a_terminal_shows_the_device_and_hides_the_pin():
+    child = terminal("OK", "old")
+    child.expect_exact('Maker Model 5 "alice", serial S-1')
+    child.expect_exact("PIN for mykey: ")
+    child.sendline("hidden")
+    child.expect_exact("PIN was HIDDEN")
+    assert "hidden" not in child.before
+
+
+@pytest.mark.parametrize("answer, goes_on", [("yes", True), ("y", False), ("", False), ("no", False)])
+def test_a_terminal_wants_the_whole_yes_for_the_last_try(answer, goes_on):
+    child = terminal("FINAL_TRY", "old")
+    child.expect_exact("LAST TRY")
+    child.expect_exact("use the last try? yes/no: ")
+    child.sendline(answer)
+    if goes_on:
+        child.expect_exact("PIN for mykey: ")
+        child.sendline("1234")
+        child.expect_exact("PIN was 1234")
+    else:
+        child.expect_exact("refused: one try is left")
+
+
+def test_a_new_pin_is_asked_twice():
+    child = terminal("OK", "new")
+    child.expect_exact("new PIN for mykey (empty for none): ")
+    child.sendline("abc")
+    child.expect_exact("the same again: ")
+    child.sendline("abd")
+    child.expect_exact("refused: the two PINs differ")
+
+
+@pytest.mark.parametrize("answer, said", [("yes", "PIN was"), ("no", "refused: no PIN was chosen")])
+def test_no_pin_at_all_needs_a_yes(answer, said):
+    child = terminal("OK", "new")
+    child.expect_exact("(empty for none): ")
+    child.sendline("")
+    child.expect_exact("the same again: ")
+    child.sendline("")
+    child.expect_exact("really no PIN?")
+    child.sendline(answer)
+    child.expect_exact(said)
+
+
+def test_an_interrupt_is_a_no():
+    child = terminal("OK", "old")
+    child.expect_exact("PIN for mykey: ")
+    child.sendintr()
+    child.expect_exact("refused: no PIN was given")
+
+
+def test_without_a_terminal_nothing_is_read_from_standard_input():
+    # A new session has no controlling terminal.
+    for words, said in ((("OK", "old"), "there is no terminal"), (("FINAL_TRY", "old"), "one try is left")):
+        done = subprocess.run(
+            [sys.executable, "-c", TERMINAL, *words],
+            input="yes\n1234\n",
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            timeout=30,
+            check=True,
+        )
+        assert said in done.stdout
