@@ -20,7 +20,7 @@ class MemoryLink:
             raise ConnectionLost("the line is not open")
         self.sent.append((channel, data))
 
-    async def flush(self, *, within: float) -> bool:
+    async def flush(self) -> bool:
         self.flushed += 1
         return True
 

@@ -5,7 +5,7 @@
 
     async for event in line: ...        ends after LineClosed or LineFailed
     line.send_chat("hello")             verbs of the channel, by the same names and without the clock
-    await line.close()                  flushes, says goodbye, gives everything back; at most CLOSE_TIMEOUT
+    await line.close()                  flushes, says goodbye, gives everything back; 2 s with a dead peer
 
 The channel is driven within the call that brought the octets: a message that comes in is opened, answered and its
 event queued before the event loop turns. There is no task; one timer serves all of the channel's timeouts.
@@ -24,7 +24,6 @@ from hardwire.net.config import LineConfig
 from hardwire.net.inbox import Inbox
 from hardwire.net.rtc import RtcLink
 
-FLUSH_TIMEOUT: Final = 1.5
 MAX_EVENTS: Final = 20_000
 
 
@@ -150,8 +149,8 @@ class Line:
     async def close(self, reason: CloseReason = CloseReason.NORMAL) -> None:
         """Say goodbye and give everything back. Any number of times; the events still end with ``LineClosed``.
 
-        The goodbye is waited for until the peer's machine has it, at most :data:`FLUSH_TIMEOUT`; with the link's own
-        bound the whole takes at most 3.5 s with a dead peer and some milliseconds with a live one.
+        Waits until the peer's machine has the goodbye and what was said before it: some milliseconds with a live
+        peer, at most 2 s with a dead one. Chunks of a file that are still queued are not waited for.
         """
         if not self._over:
             self._channel.close(self._now(), reason)
@@ -252,7 +251,7 @@ class Line:
 
     async def _give_back(self, *, flush: bool) -> None:
         if flush:
-            await self._link.flush(within=FLUSH_TIMEOUT)
+            await self._link.flush()
         await self._link.close()
 
     async def _shut(self) -> None:

@@ -126,8 +126,9 @@ class LineDtls(RTCDtlsTransport):
         try:
             connection.send(data)
             pair.protocol.transport.sendto(connection.bio_read(_DATAGRAM), pair.remote_addr)
-        except SSL.Error as error:
-            raise ConnectionError("DTLS failed") from error
+        except (SSL.Error, RuntimeError, OSError) as error:
+            # The last two: event loops differ in what they make of a socket that was just closed.
+            raise ConnectionError("the line is not connected") from error
 
     async def _send_data(self, data: bytes) -> None:
         self.send_now(data)

@@ -14,8 +14,7 @@ What differs from aioice 0.13, each in one override:
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 import aioice
@@ -114,16 +113,14 @@ class LineConnection(aioice.Connection):
             )
         await self.add_remote_candidate(None)
 
-    @asynccontextmanager
-    async def patience(self) -> AsyncIterator[None]:
-        """While inside: failed checks are repeated and NAT mappings kept."""
+    async def keep_trying(self) -> None:
+        """From gathering until there is a path; cancel it then.
+
+        Failed checks are repeated, and the NAT is reminded of us while a person still carries a code around.
+        """
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._retry_failed()), group.create_task(self._keep_mappings())]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
+            group.create_task(self._retry_failed())
+            group.create_task(self._keep_mappings())
 
     def check_incoming(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         """A check from the peer: it is reachable now, so a check of ours that waits in back-off starts afresh."""
@@ -150,7 +147,7 @@ class LineConnection(aioice.Connection):
         self._protocols.clear()
 
     def _check_list_maybe_fail(self) -> None:
-        """Never: the caller's deadline decides, see :meth:`patience`."""
+        """Never: the caller's deadline decides, see :meth:`keep_trying`."""
 
     def _age(self, pair: CandidatePair) -> float:
         return asyncio.get_running_loop().time() - self._started_at.get(pair, 0.0)
@@ -167,7 +164,8 @@ class LineConnection(aioice.Connection):
         while self._stun_endpoint is not None:
             await asyncio.sleep(_MAPPING_INTERVAL)
             for protocol in self._protocols:
-                if protocol.local_candidate.type == "host" and ":" not in protocol.local_candidate.host:
+                own = protocol.local_candidate
+                if own.type == "host" and ":" not in own.host and not protocol.transport.is_closing():
                     protocol.send_stun(_binding_request(), self._stun_endpoint)
 
     async def _ask_stun(self, hosts: list[StunProtocol], found: list[aioice.Candidate]) -> None:

@@ -30,7 +30,9 @@ from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
 from hardwire.net.rtc.selftest import self_test
 from hardwire.net.servers import IceServers
 
-CLOSE_TIMEOUT: Final = 2.0
+CLOSE_TIMEOUT: Final = 1.0
+FLUSH_STALL: Final = 1.0
+FLUSH_MOST: Final = 5.0
 ASSOCIATE_TIMEOUT: Final = 15.0
 PROBE_INTERVAL: Final = 2.5
 DEAD_AFTER_PROBES: Final = 6
@@ -89,6 +91,7 @@ class RtcLink:
         self._sctp: LineSctp | None = None
         self._events: LinkEvents | None = None
         self._established: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._trying: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._told = False
@@ -106,6 +109,7 @@ class RtcLink:
         try:
             await link._gatherer.gather()
             link._require_candidates()
+            link._trying = asyncio.create_task(link._connection.keep_trying(), name="hardwire link trying")
         except BaseException:
             await link.close()
             raise
@@ -176,15 +180,26 @@ class RtcLink:
         """The send queue is below its high-water mark; otherwise wait for ``events.writable``."""
         return self._sctp is not None and self._sctp.is_open and self._sctp.buffered < HIGH_WATER
 
-    async def flush(self, *, within: float) -> bool:
-        """Wait until the peer acknowledged everything, at most ``within`` seconds; whether it did."""
-        try:
-            async with asyncio.timeout(within):
-                if self._sctp is not None:
-                    await self._sctp.emptied()
-        except TimeoutError:
+    async def flush(self) -> bool:
+        """Wait until the peer acknowledged everything; whether it did.
+
+        Given up after :data:`FLUSH_STALL` seconds without any progress, and after :data:`FLUSH_MOST` in any case.
+        """
+        sctp = self._sctp
+        if sctp is None:
             return False
-        return self._sctp is not None and self._sctp.is_open
+        loop = asyncio.get_running_loop()
+        end = loop.time() + FLUSH_MOST
+        progress = -1
+        while loop.time() < end and sctp.acknowledged != progress:
+            progress = sctp.acknowledged
+            try:
+                async with asyncio.timeout(FLUSH_STALL):
+                    await sctp.emptied()
+                break
+            except TimeoutError:
+                continue
+        return sctp.is_empty
 
     async def close(self) -> None:
         """End it: SCTP ABORT, DTLS close_notify, sockets and relay given back. At most :data:`CLOSE_TIMEOUT`."""
@@ -197,12 +212,14 @@ class RtcLink:
 
     async def _find_path(self, candidates: Sequence[Candidate], within: float) -> None:
         try:
-            async with asyncio.timeout(within), self._connection.patience():
+            async with asyncio.timeout(within):
                 await self._connection.add_peer(candidates)
                 peer = self._peer_credentials
                 await self._ice.start(RTCIceParameters(peer.ufrag, peer.password))
         except TimeoutError:
             pass
+        finally:
+            await self._stop_trying()
         if self._ice.state != "completed":
             raise NetworkFailed("no path to the peer was found", code="no-path")
 
@@ -295,7 +312,13 @@ class RtcLink:
 
     # ------------------------------------------------------------------ closing
 
+    async def _stop_trying(self) -> None:
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait({self._trying})
+
     async def _close(self) -> None:
+        await self._stop_trying()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})

@@ -89,7 +89,7 @@ class LineSctp(RTCSctpTransport):
         self._local_partial_reliability = False
         self._advertised_rwnd = _WINDOW
         self._queues: tuple[deque[bytes], ...] = tuple(deque() for _ in STREAMS)
-        self._waiting_octets = 0
+        self._queued_octets = 0
         self._above_low_water = False
         self._empty: asyncio.Future[None] | None = None
         self._partial = dict.fromkeys(STREAMS, 0)
@@ -105,7 +105,17 @@ class LineSctp(RTCSctpTransport):
     @property
     def buffered(self) -> int:
         """Octets handed in and not yet cut into packets."""
-        return self._waiting_octets
+        return self._queued_octets
+
+    @property
+    def acknowledged(self) -> int:
+        """The last packet number that the peer acknowledged: when it moves, the path is alive."""
+        return self._last_sacked_tsn
+
+    @property
+    def is_empty(self) -> bool:
+        """Open, and everything that was handed in is acknowledged."""
+        return self.is_open and not (self._queued_octets or self._outbound_queue or self._sent_queue)
 
     async def open(self) -> None:
         """Begin the association; :attr:`is_open` turns true later."""
@@ -120,13 +130,13 @@ class LineSctp(RTCSctpTransport):
         if not self.is_open:
             raise ConnectionError("the association is not open")
         self._queues[stream].append(data)
-        self._waiting_octets += len(data)
-        self._above_low_water = self._above_low_water or self._waiting_octets > LOW_WATER
+        self._queued_octets += len(data)
+        self._above_low_water = self._above_low_water or self._queued_octets > LOW_WATER
         _run(self._data_channel_flush())
 
     async def emptied(self) -> None:
         """Wait until the peer acknowledged everything, or the association closed."""
-        if self.is_open and not self._is_empty():
+        if self.is_open and not self.is_empty:
             self._empty = asyncio.get_running_loop().create_future()
             await self._empty
 
@@ -238,7 +248,7 @@ class LineSctp(RTCSctpTransport):
     async def _receive_sack_chunk(self, chunk: SackChunk) -> None:
         await super()._receive_sack_chunk(chunk)
         self._cwnd = min(self._cwnd, _MAX_CWND)
-        if self._empty is not None and not self._empty.done() and self._is_empty():
+        if self._empty is not None and not self._empty.done() and self.is_empty:
             self._empty.set_result(None)
 
     # ------------------------------------------------------------------ sending
@@ -267,12 +277,12 @@ class LineSctp(RTCSctpTransport):
         """Cut waiting messages into packets, a message at a time; called again by every SACK."""
         if not self.is_open:
             return
-        while self._waiting_octets and not self._outbound_queue:
+        while self._queued_octets and not self._outbound_queue:
             stream = STREAMS[0] if self._queues[0] else STREAMS[1]
             data = self._queues[stream].popleft()
-            self._waiting_octets -= len(data)
+            self._queued_octets -= len(data)
             await self._send(stream, WEBRTC_BINARY, data)
-        if self._above_low_water and self._waiting_octets <= LOW_WATER:
+        if self._above_low_water and self._queued_octets <= LOW_WATER:
             self._above_low_water = False
             self._on_writable()
 
@@ -283,9 +293,6 @@ class LineSctp(RTCSctpTransport):
         except ConnectionError:
             if self._association_state != self.State.CLOSED:
                 self._set_state(self.State.CLOSED)
-
-    def _is_empty(self) -> bool:
-        return not (self._waiting_octets or self._outbound_queue or self._sent_queue)
 
     # ------------------------------------------------------------------ ending
 
@@ -303,7 +310,7 @@ class LineSctp(RTCSctpTransport):
                 self._sack_timer = None
             for queue in self._queues:
                 queue.clear()
-            self._waiting_octets = 0
+            self._queued_octets = 0
             if self._empty is not None and not self._empty.done():
                 self._empty.set_result(None)
         if changed and state in {self.State.ESTABLISHED, self.State.CLOSED}:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import ipaddress
+
+import aioice
+import pytest
+from aioice.ice import CandidatePair
+
+from hardwire.net.candidate import CandidateKind
+from hardwire.net.rtc import ice as ice_module
+from hardwire.net.rtc.ice import LineConnection, LineGatherer
+from hardwire.net.servers import NO_SERVERS, IceServers
+from support.links import fresh_secrets, gather, open_pair, open_towards
+from support.netsamples import candidate
+
+
+def connection(**changes) -> LineConnection:
+    secrets = fresh_secrets()
+    settings = {
+        "controlling": True,
+        "own": secrets.offer,
+        "peer": secrets.answer,
+        "addresses": [ipaddress.ip_address("127.0.0.1")],
+        "servers": NO_SERVERS,
+    }
+    return LineConnection(**(settings | changes))
+
+
+async def test_only_the_given_addresses_are_bound():
+    agent = connection()
+    gatherer = LineGatherer(agent)
+    await gatherer.gather()
+    assert [(one.kind, str(one.address)) for one in agent.own_candidates()] == [(CandidateKind.HOST, "127.0.0.1")]
+    assert gatherer._connection is agent
+    assert agent.stun_server is None
+    await agent.close()
+
+
+async def test_relay_only_binds_nothing():
+    servers = IceServers(turn="turn:127.0.0.1:1", username="u", password="p", relay_only=True)
+    agent = connection(servers=servers)
+    agent._servers = NO_SERVERS  # nobody is asked in this test
+    await agent.gather_candidates()
+    assert agent._protocols == []
+    await agent.close()
+
+
+async def test_both_credentials_follow_from_the_invite():
+    secrets = fresh_secrets()
+    agent = connection(own=secrets.answer, peer=secrets.offer, controlling=False)
+    assert (agent.local_username, agent.local_password) == (secrets.answer.ufrag, secrets.answer.password)
+    assert (agent.remote_username, agent.remote_password) == (secrets.offer.ufrag, secrets.offer.password)
+    assert agent.ice_controlling is False
+
+
+async def test_a_closed_agent_says_so_every_time():
+    agent = connection()
+    await agent.close()
+    for _ in range(2):
+        assert isinstance(await asyncio.wait_for(agent.get_event(), 1), aioice.ConnectionClosed)
+
+
+async def test_preference_falls_along_the_list():
+    agent = connection()
+    await agent.add_peer(
+        [candidate("192.0.2.9"), candidate("192.0.2.8"), candidate("192.0.2.7", kind=CandidateKind.RELAY)]
+    )
+    priorities = [one.priority for one in agent.remote_candidates]
+    assert priorities == sorted(priorities, reverse=True)
+    assert len(set(priorities)) == 3
+    await agent.close()
+
+
+async def test_a_failed_check_is_tried_again(monkeypatch):
+    monkeypatch.setattr(ice_module, "_RETRY_INTERVAL", 0.05)
+    agent = connection()
+    await agent.gather_candidates()
+    await agent.add_peer([candidate("127.0.0.1", 9)])
+    connecting = asyncio.create_task(agent.connect())
+    await asyncio.sleep(0.05)
+    pair = agent._check_list[0]
+    pair.task.cancel()
+    pair.task = None
+    agent.check_state(pair, CandidatePair.State.FAILED)
+    agent.check_complete(pair)
+    assert not connecting.done()
+    trying = asyncio.create_task(agent.keep_trying())
+    await asyncio.sleep(0.15)
+    assert pair.state is CandidatePair.State.IN_PROGRESS
+    trying.cancel()
+    await asyncio.wait({trying})
+    await agent.close()
+    with pytest.raises(ConnectionError):
+        await connecting
+
+
+async def test_a_check_in_back_off_starts_afresh_when_the_peer_knocks(monkeypatch):
+    monkeypatch.setattr(ice_module, "_RESTART_AGE", 0.0)
+    secrets = fresh_secrets()
+    first, second = [await gather(offerer=offerer, secrets=secrets) for offerer in (True, False)]
+    # The answerer's first checks go astray: its agent does not know yet that the offerer is there.
+    deaf = first._connection.request_received
+    monkeypatch.setattr(first._connection, "request_received", lambda *args: None)
+    knocking = asyncio.create_task(open_towards(second, first))
+    await asyncio.sleep(1.2)
+    monkeypatch.setattr(first._connection, "request_received", deaf)
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(open_towards(first, second), knocking)
+    assert asyncio.get_running_loop().time() - began < 0.5
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_knocks_from_everywhere_are_bounded():
+    async with open_pair() as (first, _):
+        agent = first.link._connection
+        protocol = agent._protocols[0]
+        message = aioice.stun.Message(aioice.stun.Method.BINDING, aioice.stun.Class.REQUEST)
+        message.attributes["PRIORITY"] = 1
+        for port in range(1, 300):
+            agent.check_incoming(message, ("127.0.0.1", port), protocol)
+        assert len(agent.remote_candidates) <= 64
+
+
+async def test_force_close_drops_the_sockets():
+    agent = connection()
+    await agent.gather_candidates()
+    transports = [protocol.transport for protocol in agent._protocols]
+    agent.force_close()
+    assert all(transport.is_closing() for transport in transports)
+    await asyncio.sleep(0)
+    await agent.close()
