@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/protocol.md and the code say the same: labels, sizes, limits, steps, codes, pictures."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import hardwire.handshake as package
+from hardwire.certs import device_id
+from hardwire.errors import WireError
+from hardwire.handshake import Message, SignatureScheme, contact, credential, kem, messages, sas, schedule, signatures
+from hardwire.handshake.transitions import LIMITS, TRANSITIONS
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "protocol.md").read_text()
+SECTIONS = {
+    int(number): body
+    for number, body in re.findall(r"^## (\d+)\. (.*?)(?=^## \d+\. |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+}
+
+
+def cells(section: int) -> list[list[str]]:
+    lines = [line for line in SECTIONS[section].splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def labels_in(function: str) -> set[str]:
+    """The labels that the schedule gives to its expansion."""
+    return set(re.findall(r'expand_label\(\w+, b"([^"]+)"', function))
+
+
+def test_the_sections_are_numbered_as_the_code_cites_them():
+    assert set(SECTIONS) - {14} == set(range(1, 19)) - {14}
+    cited = {
+        int(number)
+        for file in (ROOT / "src").rglob("*.py")
+        for number in re.findall(r"protocol\.md §(\d+)", file.read_text())
+    }
+    assert cited - {14} <= set(SECTIONS)
+
+
+def test_labels_of_the_key_schedule():
+    source = Path(schedule.__file__).read_text()
+    used = labels_in(source) | {value.decode() for value in schedule._TAG_LABEL.values()}
+    told = set(re.findall(r'XL\(\w+, "([^"]+)"', SECTIONS[9] + SECTIONS[13]))
+    assert used == told
+    assert f'"{schedule.LABEL_PREFIX.decode()}"' in SECTIONS[2]
+
+
+def test_strings_that_are_hashed_or_signed():
+    found = set()
+    for file in (*Path(package.__file__).parent.glob("*.py"), Path(device_id.__code__.co_filename)):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, bytes) and node.value.startswith(b"HBI1"):
+                found.add(node.value.decode())
+    told = set(
+        re.findall(r'"(HBI1[^"]*)"', "".join(body for number, body in SECTIONS.items() if number not in {6, 14}))
+    )
+    assert found == told
+
+
+def test_labels_of_the_invites():
+    from hardwire.net import invite
+
+    used = {value.decode() for name, value in vars(invite).items() if name.startswith("LABEL_")}
+    assert used == set(re.findall(r'["`](HBI1 [^"`]+)["`]', SECTIONS[6]))
+    assert (f"0x{invite.OFFER_HEAD:02x} ‖ secret[{invite.SECRET_SIZE}]") in SECTIONS[6]
+    assert (f"0x{invite.ANSWER_HEAD:02x} ‖ offer_ref[{invite.OFFER_REF_SIZE}]") in SECTIONS[6]
+    assert f"Default life {invite.DEFAULT_LIFE} s" in SECTIONS[6]
+    assert f"{invite.MAX_LIFE:,}".replace(",", " ") in SECTIONS[6]
+    assert f"the longest code has {invite.MAX_BLOB}" in SECTIONS[6]
+
+
+def test_the_suite():
+    assert f"Suite 0x{schedule.SUITE:04x}" in TEXT
+    assert f"0x{kem.XWING_LABEL.hex()}" in SECTIONS[5]
+    told = {(int(code, 16), name) for code, name in re.findall(r"(0x0\d{3}) (\w+)", SECTIONS[5])}
+    assert told == {(int(scheme), scheme.name.lower()) for scheme in SignatureScheme}
+    assert f"RSA of {signatures.RSA_BITS_MIN} to {signatures.RSA_BITS_MAX} bits" in SECTIONS[5]
+    assert f"salt of {signatures.PSS_SALT_SIZE} octets" in SECTIONS[5]
+    sizes = (kem.MLKEM_PUBLIC_SIZE, kem.X25519_SIZE, kem.MLKEM_CIPHERTEXT_SIZE, kem.X25519_SIZE)
+    assert "kem_pk = ek[{}] ‖ pk_X[{}]`, `kem_ct = ct_M[{}] ‖ ct_X[{}]".format(*sizes) in SECTIONS[5]
+
+
+def test_fields_and_bounds_of_the_messages():
+    section = SECTIONS[8]
+    assert (
+        f"M1    = 0x01 ‖ kem_pk[{kem.PUBLIC_SIZE}] ‖ commit[{schedule.HASH_SIZE}] ‖ tag_I[{messages.TAG_SIZE}]"
+        in section
+    )
+    assert (
+        f"M2    = 0x02 ‖ kem_ct[{kem.CIPHERTEXT_SIZE}] ‖ n_R[{messages.NONCE_SIZE}] ‖ tag_R[{messages.TAG_SIZE}]"
+        in section
+    )
+    assert f"{messages.PROOF_MIN} or a larger multiple of {messages.PROOF_STEP}" in section
+    assert f"{messages.PROOF_MAX:,}".replace(",", " ") in section
+    assert f"1 to {signatures.SIGNATURE_MAX} octets" in section
+    assert f"n is 1 to {credential.CERTIFICATES_MAX}, k is 0 to {credential.ATTESTATIONS_MAX}" in section
+    assert f"1 to {credential.ITEM_MAX} octets" in section
+    assert f"at most {credential.CREDENTIAL_MAX:,}".replace(",", " ") in section
+    assert f"cred = 0x{credential.VERSION:02x} ‖" in section
+
+
+def test_sizes_and_times():
+    told = {row[0]: row[1] for row in cells(11) if len(row) == 2}
+    for kind in Message:
+        low, high = messages.SIZES[kind]
+        assert told[kind.name] == (f"{low} octets" if low == high else f"{low} to {high} octets")
+        assert told[f"time for {kind.name}"] == f"{LIMITS[kind]:g} s"
+
+
+def test_the_steps():
+    told = {tuple(row) for row in cells(4) if len(row) == 3 and row[0] != "state"}
+    assert told == {(state.value, given.value, end.value) for (state, given), end in TRANSITIONS.items()}
+
+
+def test_the_codes_of_the_checks():
+    told = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", SECTIONS[11]))
+    used = {"malformed", "timeout", "identity-changed"}
+    for file in Path(package.__file__).parent.glob("*.py"):
+        used |= set(re.findall(r'code="([a-z-]+)"', file.read_text()))
+    assert told == used
+    assert WireError.default_code == "malformed"
+
+
+def test_what_people_compare():
+    section = SECTIONS[12]
+    pictures = [tuple(cell.split(" ", 1)) for row in cells(12) if row[0].isdigit() for cell in row[1:]]
+    assert tuple(pictures) == sas.EMOJI
+    assert f"{sas.SAFETY_ROUNDS} times" in section
+    assert f"0x{sas.SAFETY_VERSION.hex()} ‖ spki" in section
+    assert f"`sas_bytes` has {8 * sas.SAS_SIZE} bits" in section
+    assert (
+        f"first {sas.DECIMAL_GROUPS * sas.DECIMAL_BITS} bits as three numbers of {sas.DECIMAL_BITS} bits, {sas.DECIMAL_BASE}"
+        in section
+    )
+    assert f"first {sas.EMOJI_COUNT * sas.EMOJI_BITS} bits as seven indices of {sas.EMOJI_BITS} bits" in section
+
+
+def test_sizes_of_the_keys():
+    told = {label: int(size) for label, size in re.findall(r'XL\(\w+, "([^"]+)", [\w"]+, (\d+)\)', SECTIONS[9])}
+    assert told["iv"] == schedule.IV_SIZE
+    assert told["sid"] == schedule.SID_SIZE
+    assert told["sas"] == sas.SAS_SIZE
+    assert {size for label, size in told.items() if label not in {"iv", "sid", "sas"}} == {schedule.KEY_SIZE}
+    assert contact.SECRET_SIZE == schedule.KEY_SIZE
+
+
+@pytest.mark.parametrize("words", [".../", "/work", "issue", "TODO", "shared/design"])
+def test_the_text_is_the_projects_own(words):
+    assert words not in TEXT
