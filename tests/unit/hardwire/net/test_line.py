@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver of an open line over a link in memory; the whole way is tried in tests/net."""
+
+import asyncio
+import time
+
+import pytest
+
+from hardwire.channel import (
+    ChatDelivered,
+    ChatReceived,
+    CloseReason,
+    FileCancelled,
+    FileDeclined,
+    FileOffered,
+    Limits,
+    LineClosed,
+    LineFailed,
+    PeerVerified,
+    StopReason,
+)
+from hardwire.errors import ConnectionLost, WireError
+from hardwire.net import line as line_module
+from hardwire.net.config import Clock
+from hardwire.net.inbox import Inbox
+from hardwire.net.line import Line
+from support.lines import config_for_test, line_pair, next_of
+from support.memorylink import Hand, MemoryLink, deliver
+
+
+@pytest.fixture
+async def proofs():
+    """Two real proofs of one handshake."""
+    async with line_pair() as (first, second):
+        return first.done, second.done
+
+
+class Pair:
+    def __init__(self, proofs, hand=None, limits=None):
+        self.hand = hand or Hand()
+        config = config_for_test(clock=Clock(monotonic=self.hand), limits=limits or Limits())
+        self.links = [MemoryLink(), MemoryLink()]
+        self.lines = [Line(done, link, Inbox(), config) for done, link in zip(proofs, self.links, strict=True)]
+
+    def settle(self):
+        while deliver(self.links[0], self.lines[1]) + deliver(self.links[1], self.lines[0]):
+            pass
+
+    async def end(self):
+        await asyncio.gather(*(line.abort(ConnectionLost("end of test")) for line in self.lines))
+
+
+async def test_verbs_go_through(proofs):
+    pair = Pair(proofs)
+    first, second = pair.lines
+    sent = first.send_chat("hello")
+    assert first.unacknowledged == ((sent, "hello"),)
+    pair.settle()
+    assert await next_of(second, ChatReceived) == ChatReceived(sent, "hello")
+    assert await next_of(first, ChatDelivered) == ChatDelivered(sent)
+    assert first.peer_confirmed
+    first.send_verification(matched=True)
+    declined = first.offer_file("a.txt", 3, bytes(32))
+    withdrawn = first.offer_file("b.txt", 3, bytes(32))
+    pair.settle()
+    assert await next_of(second, PeerVerified) == PeerVerified(matched=True)
+    assert (await next_of(second, FileOffered)).id == declined
+    second.decline_file(declined, StopReason.PERSON)
+    first.cancel_file(withdrawn, StopReason.FAILED)
+    pair.settle()
+    assert (await next_of(first, FileDeclined)).id == declined
+    assert (await next_of(second, FileCancelled)).id == withdrawn
+    assert first.chunk_room(declined) == 0
+    await pair.end()
+
+
+async def test_frames_wait_until_the_link_has_room(proofs):
+    pair = Pair(proofs)
+    first, _ = pair.lines
+    pair.settle()
+    pair.links[0].may_send = False
+    first.send_chat("later")
+    assert not pair.links[0].sent
+    pair.links[0].may_send = True
+    first.writable()
+    assert len(pair.links[0].sent) == 1
+    await pair.end()
+
+
+async def test_a_close_leaves_even_when_the_link_is_full(proofs):
+    pair = Pair(proofs)
+    first, second = pair.lines
+    pair.settle()
+    pair.links[0].may_send = False
+    first.send_chat("before")
+    await first.close()
+    await first.close(CloseReason.SHUTDOWN)
+    assert pair.links[0].flushed == 1
+    assert pair.links[0].closed.is_set()
+    deliver(pair.links[0], second)
+    events = [event async for event in second]
+    assert [type(event).__name__ for event in events][-2:] == ["ChatReceived", "LineClosed"]
+    assert [event async for event in first][-1] == LineClosed(CloseReason.NORMAL, by_peer=False)
+    with pytest.raises(ConnectionLost):
+        first.send_chat("after")
+    await second.close()
+
+
+async def test_leaving_the_block_closes(proofs):
+    pair = Pair(proofs)
+    async with pair.lines[0]:
+        pass
+    assert pair.links[0].closed.is_set()
+    await pair.end()
+
+
+async def test_a_forged_frame_ends_it_without_a_word(proofs):
+    pair = Pair(proofs)
+    _, second = pair.lines
+    pair.settle()
+    second.message(0, bytes(300))
+    failed = await next_of(second, LineFailed)
+    assert failed.error.exit_code == 20
+    assert not pair.links[1].sent
+    await second.close()
+    assert pair.links[1].flushed == 0
+    assert pair.links[1].closed.is_set()
+    second.message(0, b"late")
+    second.closed(ConnectionLost("late"))
+    await pair.end()
+
+
+async def test_the_links_own_story_is_told(proofs):
+    pair = Pair(proofs)
+    first, _ = pair.lines
+    error = WireError("the peer sent text", code="transport-limit")
+    first.closed(error)
+    assert (await next_of(first, LineFailed)).error is error
+    await pair.end()
+
+
+async def test_a_link_that_breaks_under_a_send(proofs):
+    pair = Pair(proofs)
+    first, _ = pair.lines
+    pair.settle()
+    pair.links[0].broken = True
+    first.send_chat("into the void")
+    assert isinstance((await next_of(first, LineFailed)).error, ConnectionLost)
+    await pair.end()
+
+
+async def test_silence_ends_it_and_one_timer_serves_all(proofs):
+    pair = Pair(proofs, limits=Limits(keepalive=0.02, silence=0.1))
+    first, second = pair.lines
+    pair.settle()
+    for _ in range(20):
+        pair.hand.now += 0.03
+        for line in (first, second):
+            line._time_out()
+        pair.settle()
+    assert not first._over
+    pair.hand.now += 0.2
+    first._time_out()
+    assert isinstance((await next_of(first, LineFailed)).error, ConnectionLost)
+    assert first._timer is None
+    await pair.end()
+
+
+async def test_the_loops_timer_reaches_the_channel(proofs):
+    config = config_for_test(clock=Clock(monotonic=time.monotonic), limits=Limits(keepalive=0.02))
+    link = MemoryLink()
+    line = Line(proofs[0], link, Inbox(), config)
+    link.sent.clear()
+    await asyncio.sleep(0.15)
+    assert 2 <= len(link.sent) <= 8
+    await line.close()
+
+
+async def test_a_flood_that_nobody_reads_ends_it(proofs, monkeypatch):
+    monkeypatch.setattr(line_module, "MAX_EVENTS", 50)
+    pair = Pair(proofs)
+    first, second = pair.lines
+    for _ in range(60):
+        first.send_chat("x")
+        pair.settle()
+        if second._over:
+            break
+    events = [event async for event in second]
+    assert events[-1].error.code == "flood"
+    await pair.end()
