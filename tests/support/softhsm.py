@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 PIN = "648219"
 SO_PIN = "5501879"
-_POOL = 48
+_POOL = 112  # about 25 ms each; SoftHSM does not see tokens made after it was loaded
 
 _MODULES = (
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -150,7 +150,10 @@ class Pool:
 
     def token(self) -> Token:
         """A token nobody has used."""
-        return next(self._free)
+        token = next(self._free, None)
+        if token is None:
+            raise RuntimeError(f"all {_POOL} tokens of this process's pool are used; raise _POOL")
+        return token
 
     def twins(self) -> tuple[Token, Token]:
         """Two tokens with one label."""

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from asn1crypto.core import OctetString
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hwkeys import Ambiguous, KeyMissing, KeyNotAsAsked
+from hwkeys.pkcs11 import objects
+from hwkeys.pkcs11.binding import P256, ObjectRecord
+from hwkeys.pkcs11.objects import Pair
+from hwkeys.uri import Pkcs11Uri
+
+PARAMS = {"secp256r1": "06082a8648ce3d030107", "secp384r1": "06052b81040022", "secp521r1": "06052b81040023"}
+DEVICE = Pkcs11Uri(token="alice", serial="1")
+
+
+def point(curve: ec.EllipticCurve) -> bytes:
+    public = ec.generate_private_key(curve).public_key()
+    return public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+def record(octets: bytes | None, params: bytes | None = P256) -> ObjectRecord:
+    return ObjectRecord(False, b"\x01", "k", True, params, octets, None)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name)
+def test_a_point_comes_wrapped_or_bare(curve):
+    bare = point(curve)
+    params = bytes.fromhex(PARAMS[curve.name])
+    assert objects.decode_point(params, bare) == objects.decode_point(params, OctetString(bare).dump())
+
+
+def test_points_that_are_none():
+    good = point(ec.SECP256R1())
+    for octets in (
+        b"",
+        b"\x04",
+        good[:-1],
+        good + b"\0",
+        good[:-1] + bytes([good[-1] ^ 1]),
+        b"\x04\x41" + good + b"\0",
+        bytes(65),
+    ):
+        with pytest.raises(KeyNotAsAsked):
+            objects.decode_point(P256, octets)
+    with pytest.raises(KeyNotAsAsked, match="curve"):
+        objects.decode_point(bytes.fromhex("06052b8104000a"), good)
+
+
+def test_the_public_half_may_stand_on_either_object():
+    octets = point(ec.SECP256R1())
+    for pair in (
+        Pair(b"", "k", record(octets), None),
+        Pair(b"", "k", record(None), record(octets)),
+        Pair(b"", "k", None, record(octets)),
+    ):
+        assert objects.need_public_key(pair) == objects.decode_point(P256, octets)
+    for pair in (Pair(b"", "k", None, None), Pair(b"", "k", record(octets, None), None)):
+        with pytest.raises(KeyMissing):
+            objects.need_public_key(pair)
+
+
+def test_exactly_one_key_must_answer():
+    one, two = Pair(b"\x01", "k", None, None), Pair(b"\x02", "k", None, None)
+    assert objects.the_one([one], DEVICE, DEVICE) is one
+    with pytest.raises(KeyMissing):
+        objects.the_one([], DEVICE, DEVICE)
+    with pytest.raises(Ambiguous) as both:
+        objects.the_one([one, two], DEVICE, DEVICE)
+    assert both.value.candidates == (
+        "pkcs11:token=alice;serial=1;object=k;id=%01",
+        "pkcs11:token=alice;serial=1;object=k;id=%02",
+    )
+
+
+def test_a_key_that_cannot_be_used_is_still_listed():
+    info = objects.key_info(DEVICE, Pair(b"\x01", "k", record(b"nonsense"), None))
+    assert (info.kind, info.uri) == ("unknown", "pkcs11:token=alice;serial=1;object=k;id=%01")
+
+
+def test_what_is_asked_of_a_new_key():
+    asked = {(attribute.name, value) for attribute, value in objects.KEEPS + objects.BORN_HERE}
+    assert asked == {
+        ("SENSITIVE", True),
+        ("EXTRACTABLE", False),
+        ("ALWAYS_SENSITIVE", True),
+        ("NEVER_EXTRACTABLE", True),
+        ("LOCAL", True),
+    }
+
+
+@pytest.mark.parametrize("told", [True, False, None])
+@pytest.mark.parametrize("at", range(5))
+def test_each_answer_counts(at, told):
+    asked = objects.KEEPS + objects.BORN_HERE
+    answers = dict(asked)
+    answers[asked[at][0]] = told
+    made = ObjectRecord(True, b"", "", True, None, None, answers)
+    if told is asked[at][1]:
+        objects.refuse_unprotected(made, just_made=True)
+    else:
+        with pytest.raises(KeyNotAsAsked, match=asked[at][0].name):
+            objects.refuse_unprotected(made, just_made=True)
+        if at >= len(objects.KEEPS):
+            objects.refuse_unprotected(made, just_made=False)
