@@ -9,8 +9,11 @@ Rules this file keeps:
   exists), so that two transfers and another program cannot race.
 * The peer's name is a name and never a path, cannot hide itself (no leading dot) and cannot trick the eye.
 * Space is reserved before the first octet is asked for, so that a full disk is seen at the start.
+
+Everything here blocks, some of it for as long as a slow disk takes: it is called on worker threads.
 """
 
+import contextlib
 import errno
 import hashlib
 import hmac
@@ -19,6 +22,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Final, Self
 
@@ -61,7 +65,7 @@ def inspect_outgoing(path: Path, progress: Callable[[int, int], None] | None = N
         UsageError: Not there, not readable, not a regular file, or a name the protocol cannot carry.
     """
     try:
-        with path.open("rb") as file:
+        with _open_to_read(path) as file:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode):
                 raise UsageError(f"{path}: not a regular file")
@@ -80,9 +84,11 @@ def inspect_outgoing(path: Path, progress: Callable[[int, int], None] | None = N
         raise UsageError(f"{path}: {(problem.strerror or str(problem)).lower()}") from None
     if done != info.st_size or stamp != _stamp(info):
         raise UsageError(f"{path}: changed while it was read", hint="send it when nothing writes to it any more")
-    name = path.resolve().name
-    check_name(name)
-    return OutgoingFile(path, name, done, digest.digest(), stamp)
+    try:
+        check_name(path.name)
+    except TransferIncomplete as problem:
+        raise UsageError(problem.message, code=problem.code, hint=problem.hint) from None
+    return OutgoingFile(path, path.name, done, digest.digest(), stamp)
 
 
 class OutgoingReader:
@@ -91,7 +97,7 @@ class OutgoingReader:
     def __init__(self, file: OutgoingFile) -> None:
         self._offered = file
         try:
-            self._file = file.path.open("rb")
+            self._file = _open_to_read(file.path)
         except OSError as problem:
             raise TransferIncomplete(f"{file.path}: {(problem.strerror or str(problem)).lower()}") from None
         if _stamp(os.fstat(self._file.fileno())) != file.stamp:
@@ -99,7 +105,7 @@ class OutgoingReader:
             raise _changed(file)
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` octets; the caller asks for no more than the file has left.
+        """The next ``size`` octets, exactly; the caller asks for no more than the file has left.
 
         Raises:
             TransferIncomplete: The file changed under the transfer, or cannot be read.
@@ -109,7 +115,7 @@ class OutgoingReader:
             stamp = _stamp(os.fstat(self._file.fileno()))
         except OSError as problem:
             raise TransferIncomplete(f"{self._offered.path}: {(problem.strerror or str(problem)).lower()}") from None
-        if stamp != self._offered.stamp or (size and not data):
+        if stamp != self._offered.stamp or len(data) != size:
             raise _changed(self._offered)
         return data
 
@@ -153,8 +159,7 @@ class IncomingFile:
         except OSError as problem:
             raise _disk_problem(problem, directory, size) from None
         try:
-            if size:
-                os.posix_fallocate(descriptor, 0, size)
+            _reserve(descriptor, size)
         except OSError as problem:
             os.close(descriptor)
             part.unlink(missing_ok=True)
@@ -197,19 +202,22 @@ class IncomingFile:
         try:
             os.fsync(self._descriptor)
             final = _publish(self._part, self._directory, self.name)
-            sync_directory(self._directory)
         except OSError as problem:
             raise _disk_problem(problem, self._directory, self.size) from None
         finally:
             self.discard()
+        with contextlib.suppress(OSError):  # a directory that may be written and not read; the file is there
+            sync_directory(self._directory)
         return final
 
     def discard(self) -> None:
         """Remove the side file; safe to call twice."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        self._part.unlink(missing_ok=True)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):  # what a network file system still has to say comes too late
+                os.close(descriptor)
+        with contextlib.suppress(OSError):  # the disk, or the right to write there, is gone
+            self._part.unlink(missing_ok=True)
 
 
 def check_name(name: str) -> None:
@@ -250,7 +258,11 @@ def _publish(part: Path, directory: Path, name: str) -> Path:
                 raise
             if not _claim(candidate):  # a file system without hard links (FAT)
                 continue
-            part.replace(candidate)
+            try:
+                part.replace(candidate)
+            except OSError:
+                candidate.unlink()
+                raise
         return candidate
     raise TransferIncomplete(f"{name}: there are {_SAME_NAME_MAX} files of that name already")
 
@@ -261,6 +273,24 @@ def _claim(candidate: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _open_to_read(path: Path) -> BufferedReader:
+    # A named pipe would keep the caller waiting for a writer before anybody could see that it is no regular file.
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: PTH123
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Take the space; look first, because a disk may be filled to the brim before it says that it is full."""
+    free = os.fstatvfs(descriptor)
+    if size > free.f_bavail * free.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if size:
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError as problem:
+            if problem.errno not in {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}:
+                raise
 
 
 def _stamp(info: os.stat_result) -> tuple[int, int, int, int]:
@@ -274,12 +304,18 @@ def _changed(file: OutgoingFile) -> LocalError:
 
 def _disk_problem(problem: OSError, directory: Path, size: int) -> LocalError:
     if problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        free = os.statvfs(directory)
-        room = human_size(free.f_bavail * free.f_frsize)
         return TransferIncomplete(
-            f"no room for {human_size(size)} in {directory}: {room} free",
+            f"no room for {human_size(size)} in {directory}{_free(directory)}",
             code="disk-full",
             hint="make room or choose another directory with --dir, and ask for it again",
         )
     reason = (problem.strerror or str(problem)).lower()
     return TransferIncomplete(f"{directory}: {reason}", code="disk", hint="choose another directory with --dir")
+
+
+def _free(directory: Path) -> str:
+    try:
+        free = os.statvfs(directory)
+    except OSError:
+        return ""
+    return f": {human_size(free.f_bavail * free.f_frsize)} free"

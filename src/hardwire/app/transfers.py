@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files over one line: the pure transfer machine below, the disk here, progress for the face.
 
-A sender reads a chunk only when the line has room for it, and the receiver widens the window only for what it has
+A sender reads a piece only when the line has room for it, and the receiver widens the window only for what it has
 written, so that neither side holds more than a window in memory, whatever the size of the file.
+
+Each transfer that touches the disk has one task, and each touch runs on a worker thread: reserving a gigabyte on a
+memory stick, or waiting until it is written, takes longer than a peer waits for a sign of life. Whoever ends a
+transfer only says so; its task gives the files back and *then* tells the face, so that a transfer which is said to
+have failed has left nothing behind.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -19,11 +24,13 @@ from hardwire.app.progress import Meter
 from hardwire.app.text import printable
 from hardwire.channel import StopReason
 from hardwire.channel import events as line_events
-from hardwire.errors import HardwireError, TransferIncomplete, UsageError
+from hardwire.errors import ConnectionLost, HardwireError, TransferIncomplete, UsageError
 from hardwire.net import Line
 
 _PROGRESS_EVERY: Final = 0.25
 """Seconds between two progress events of one transfer."""
+_READ_AHEAD: Final = 16
+"""Chunks that are read from the disk at a time: a megabyte."""
 
 _STOPPED: Final = {
     StopReason.PERSON: "the peer said no",
@@ -33,6 +40,14 @@ _STOPPED: Final = {
     StopReason.FILE_CHANGED: "the file changed at the peer while it was sent",
     StopReason.FAILED: "it failed at the peer",
 }
+_REASONS: Final = {
+    "cancelled": StopReason.PERSON,
+    "declined": StopReason.PERSON,
+    "disk-full": StopReason.NO_SPACE,
+    "bad-name": StopReason.BAD_NAME,
+    "file-changed": StopReason.FILE_CHANGED,
+}
+"""What the peer is told, by the code of what happened here; anything else "failed"."""
 
 
 def _future() -> asyncio.Future[FileDone | FileFailed]:
@@ -41,6 +56,7 @@ def _future() -> asyncio.Future[FileDone | FileFailed]:
 
 @dataclass(slots=True)
 class _Transfer:
+    key: int
     direction: Literal["in", "out"]
     name: str
     size: int
@@ -49,12 +65,29 @@ class _Transfer:
     offered: OutgoingFile | None = None
     reader: OutgoingReader | None = None
     file: IncomingFile | None = None
-    sent: int = 0
+    answered: bool = False
+    pieces: list[tuple[int, bytes]] = field(default_factory=list)
+    whole: bool = False
+    finishing: bool = False
+    task: asyncio.Task[None] | None = None
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
     shown: float = 0.0
+    outcome: FileDone | FileFailed | None = None
     over: asyncio.Future[FileDone | FileFailed] = field(default_factory=_future)
 
+    @property
+    def ended(self) -> bool:
+        """How it ends is known; its task, if it has one, may still have to notice."""
+        return self.outcome is not None
+
+    async def changed(self) -> None:
+        """Wait until something changed; at once when the transfer has ended."""
+        if not self.ended:
+            self.wake.clear()
+            await self.wake.wait()
+
     def release(self) -> None:
-        """Close what is open; an unfinished incoming file disappears."""
+        """Close what is open; an unfinished incoming file disappears. Blocking."""
         if self.reader is not None:
             self.reader.close()
         if self.file is not None:
@@ -76,6 +109,8 @@ class Transfers:
         self._line = line
         self._emit = emit
         self._active: dict[int, _Transfer] = {}
+        self._outcomes: dict[int, asyncio.Future[FileDone | FileFailed]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.offered = asyncio.Event()
 
     @property
@@ -86,43 +121,44 @@ class Transfers:
     @property
     def waiting(self) -> tuple[int, ...]:
         """Offers of the peer that nobody has answered."""
-        return tuple(key for key, one in self._active.items() if one.direction == "in" and one.file is None)
+        return tuple(key for key, one in self._active.items() if one.direction == "in" and not one.answered)
 
     def offer(self, file: OutgoingFile) -> int:
-        """Offer a file; it goes out when the peer accepts. Returns the transfer's number on this line."""
+        """Offer a file; it goes out when the peer accepts. Returns the transfer's number on this line.
+
+        Raises:
+            LocalError: ``too-many-transfers``.
+            ConnectionLost: The line is over.
+        """
         key = self._line.offer_file(file.name, file.size, file.sha256)
         meter = Meter(file.size, monotonic())
-        self._active[key] = _Transfer("out", file.name, file.size, file.sha256, meter, offered=file)
+        transfer = _Transfer(key, "out", file.name, file.size, file.sha256, meter, offered=file)
+        self._active[key] = transfer
+        self._outcomes[key] = transfer.over
         return key
 
     async def outcome(self, key: int) -> FileDone | FileFailed:
-        """How a transfer that is under way ends; waits for it.
+        """How an own offer, or an offer of the peer that is under way, ends; waits for it.
 
         Raises:
             UsageError: No such transfer.
         """
-        if key not in self._active:
+        over = self._outcomes.get(key)
+        if over is None and key in self._active:
+            over = self._active[key].over
+        if over is None:
             raise UsageError(f"there is no transfer {key}")
-        return await asyncio.shield(self._active[key].over)
+        return await asyncio.shield(over)
 
     def accept(self, key: int, directory: Path) -> None:
-        """Take an offered file into ``directory``.
+        """Take an offered file into ``directory``. When the disk will not take it, FileFailed follows.
 
         Raises:
             UsageError: No such offer.
-            TransferIncomplete: The disk will not take it; the peer is told that it was declined.
         """
         transfer = self._offered(key)
-        try:
-            # The number makes the side file's name unique on this line, the process's entropy between lines.
-            transfer.file = IncomingFile.create(directory, transfer.name, transfer.size, transfer.sha256)
-        except TransferIncomplete as problem:
-            full = problem.code == "disk-full"
-            self._line.decline_file(key, StopReason.NO_SPACE if full else StopReason.FAILED)
-            self._fail(key, problem)
-            raise
-        transfer.meter = Meter(transfer.size, monotonic())
-        self._line.accept_file(key)
+        transfer.answered = True
+        self._start(transfer, self._receive(transfer, directory))
 
     def describe(self, key: int) -> tuple[str, int]:
         """(name as the peer gave it, size) of an offer that waits for an answer.
@@ -139,25 +175,28 @@ class Transfers:
         Raises:
             UsageError: No such offer.
         """
-        self._offered(key)
-        self._line.decline_file(key, StopReason.PERSON)
-        self._fail(key, TransferIncomplete("declined here", code="declined", hint=""))
+        self._stop(self._offered(key), TransferIncomplete("declined here", code="declined", hint=""))
 
     def cancel(self, key: int | None = None) -> None:
-        """Stop one transfer, or all; what had arrived is removed.
+        """Stop one transfer, or all; what had arrived is removed. A file that is whole is kept.
 
         Raises:
             UsageError: No such transfer.
         """
         if key is not None and key not in self._active:
             raise UsageError(f"there is no transfer {key}")
-        for one in [key] if key is not None else list(self._active):
-            self._stop(one, TransferIncomplete("stopped here", code="cancelled"), StopReason.PERSON)
+        for one in [self._active[key]] if key is not None else list(self._active.values()):
+            self._stop(one, TransferIncomplete("stopped here", code="cancelled"))
 
     def abandon(self, problem: HardwireError) -> None:
-        """The line is gone: every transfer fails, and nothing half-written stays."""
-        for key in list(self._active):
-            self._fail(key, problem)
+        """The line is gone: every transfer fails. :meth:`settled` waits until nothing half-written is left."""
+        for transfer in list(self._active.values()):
+            self._fail(transfer, problem)
+
+    async def settled(self) -> None:
+        """Wait until the disk has let go of what was ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def handle(self, event: object) -> bool:
         """Take one event of the line; False when it is not about files."""
@@ -165,133 +204,195 @@ class Transfers:
             case line_events.FileOffered():
                 self._on_offer(event)
             case line_events.FileAccepted(id=key):
-                self._on_accepted(key)
+                self._on_accepted(self._active.get(key))
             case line_events.FileWindow(id=key):
-                self._pump(key)
+                self._wake(self._active.get(key))
             case line_events.FileProgress(id=key, written=written):
-                self._advance(key, written)
+                self._advance(self._active.get(key), written)
             case line_events.FileChunk(id=key, offset=offset, data=data):
-                self._on_chunk(key, offset, data)
+                self._on_chunk(self._active.get(key), offset, data)
             case line_events.FileDone(id=key):
-                self._on_done(key)
+                self._wake(self._active.get(key), whole=True)
             case line_events.FileComplete(id=key, ok=ok):
-                self._on_complete(key, ok=ok)
+                self._on_complete(self._active.get(key), ok=ok)
             case line_events.FileDeclined(id=key, reason=reason):
-                self._fail(key, TransferIncomplete(_STOPPED[reason], code="declined", hint="ask your peer"))
+                self._on_stopped(self._active.get(key), reason, "declined")
             case line_events.FileCancelled(id=key, reason=reason):
-                self._fail(key, TransferIncomplete(_STOPPED[reason], code="cancelled", hint="ask your peer"))
+                self._on_stopped(self._active.get(key), reason, "cancelled")
             case _:
                 return False
         return True
 
-    def _offered(self, key: int) -> _Transfer:
-        if key not in self.waiting:
-            raise UsageError(f"there is no file {key} to answer for", hint="offers are numbered as they come in")
-        return self._active[key]
+    # What the line tells.
 
     def _on_offer(self, event: line_events.FileOffered) -> None:
         try:
             check_name(event.name)
         except TransferIncomplete as problem:
-            self._line.decline_file(event.id, StopReason.BAD_NAME)
+            self._tell(self._line.decline_file, event.id, StopReason.BAD_NAME)
             self._emit(_failed(event.id, printable(event.name), "in", problem))
             return
         meter = Meter(event.size, monotonic())
-        self._active[event.id] = _Transfer("in", event.name, event.size, event.sha256, meter)
+        self._active[event.id] = _Transfer(event.id, "in", event.name, event.size, event.sha256, meter)
         self._emit(FileOffer(event.id, event.name, event.size, event.sha256.hex()))
         self.offered.set()
 
-    def _on_accepted(self, key: int) -> None:
-        transfer = self._active.get(key)
-        if transfer is None or transfer.offered is None:
-            return
-        try:
-            transfer.reader = OutgoingReader(transfer.offered)
-        except TransferIncomplete as problem:
-            self._stop(key, problem, StopReason.FILE_CHANGED)
-            return
-        transfer.meter = Meter(transfer.size, monotonic())
-        self._pump(key)
+    def _on_accepted(self, transfer: _Transfer | None) -> None:
+        if transfer is not None and transfer.offered is not None and transfer.task is None:
+            self._start(transfer, self._send(transfer, transfer.offered))
 
-    def _pump(self, key: int) -> None:
-        """Send while the line has room; the next FileWindow goes on."""
-        transfer = self._active.get(key)
-        if transfer is None or transfer.reader is None:
-            return
-        try:
-            while transfer.sent < transfer.size and (room := self._line.chunk_room(key)):
-                data = transfer.reader.read(min(room, transfer.size - transfer.sent))
-                self._line.send_chunk(key, data)
-                transfer.sent += len(data)
-        except TransferIncomplete as problem:
-            self._stop(key, problem, StopReason.FILE_CHANGED)
+    def _on_chunk(self, transfer: _Transfer | None, offset: int, data: bytes) -> None:
+        if transfer is not None:
+            transfer.pieces.append((offset, data))
+            transfer.wake.set()
 
-    def _on_chunk(self, key: int, offset: int, data: bytes) -> None:
-        transfer = self._active.get(key)
-        if transfer is None or transfer.file is None:
-            return
-        try:
-            transfer.file.write(offset, data)
-        except TransferIncomplete as problem:
-            full = problem.code == "disk-full"
-            self._stop(key, problem, StopReason.NO_SPACE if full else StopReason.FAILED)
-            return
-        self._line.acknowledge_written(key, transfer.file.received)
-        self._advance(key, transfer.file.received)
+    def _wake(self, transfer: _Transfer | None, *, whole: bool = False) -> None:
+        if transfer is not None:
+            transfer.whole = transfer.whole or whole
+            transfer.wake.set()
 
-    def _on_done(self, key: int) -> None:
-        transfer = self._active.get(key)
-        if transfer is None or transfer.file is None:
+    def _on_complete(self, transfer: _Transfer | None, *, ok: bool) -> None:
+        if transfer is None:
             return
-        try:
-            path = transfer.file.finish()
-        except TransferIncomplete as problem:
-            self._line.confirm_file(key, ok=False)
-            self._fail(key, problem)
-            return
-        self._line.confirm_file(key, ok=True)
-        self._finish(key, path)
-
-    def _on_complete(self, key: int, *, ok: bool) -> None:
         if ok:
-            self._finish(key, None)
+            self._finish(transfer, None)
         else:
             reason = "the peer says that the hash is not the one that was offered"
-            self._fail(key, TransferIncomplete(reason, code="hash-mismatch"))
+            self._fail(transfer, TransferIncomplete(reason, code="hash-mismatch"))
 
-    def _advance(self, key: int, done: int) -> None:
-        transfer = self._active.get(key)
+    def _on_stopped(self, transfer: _Transfer | None, reason: StopReason, code: str) -> None:
+        if transfer is not None:
+            self._fail(transfer, TransferIncomplete(_STOPPED[reason], code=code, hint="ask your peer"))
+
+    # The two tasks.
+
+    async def _send(self, transfer: _Transfer, offered: OutgoingFile) -> None:
+        transfer.meter = Meter(transfer.size, monotonic())
+        transfer.reader = reader = await asyncio.to_thread(OutgoingReader, offered)
+        sent = 0
+        while sent < transfer.size and (room := await self._room(transfer)):
+            block = await asyncio.to_thread(reader.read, min(room * _READ_AHEAD, transfer.size - sent))
+            for start in range(0, len(block), room):
+                if not await self._room(transfer):
+                    return
+                self._line.send_chunk(transfer.key, block[start : start + room])
+            sent += len(block)
+
+    async def _room(self, transfer: _Transfer) -> int:
+        """Octets of the next chunk, once there is room for it; 0 when the transfer has ended."""
+        while not transfer.ended:
+            if room := self._line.chunk_room(transfer.key):
+                return room
+            await transfer.changed()
+        return 0
+
+    async def _receive(self, transfer: _Transfer, directory: Path) -> None:
+        name, size, sha256 = transfer.name, transfer.size, transfer.sha256
+        file = await asyncio.to_thread(IncomingFile.create, directory, name, size, sha256)
+        transfer.file = file
+        transfer.meter = Meter(size, monotonic())
+        if not transfer.ended:
+            self._tell(self._line.accept_file, transfer.key)
+        while transfer.pieces or not transfer.whole:
+            if not transfer.pieces:
+                await transfer.changed()
+            pieces, transfer.pieces = transfer.pieces, []
+            await asyncio.to_thread(_write, file, pieces)
+            if transfer.ended:
+                return
+            self._tell(self._line.acknowledge_written, transfer.key, file.received)
+            self._advance(transfer, file.received)
+        if transfer.ended:
+            return
+        # From here on the file is whole: whatever else happens to the line, it is not thrown away.
+        transfer.finishing = True
+        try:
+            path = await asyncio.to_thread(file.finish)
+        except TransferIncomplete:
+            transfer.finishing = False
+            self._tell(self._line.confirm_file, transfer.key, ok=False)
+            raise
+        self._finish(transfer, path)
+        self._tell(self._line.confirm_file, transfer.key, ok=True)
+
+    def _start(self, transfer: _Transfer, work: Awaitable[None]) -> None:
+        transfer.task = asyncio.create_task(self._drive(transfer, work), name=f"hardwire file {transfer.key}")
+        self._tasks.add(transfer.task)
+        transfer.task.add_done_callback(self._tasks.discard)
+
+    async def _drive(self, transfer: _Transfer, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except ConnectionLost:
+            pass  # the line's last event is on its way, and says why
+        except TransferIncomplete as problem:
+            self._stop(transfer, problem)
+        except OSError as problem:
+            reason = (problem.strerror or str(problem)).lower()
+            self._stop(transfer, TransferIncomplete(f"{printable(transfer.name)}: {reason}", code="disk"))
+        finally:
+            with contextlib.suppress(OSError):  # a disk that went away takes the side file along
+                await asyncio.to_thread(transfer.release)
+            transfer.task = None
+            self._announce(transfer)
+
+    # How transfers end.
+
+    def _advance(self, transfer: _Transfer | None, done: int) -> None:
         if transfer is None:
             return
         now = monotonic()
         transfer.meter.advance(done, now)
         if now - transfer.shown >= _PROGRESS_EVERY:
             transfer.shown = now
-            meter = transfer.meter
-            self._emit(FileProgress(key, transfer.name, transfer.direction, done, transfer.size, meter.rate, meter.eta))
+            name, direction, size, meter = transfer.name, transfer.direction, transfer.size, transfer.meter
+            self._emit(FileProgress(transfer.key, name, direction, done, size, meter.rate, meter.eta))
 
-    def _finish(self, key: int, path: Path | None) -> None:
-        transfer = self._active.pop(key, None)
-        if transfer is None:
-            return
+    def _finish(self, transfer: _Transfer, path: Path | None) -> None:
         elapsed = transfer.meter.elapsed(monotonic())
         name, direction, size, sha256 = transfer.name, transfer.direction, transfer.size, transfer.sha256.hex()
-        self._end(transfer, FileDone(key, name, direction, size, sha256, elapsed, path))
+        self._end(transfer, FileDone(transfer.key, name, direction, size, sha256, elapsed, path))
 
-    def _stop(self, key: int, problem: TransferIncomplete, reason: StopReason) -> None:
-        with contextlib.suppress(HardwireError):  # the line may have ended under us; the file still has to go
-            self._line.cancel_file(key, reason)
-        self._fail(key, problem)
+    def _stop(self, transfer: _Transfer, problem: TransferIncomplete) -> None:
+        if transfer.finishing or transfer.ended:
+            return
+        early = transfer.direction == "in" and transfer.file is None
+        verb = self._line.decline_file if early else self._line.cancel_file
+        self._tell(verb, transfer.key, _REASONS.get(problem.code, StopReason.FAILED))
+        self._fail(transfer, problem)
 
-    def _fail(self, key: int, problem: HardwireError) -> None:
-        transfer = self._active.pop(key, None)
-        if transfer is not None:
-            self._end(transfer, _failed(key, transfer.name, transfer.direction, problem))
+    def _fail(self, transfer: _Transfer, problem: HardwireError) -> None:
+        if not transfer.finishing:
+            self._end(transfer, _failed(transfer.key, transfer.name, transfer.direction, problem))
 
     def _end(self, transfer: _Transfer, outcome: FileDone | FileFailed) -> None:
-        transfer.release()
-        transfer.over.set_result(outcome)
-        self._emit(outcome)
+        if not transfer.ended:
+            transfer.outcome = outcome
+            transfer.pieces.clear()
+            transfer.wake.set()
+            del self._active[transfer.key]
+            self._announce(transfer)
+
+    def _announce(self, transfer: _Transfer) -> None:
+        """Once it has ended and let go of the disk."""
+        if transfer.outcome is not None and transfer.task is None:
+            transfer.over.set_result(transfer.outcome)
+            self._emit(transfer.outcome)
+
+    def _tell(self, verb: Callable[..., None], *arguments: object, **named: object) -> None:
+        """Say something to the peer, unless the line or the transfer ended while the event of that waits its turn."""
+        with contextlib.suppress(ConnectionLost, TransferIncomplete):
+            verb(*arguments, **named)
+
+    def _offered(self, key: int) -> _Transfer:
+        if key not in self.waiting:
+            raise UsageError(f"there is no file {key} to answer for", hint="offers are numbered as they come in")
+        return self._active[key]
+
+
+def _write(file: IncomingFile, pieces: list[tuple[int, bytes]]) -> None:
+    for offset, data in pieces:
+        file.write(offset, data)
 
 
 def _failed(key: int, name: str, direction: str, problem: HardwireError) -> FileFailed:
