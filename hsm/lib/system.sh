@@ -3,8 +3,11 @@
 #
 # System packages: what is not on the Python package index. The only part that needs root.
 
-# What every command needs: Python, the compiler and headers for tpm2-pytss (no wheel of it exists), the two tokens.
-readonly base_packages=(python3 python3-venv python3-dev gcc libc6-dev pkg-config libtss2-dev softhsm2 swtpm swtpm-tools)
+# What every command needs: Python, the compiler and headers for tpm2-pytss (no wheel of it exists), the two tokens,
+# and OpenSC's modules: one of them, pkcs11-spy, counts what SoftHSM is asked to sign.
+readonly base_packages=(
+    python3 python3-venv python3-dev gcc libc6-dev pkg-config libtss2-dev softhsm2 swtpm swtpm-tools opensc-pkcs11
+)
 # What the tests need besides: tools that judge our output, a TURN server, network namespaces.
 readonly test_packages=(coturn gnutls-bin iproute2 opensc openssl shellcheck tpm2-tools)
 
