@@ -11,8 +11,8 @@ protocol never uses ends the association at the first octet of it:
   that were never sent.
 
 Within the limits the work per packet is bounded: aiortc walks all fragments of a message for each new one, here they
-are only walked when the last one is there. One SACK answers two packets (RFC 9260 §6.2), at once when a message is
-complete or something is missing.
+are only walked when the last one is there. One SACK answers two packets (RFC 9260 §6.2); at once when a long message
+is complete or something is missing, and after 20 ms at the latest.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from typing import Final
 
 from aiortc import RTCSctpCapabilities, RTCSctpTransport
 from aiortc.rtcsctptransport import (
+    SCTP_DATA_FIRST_FRAG,
     SCTP_DATA_LAST_FRAG,
     SCTP_DATA_UNORDERED,
     WEBRTC_BINARY,
@@ -213,7 +214,8 @@ class LineSctp(RTCSctpTransport):
         self._advertised_rwnd -= len(chunk.user_data)
         self._partial[chunk.stream_id] += len(chunk.user_data)
         complete = bool(chunk.flags & SCTP_DATA_LAST_FRAG)
-        self._sack_now = self._sack_now or complete
+        # A small message needs no SACK of its own: the answer to it, or the timer, brings one soon enough.
+        self._sack_now = self._sack_now or (complete and not chunk.flags & SCTP_DATA_FIRST_FRAG)
         if complete or not in_order:
             self._deliver(chunk.stream_id, stream)
         self._check_held(chunk.stream_id, stream)
