@@ -68,13 +68,13 @@ def list_devices(tctis: Sequence[str] | None, on_error: Callable[[HwKeyError], N
     """The TPMs given, or the machine's own, with the signing keys at persistent handles."""
     found = []
     try:
-        wanted = [default_tcti()] if tctis is None else [check_tcti(tcti) for tcti in tctis]
+        wanted = [default_tcti()] if tctis is None else tctis
     except HwKeyError as error:
         on_error(error)
         return []
     for tcti in wanted:
         try:
-            found.append(worker_for(tcti).call(_list, tcti))
+            found.append(worker_for(check_tcti(tcti)).call(_list, tcti))
         except HwKeyError as error:
             on_error(error)
     return found

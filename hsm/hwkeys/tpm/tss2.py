@@ -18,10 +18,10 @@ import os
 import re
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from asn1crypto import core, pem
+from asn1crypto import core
 
 from hwkeys.errors import DeviceFailed, KeyExists, KeyMissing, KeyNotAsAsked
 
@@ -31,6 +31,9 @@ MAX_FILE = 64 * 1024
 """Octets; a key file has about 600."""
 
 _LABEL = "TSS2 PRIVATE KEY"
+_PEM = re.compile(
+    rb"^-----BEGIN TSS2 PRIVATE KEY-----\s*$(.*?)^-----END TSS2 PRIVATE KEY-----\s*$", re.MULTILINE | re.DOTALL
+)
 _PARENT_NAME = re.compile(rb"^hwkeys parent-name: ([0-9a-f]{68})\r?$", re.MULTILINE)
 _PERSISTENT = range(0x81000000, 0x82000000)
 _LINE = 64
@@ -87,7 +90,7 @@ class KeyFile:
     """
 
     public: bytes
-    private: bytes
+    private: bytes = field(repr=False)
     empty_auth: bool
     parent: int = OWNER
     parent_name: bytes | None = None
@@ -123,10 +126,10 @@ def decode_key_file(octets: bytes) -> KeyFile:
 
 
 def _decode(octets: bytes) -> KeyFile:
-    label, _headers, der = pem.unarmor(octets)
-    if label != _LABEL:
-        raise ValueError(label)
-    key = _TpmKey.load(der, strict=True)
+    block = _PEM.search(octets)
+    if block is None:
+        raise ValueError(_LABEL)
+    key = _TpmKey.load(base64.b64decode(b"".join(block[1].split()), validate=True), strict=True)
     # asn1crypto parses lazily: touching every field is what checks it.
     fields = {name: value for name, value in key.native.items() if value is not None}
     if fields["type"] != LOADABLE_KEY:
@@ -139,7 +142,7 @@ def _decode(octets: bytes) -> KeyFile:
     parent = fields["parent"]
     if parent != OWNER and parent not in _PERSISTENT:
         raise KeyNotAsAsked("the key's parent is neither the owner hierarchy nor a persistent key")
-    names = _PARENT_NAME.findall(octets[: octets.index(b"-----BEGIN")])
+    names = _PARENT_NAME.findall(octets[: block.start()])
     if len(names) > 1:
         raise KeyNotAsAsked("the key file names its parent twice")
     return KeyFile(

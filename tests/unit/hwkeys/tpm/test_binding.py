@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hwkeys import DeviceMissing, KeyMissing, PinWrong
+from hwkeys.tpm.binding import Tpm
+from hwkeys.tpm.public import SIGNING_TEMPLATE
+from hwkeys.tpm.session import conversation
+from hwkeys.tpm.tss2 import OWNER
+from support.swtpm import SwTpm
+
+pytestmark = pytest.mark.device("swtpm")
+
+
+@pytest.fixture
+def tpm() -> Iterator[SwTpm]:
+    with tempfile.TemporaryDirectory(prefix="hw-") as path, SwTpm(Path(path)) as tpm:
+        yield tpm
+
+
+def left(line: Tpm) -> list[int]:
+    return line.handles(0x80000000) + line.handles(0x02000000)
+
+
+def test_nobody_there():
+    with pytest.raises(DeviceMissing):
+        Tpm("swtpm:path=/nowhere/tpm.sock")
+    with pytest.raises(DeviceMissing):
+        Tpm("nosuchtcti")
+
+
+def test_everything_is_flushed_on_every_way_out(tpm):
+    with Tpm(tpm.tcti) as line:
+        with conversation(line, OWNER, None) as talk:
+            private, public = line.create(talk.storage, talk.session, SIGNING_TEMPLATE, b"1234")
+            with line.loaded(talk.storage, talk.session, private, public) as key:
+                assert len(left(line)) == 3
+                line.authorise(key, b"1234")
+                line.check_pin(key, talk.session)
+                assert line.sign(key, talk.session, bytes(32))
+        assert left(line) == []
+        with (  # noqa: PT012 - leaving the contexts is what is tested
+            pytest.raises(PinWrong),
+            conversation(line, OWNER, None) as talk,
+            line.loaded(talk.storage, talk.session, private, public) as key,
+        ):
+            line.authorise(key, b"wrong")
+            line.check_pin(key, talk.session)
+        assert left(line) == []
+        with pytest.raises(ZeroDivisionError), conversation(line, OWNER, None):
+            raise ZeroDivisionError
+        assert left(line) == []
+
+
+def test_an_empty_handle(tpm):
+    with Tpm(tpm.tcti) as line, pytest.raises(KeyMissing), line.persistent(0x81234567):
+        pytest.fail("there is nothing")
+
+
+def test_handles_of_other_kinds_are_not_listed(tpm):
+    with Tpm(tpm.tcti) as line:
+        assert line.handles(0x80000000) == []
+        assert all(handle >> 24 == 0x81 for handle in line.handles(0x81000000))
+
+
+def test_the_library_does_not_write_to_standard_error():
+    script = (
+        "from hwkeys.tpm.binding import Tpm\nfrom hwkeys import DeviceMissing\n"
+        "try: Tpm('swtpm:path=/nowhere')\nexcept DeviceMissing: print('missing')"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "TSS2_LOG"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True, env=clean
+    )
+    assert (done.stdout, done.stderr) == ("missing\n", "")
