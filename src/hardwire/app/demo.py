@@ -22,12 +22,14 @@ import hwkeys
 from hardwire.app.entropy import monotonic
 from hardwire.app.keys import translated
 from hardwire.app.text import human_duration, human_size
-from hardwire.errors import DeviceFailed, LineTimeout
+from hardwire.errors import LineTimeout, LocalError, Misuse
 from hwkeys.software import SoftHsmToken, SoftTpm
 
 _STEP_TIMEOUT: Final = 60.0
 _FILE_TIMEOUT: Final = 1800.0
 _LINE_LIMIT: Final = 1 << 20
+_SHORTEST: Final = 0.001
+"""Seconds: the grain in which the peers report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class _Peer:
         """The next event of that name (and with those fields); others on the way are passed over.
 
         Raises:
-            DeviceFailed: The process reported an error, or ended.
+            LocalError: The process reported an error (with its code and exit code), or ended.
             LineTimeout: Nothing of the kind came in time.
         """
         try:
@@ -106,7 +108,7 @@ class _Peer:
                         return got
         except TimeoutError:
             raise LineTimeout(f"{self.name}: no {event} within {timeout:.0f} s") from None
-        raise DeviceFailed(f"{self.name} ended before {event}")
+        raise LocalError(f"{self.name} ended before {event}", code="demo")
 
     async def say(self, text: str) -> None:
         """Type one line."""
@@ -117,8 +119,11 @@ class _Peer:
 
     async def finished(self) -> int:
         """Wait for the end; the exit code."""
-        async with asyncio.timeout(_STEP_TIMEOUT):
-            await self._running.communicate()
+        try:
+            async with asyncio.timeout(_STEP_TIMEOUT):
+                await self._running.communicate()
+        except TimeoutError:
+            raise LineTimeout(f"{self.name} did not end within {_STEP_TIMEOUT:.0f} s") from None
         return self._running.returncode or 0
 
     async def stop(self) -> None:
@@ -130,7 +135,7 @@ class _Peer:
     @property
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
-            raise DeviceFailed(f"{self.name} was not started")
+            raise Misuse(f"{self.name} was not started")
         return self._process
 
     async def _events(self) -> AsyncIterator[dict[str, Any]]:
@@ -138,7 +143,8 @@ class _Peer:
         while stdout is not None and (line := await stdout.readline()):
             event: dict[str, Any] = json.loads(line)
             if event["event"] == "error":
-                raise DeviceFailed(f"{self.name}: {event['message']}", hint=event["hint"])
+                message, hint, code = f"{self.name}: {event['message']}", event["hint"], event["code"]
+                raise LocalError(message, hint=hint, code=code, exit_code=event["exit_code"])
             yield event
 
 
@@ -267,7 +273,7 @@ class _Demo:
         done = await self.bob.expect("file-done", _FILE_TIMEOUT)
         await self.alice.expect("file-done", _FILE_TIMEOUT)
         got = await asyncio.to_thread(_sha256, Path(done["path"]))
-        rate = self.size / done["seconds"]
+        rate = self.size / max(done["seconds"], _SHORTEST)
         same = "the same" if got == offer["sha256"] else "ANOTHER"
         self.tell(f"file: {human_size(self.size)} at {human_size(round(rate))}/s; SHA-256 at the far end is {same}")
         return rate, got

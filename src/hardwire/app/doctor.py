@@ -5,6 +5,7 @@ Each check is a function that returns a :class:`Finding`; a check that breaks is
 a PIN, makes a signature, or sends a packet.
 """
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -86,8 +87,9 @@ def _clock(name: str) -> Iterator[Finding]:
     state = ""
     if tool:
         command = [tool, "show", "--property=NTPSynchronized", "--value"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)  # noqa: S603
-        state = run.stdout.strip()
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # no answer says as much as "no"
+            run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)  # noqa: S603
+            state = run.stdout.strip()
     if state == "yes":
         yield Finding(name, State.OK, f"{now}, synchronised")
     else:
@@ -101,7 +103,9 @@ def _home(name: str) -> Iterator[Finding]:
         yield Finding(name, State.OK, f"{home} will be made by `hardwire init`")
         return
     info = home.stat()
-    if stat.S_IMODE(info.st_mode) & 0o022:
+    if not stat.S_ISDIR(info.st_mode):
+        yield Finding(name, State.BAD, f"{home} is not a directory", "move it away, or set HARDWIRE_HOME")
+    elif stat.S_IMODE(info.st_mode) & 0o022:
         yield Finding(name, State.BAD, f"{home} can be written by others", f"chmod 700 {home}")
     elif info.st_uid != os.geteuid():
         yield Finding(name, State.NOTE, f"{home} belongs to another user", "run hardwire as its owner")

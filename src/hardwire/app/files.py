@@ -277,7 +277,7 @@ def _claim(candidate: Path) -> bool:
 
 def _open_to_read(path: Path) -> BufferedReader:
     # A named pipe would keep the caller waiting for a writer before anybody could see that it is no regular file.
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: PTH123
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 def _reserve(descriptor: int, size: int) -> None:

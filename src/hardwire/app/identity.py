@@ -20,13 +20,14 @@ from hardwire.app.entropy import SystemEntropy, utc_now
 from hardwire.app.paths import config_dir, write_private
 from hardwire.certs import (
     Assurance,
+    GatedCertificate,
     VerifiedIdentity,
     encode_claim,
     make_self_signed,
     open_gate,
     verify_self_signed,
 )
-from hardwire.errors import HardwireError, LocalError, NoIdentity, PeerError
+from hardwire.errors import LocalError, NoIdentity, PeerError, UsageError
 from hardwire.handshake import Credential
 
 _SCHEMA: Final = 1
@@ -36,6 +37,8 @@ _LIFETIME: Final = timedelta(days=5 * 365)
 # is at stake: the key did not exist before, and a self-signed date proves nothing.
 _BACKDATE: Final = timedelta(days=1)
 _SERIAL_OCTETS: Final = 16
+_EXIT_EXPIRED: Final = 50
+_TIME_CODES: Final = frozenset({"cert-expired", "cert-not-yet-valid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +87,33 @@ def load_identity(home: Path | None = None) -> Identity:
 
     Raises:
         NoIdentity: There is none, or the file is damaged (the message says what).
-        CertificateRefused: Its own certificate does not pass the checks any more (expired, clock wrong).
+        LocalError: Its own certificate does not pass the checks any more (expired, clock wrong).
     """
-    key_uri, device, assurance, certificate = _read(identity_path(home))
+    key_uri, device, assurance, gated = _read(identity_path(home))
     try:
-        own = verify_self_signed(open_gate(certificate), at=utc_now())
+        own = verify_self_signed(gated, at=utc_now())
     except PeerError as problem:
         # Our own certificate, judged as strictly as a peer's; the blame and the cure are local.
         raise LocalError(
             f"the identity's own certificate is refused: {problem.message}",
             code=problem.code,
-            exit_code=problem.exit_code,
+            exit_code=_EXIT_EXPIRED if problem.code in _TIME_CODES else NoIdentity.default_exit_code,
             hint="check this machine's clock; `hardwire init --renew` makes a new certificate for the same key",
             evidence=problem.evidence,
         ) from None
-    return Identity(key_uri, device, assurance, certificate, own)
+    return Identity(key_uri, device, assurance, gated.der, own)
 
 
 def make_identity(
-    key: ec.EllipticCurvePrivateKey, *, key_uri: str, device: str, assurance: Assurance, home: Path | None = None
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    key_uri: str,
+    device: str,
+    assurance: Assurance,
+    home: Path | None = None,
+    renewal: bool = False,
 ) -> Identity:
     """Let the key sign its own certificate, check the result as a peer would, and keep it.
-
-    With the same key once more it renews the certificate: the identity that peers know stays the same.
 
     Args:
         key: The key in the device; signs once.
@@ -114,21 +121,13 @@ def make_identity(
         device: Words for people.
         assurance: The claim shown to peers.
         home: Directory, when not the default one.
-    """
-    return _issue(key, key_uri=key_uri, device=device, assurance=assurance, path=identity_path(home))
-
-
-def read_key_uri(home: Path | None = None) -> tuple[str, str, Assurance, bytes]:
-    """(key URI, device, assurance, SubjectPublicKeyInfo) of an identity whose certificate may be past its time.
+        renewal: Replace the certificate of the same key: the identity that peers know stays the same. Otherwise an
+            identity that is there already stays.
 
     Raises:
-        NoIdentity: As for :func:`load_identity`.
+        UsageError: There is an identity already.
+        LocalError: The file cannot be written; what was there before still is.
     """
-    key_uri, device, assurance, certificate = _read(identity_path(home))
-    return key_uri, device, assurance, open_gate(certificate).spki
-
-
-def _issue(key: ec.EllipticCurvePrivateKey, *, key_uri: str, device: str, assurance: Assurance, path: Path) -> Identity:
     now = utc_now().replace(microsecond=0)
     # RFC 5280 §4.1.2.2: positive, at most 20 octets; the top bit clear keeps it positive, the next one set full length.
     raw = bytearray(SystemEntropy().octets(_SERIAL_OCTETS))
@@ -137,8 +136,35 @@ def _issue(key: ec.EllipticCurvePrivateKey, *, key_uri: str, device: str, assura
         key, not_before=now - _BACKDATE, not_after=now + _LIFETIME, serial=int.from_bytes(raw)
     )
     own = verify_self_signed(open_gate(certificate), at=now)
-    write_private(path, _render(key_uri, device, assurance, certificate).encode())
+    path = identity_path(home)
+    try:
+        write_private(path, _render(key_uri, device, assurance, certificate).encode(), replace=renewal)
+    except FileExistsError:
+        raise identity_exists(path) from None
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        hint = "make room there, or let HARDWIRE_HOME name a directory of yours; then run the command again"
+        raise LocalError(f"{path} cannot be written: {reason}", code="disk", hint=hint) from None
     return Identity(key_uri, device, assurance, certificate, own)
+
+
+def identity_exists(path: Path) -> UsageError:
+    """What to say when a second identity is asked for."""
+    return UsageError(
+        f"there is an identity in {path} already",
+        hint="`hardwire id` shows it and `hardwire init --renew` renews its certificate; "
+        "to start over, move the file away yourself",
+    )
+
+
+def read_key_uri(home: Path | None = None) -> tuple[str, str, Assurance, bytes]:
+    """(key URI, device, assurance, SubjectPublicKeyInfo) of an identity whose certificate may be past its time.
+
+    Raises:
+        NoIdentity: As for :func:`load_identity`.
+    """
+    key_uri, device, assurance, gated = _read(identity_path(home))
+    return key_uri, device, assurance, gated.spki
 
 
 def _render(key_uri: str, device: str, assurance: Assurance, certificate: bytes) -> str:
@@ -154,7 +180,7 @@ def _render(key_uri: str, device: str, assurance: Assurance, certificate: bytes)
     return f"# hardwire identity: public data only, the private key is in the device\nschema = {_SCHEMA}\n{body}"
 
 
-def _read(path: Path) -> tuple[str, str, Assurance, bytes]:
+def _read(path: Path) -> tuple[str, str, Assurance, GatedCertificate]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -164,19 +190,23 @@ def _read(path: Path) -> tuple[str, str, Assurance, bytes]:
     return _parse(path, text)
 
 
-def _parse(path: Path, text: str) -> tuple[str, str, Assurance, bytes]:
+def _check_schema(path: Path, schema: object) -> None:
+    if schema != _SCHEMA:
+        raise NoIdentity(
+            f"{path} was written by another version of hardwire (schema {schema})",
+            hint="use that version, or move the file away and run `hardwire init`",
+        )
+
+
+def _parse(path: Path, text: str) -> tuple[str, str, Assurance, GatedCertificate]:
     try:
         fields = tomllib.loads(text)
-        if fields["schema"] != _SCHEMA:
-            raise NoIdentity(
-                f"{path} was written by another version of hardwire (schema {fields['schema']})",
-                hint="use that version, or move the file away and run `hardwire init`",
-            )
-        certificate = base64.b64decode(fields["certificate"], validate=True)
-        return str(fields["key"]), str(fields["device"]), Assurance[str(fields["assurance"]).upper()], certificate
-    except HardwireError:
+        _check_schema(path, fields["schema"])
+        gated = open_gate(base64.b64decode(fields["certificate"], validate=True))
+        return str(fields["key"]), str(fields["device"]), Assurance[str(fields["assurance"]).upper()], gated
+    except NoIdentity:
         raise
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, binascii.Error) as problem:
+    except (tomllib.TOMLDecodeError, PeerError, KeyError, TypeError, ValueError, binascii.Error) as problem:
         raise NoIdentity(
             f"{path} is damaged: {type(problem).__name__}: {problem}",
             hint="restore it from a backup, or move it away and run `hardwire init` (the key in the device is safe)",

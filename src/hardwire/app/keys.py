@@ -6,9 +6,13 @@ hwkeys knows nothing of hardwire's errors; :func:`translated` maps its tree onto
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import os
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, ParamSpec, Self, TypeVar
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +22,7 @@ from hardwire.app.identity import Identity
 from hardwire.certs import Assurance
 from hardwire.errors import (
     DeviceFailed,
+    HardwireError,
     IdentityChanged,
     LocalError,
     Misuse,
@@ -28,6 +33,15 @@ from hardwire.errors import (
 )
 from hardwire.handshake import SignatureScheme
 from hwkeys import errors as key_errors
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_HASHES: Final = {
+    SignatureScheme.ECDSA_SECP256R1_SHA256: hashes.SHA256,
+    SignatureScheme.ECDSA_SECP384R1_SHA384: hashes.SHA384,
+}
+_CLOSE_TIMEOUT: Final = 3.0
+"""Seconds to wait for a device that is still busy (with a touch that never comes) before it is left alone."""
 
 # First match wins, so a subclass stands before its parent.
 _TRANSLATION: Final[tuple[tuple[type[key_errors.HwKeyError], type[LocalError], str], ...]] = (
@@ -99,6 +113,59 @@ def open_unlocked(uri: str, prompter: hwkeys.Prompter | None) -> hwkeys.Elliptic
     return key
 
 
+def check_same(key: hwkeys.EllipticCurveHardwareKey, *, spki: bytes, assurance: Assurance) -> None:
+    """The key that was opened is the identity's, and its device is what the identity says of it.
+
+    Raises:
+        IdentityChanged: The device holds another key.
+        DeviceFailed: The identity claims hardware, and the device is software.
+    """
+    if spki_of(key) != spki:
+        raise IdentityChanged(
+            f"{describe_device(key.device)} holds another key than this identity's certificate",
+            hint="the token was initialised again or exchanged; insert the one the identity was made with",
+        )
+    if key.device.software and assurance is not Assurance.SOFTWARE_TOKEN:
+        raise DeviceFailed(
+            "the identity says that its key is in hardware, and the device is a software token",
+            hint="move the identity file away and run `hardwire init` again",
+        )
+
+
+async def _on_own_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Like asyncio.to_thread, on a daemon thread: nobody who presses Ctrl-C waits for a PIN or a touch any more."""
+    answer: Future[_T] = Future()
+    answer.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            answer.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 (it belongs to the caller, whatever it is)
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="hardwire device", daemon=True).start()
+    return await asyncio.wrap_future(answer)
+
+
+@contextlib.contextmanager
+def _terminal_restored() -> Iterator[None]:
+    """A question for a PIN that is given up leaves the terminal without echo, as its thread never gets to the end."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        yield
+        return
+    try:
+        before = termios.tcgetattr(terminal)
+        try:
+            yield
+        except asyncio.CancelledError:
+            termios.tcsetattr(terminal, termios.TCSANOW, before)
+            raise
+    finally:
+        os.close(terminal)
+
+
 @dataclass(slots=True)
 class DeviceKey:
     """The identity's key in its device, opened; signs at most as often as it is asked, which is once a line."""
@@ -114,21 +181,15 @@ class DeviceKey:
             TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
             IdentityChanged: The device holds another key than the certificate.
         """
-        with translated():
-            key = await asyncio.to_thread(open_unlocked, identity.key_uri, prompter)
-        if spki_of(key) != identity.own.spki:
-            await asyncio.to_thread(key.close)
-            raise IdentityChanged(
-                f"{describe_device(key.device)} holds another key than this identity's certificate",
-                hint="the token was initialised again or exchanged; insert the one the identity was made with",
-            )
-        if key.device.software and identity.assurance is not Assurance.SOFTWARE_TOKEN:
-            await asyncio.to_thread(key.close)
-            raise DeviceFailed(
-                "the identity says that its key is in hardware, and the device is a software token",
-                hint="move the identity file away and run `hardwire init` again",
-            )
-        return cls(identity, key)
+        with translated(), _terminal_restored():
+            key = await _on_own_thread(open_unlocked, identity.key_uri, prompter)
+        opened = cls(identity, key)
+        try:
+            check_same(key, spki=identity.own.spki, assurance=identity.assurance)
+        except HardwireError:
+            await opened.close()
+            raise
+        return opened
 
     @property
     def device(self) -> str:
@@ -149,12 +210,13 @@ class DeviceKey:
         Raises:
             TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
         """
-        if scheme is not SignatureScheme.ECDSA_SECP256R1_SHA256:
-            raise Misuse(f"the identity's key is on P-256, and {scheme.name} was asked for")
-        with translated():
-            return await asyncio.to_thread(self._key.sign, tbs, ec.ECDSA(hashes.SHA256()))
+        if scheme not in _HASHES:
+            raise Misuse(f"the identity's key is an elliptic-curve key, and {scheme.name} was asked for")
+        with translated(), _terminal_restored():
+            return await _on_own_thread(self._key.sign, tbs, ec.ECDSA(_HASHES[scheme]()))
 
     async def close(self) -> None:
-        """Log out and let go of the device."""
-        with translated():
-            await asyncio.to_thread(self._key.close)
+        """Log out and let go of the device; one that hangs is left alone after a few seconds."""
+        with contextlib.suppress(TimeoutError), translated():
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await _on_own_thread(self._key.close)

@@ -18,10 +18,14 @@ def config_dir() -> Path:
     return Path(home) if home else Path(platformdirs.user_config_dir("hardwire"))
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes, *, replace: bool = True) -> None:
     """Write ``data`` to ``path`` whole or not at all, readable by the owner only.
 
     A crash at any moment leaves either the old file or the new one (rename is atomic; the data is on disk first).
+
+    Raises:
+        FileExistsError: Without ``replace``, when there is a file already.
+        OSError: It cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -31,11 +35,26 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if replace:
+            temporary.replace(path)
+        else:
+            _claim(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    """Give the file its name if that is free, which link(2) decides; where there is none (FAT), look and rename."""
+    try:
+        os.link(temporary, path)
+    except PermissionError:
+        if path.exists():
+            raise FileExistsError(path) from None
+        temporary.replace(path)
+    else:
+        temporary.unlink()
 
 
 def sync_directory(path: Path) -> None:

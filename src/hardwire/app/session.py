@@ -13,6 +13,8 @@ The person and the device are asked through the face and the key; this module on
 """
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +41,9 @@ from hardwire.app.identity import Identity
 from hardwire.app.keys import DeviceKey
 from hardwire.app.policy import PeerPolicy
 from hardwire.app.transfers import Transfers
-from hardwire.channel import CloseReason
+from hardwire.channel import TEXT_MAX, CloseReason
 from hardwire.channel import events as line_events
-from hardwire.errors import InviteRefused, PeerNotVerified, UsageError
+from hardwire.errors import ConnectionLost, InviteRefused, PeerNotVerified, TransferIncomplete, UsageError
 from hardwire.handshake import SignatureScheme
 from hardwire.net import IceServers, Line, LineConfig, carriers
 from hardwire.net import host as net_host
@@ -106,7 +108,7 @@ async def host(config: SessionConfig, face: Face) -> "Session":
                 if problem.code in {"invite-used", "invite-expired"} or not face.refused(problem):
                     raise
             else:
-                return Session(line, face, peer.value)
+                return await _session(line, face, peer)
 
 
 async def join(config: SessionConfig, face: Face) -> "Session":
@@ -128,8 +130,7 @@ async def join(config: SessionConfig, face: Face) -> "Session":
     async with pending:
         _tell_helpers(config, face, pending.problems)
         face.emit(AnswerReady(pending.text))
-        line = await pending.connect()
-        return Session(line, face, peer.value)
+        return await _session(await pending.connect(), face, peer)
 
 
 class Session:
@@ -187,16 +188,32 @@ class Session:
                 case line_events.EpochAdvanced(number=number):
                     self._face.emit(EpochChanged(number))
                 case line_events.LineClosed():
-                    self._end(event)
+                    await self._end(event)
                 case line_events.LineFailed(error=error):
                     self.transfers.abandon(error)
+                    await self.transfers.settled()
                     self._face.emit(LineClosed(clean=False, reason=error.message))
                     raise error
                 case _:
                     self.transfers.handle(event)
 
     def say(self, text: str) -> str:
-        """Send a chat line; returns its id in hex. :class:`Delivered` follows when the peer's device has it."""
+        """Send a chat line; returns its id in hex. :class:`Delivered` follows when the peer's device has it.
+
+        Raises:
+            UsageError: Empty, too long, or no text at all.
+            LocalError: ``chat-backlog``, when the peer acknowledges nothing.
+            ConnectionLost: The line is over.
+        """
+        try:
+            octets = len(text.encode())
+        except UnicodeEncodeError:
+            raise UsageError("that line is not text but octets that are no utf-8", hint="send it as a file") from None
+        if not 1 <= octets <= TEXT_MAX:
+            raise UsageError(
+                f"a line of chat has 1 to {TEXT_MAX} octets, and this one has {octets}",
+                hint="send it in pieces, or as a file",
+            )
         key = self._line.send_chat(text)
         self._face.emit(Said("here", key.hex(), text))
         return key.hex()
@@ -219,8 +236,11 @@ class Session:
 
         Raises:
             PeerNotVerified: They differ: somebody is in between.
+            ConnectionLost: They are the same, and the line is over.
         """
-        self._line.send_verification(matched=matched)
+        # A person who saw that the strings differ is heard, whether or not the line is still there to be ended.
+        with contextlib.nullcontext() if matched else contextlib.suppress(ConnectionLost):
+            self._line.send_verification(matched=matched)
         self._face.emit(Verified("here", matched))
         if not matched:
             await self._line.close(CloseReason.NOT_VERIFIED)
@@ -233,11 +253,13 @@ class Session:
     async def close(self) -> None:
         """Say goodbye and give everything back; safe to call twice."""
         await self._line.close()
-        self.transfers.abandon(UsageError("the line was closed", code="closed"))
+        self.transfers.abandon(TransferIncomplete("the line was closed before the file was through", code="closed"))
+        await self.transfers.settled()
 
-    def _end(self, event: line_events.LineClosed) -> None:
+    async def _end(self, event: line_events.LineClosed) -> None:
         reason = _CLOSED[event.reason] if event.by_peer else "closed here"
-        self.transfers.abandon(UsageError("the line was closed before the file was through", code="closed"))
+        self.transfers.abandon(TransferIncomplete("the line was closed before the file was through", code="closed"))
+        await self.transfers.settled()
         self._face.emit(LineClosed(clean=True, reason=reason))
         if event.by_peer and event.reason is CloseReason.NOT_VERIFIED:
             raise PeerNotVerified(
@@ -255,8 +277,33 @@ _CLOSED = {
 
 
 async def inspect(path: Path, progress: Callable[[int, int], None] | None = None) -> OutgoingFile:
-    """Read a file to be offered, off the event loop."""
-    return await asyncio.to_thread(inspect_outgoing, path, progress)
+    """Read a file to be offered, off the event loop; ``progress`` is called on it.
+
+    Raises:
+        UsageError: It cannot be offered.
+    """
+    loop = asyncio.get_running_loop()
+    given_up = threading.Event()
+
+    def tick(done: int, size: int) -> None:
+        if given_up.is_set():
+            raise UsageError(f"{path}: not read to its end")
+        if progress is not None:
+            loop.call_soon_threadsafe(progress, done, size)
+
+    try:
+        return await asyncio.to_thread(inspect_outgoing, path, tick)
+    except asyncio.CancelledError:
+        given_up.set()  # otherwise the process would go on reading after Ctrl-C
+        raise
+
+
+async def _session(line: Line, face: Face, peer: "_Seen") -> Session:
+    try:
+        return Session(line, face, peer.value)
+    except BaseException:
+        await line.close()  # the face failed: nobody would close it
+        raise
 
 
 class _Seen:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import hwkeys
-from hardwire.app.identity import Identity, identity_path, make_identity, read_key_uri
-from hardwire.app.keys import assurance_of_device, describe_device, open_unlocked, spki_of, translated
-from hardwire.certs import Assurance
-from hardwire.errors import DeviceFailed, IdentityChanged, TokenMissing, UsageError
+from hardwire.app.identity import Identity, identity_exists, identity_path, make_identity, read_key_uri
+from hardwire.app.keys import assurance_of_device, check_same, describe_device, open_unlocked, translated
+from hardwire.errors import LocalError, TokenMissing, UsageError
 from hwkeys import KeyUri, Pkcs11Uri, TpmUri
 
 KEY_LABEL: Final = "hardwire"
@@ -33,11 +32,7 @@ def refuse_second(home: Path | None = None) -> Path:
     """
     path = identity_path(home)
     if path.exists():
-        raise UsageError(
-            f"there is an identity in {path} already",
-            hint="`hardwire id` shows it and `hardwire init --renew` renews its certificate; "
-            "to start over, move the file away yourself",
-        )
+        raise identity_exists(path)
     return path
 
 
@@ -125,9 +120,17 @@ def create(
     """
     path = refuse_second(home)
     uri = _key_uri(device, path.parent, pin_source)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        raise LocalError(f"{path.parent} cannot be made: {reason}", code="disk", hint="see HARDWIRE_HOME") from None
     with translated():
-        key = hwkeys.generate_key(str(uri), prompter=None if pin_source else prompter)
+        try:
+            key = hwkeys.generate_key(str(uri), prompter=None if pin_source else prompter)
+        except hwkeys.KeyExists as problem:
+            hint = f"`hardwire init --key '{uri}'` makes an identity of the key that is there"
+            raise UsageError(problem.message, code="key-exists", hint=hint) from problem
         try:
             stored = str(replace(hwkeys.parse_uri(key.uri), pin_source=pin_source))
             return make_identity(
@@ -178,14 +181,8 @@ def renew(prompter: hwkeys.Prompter | None, *, home: Path | None = None) -> Iden
     with translated():
         key = open_unlocked(key_uri, prompter)
         try:
-            if spki_of(key) != spki:
-                raise IdentityChanged(
-                    f"{describe_device(key.device)} holds another key than this identity's certificate",
-                    hint="insert the token the identity was made with",
-                )
-            if key.device.software and assurance is not Assurance.SOFTWARE_TOKEN:
-                raise DeviceFailed("the identity claims hardware, and the device is a software token")
-            return make_identity(key, key_uri=key_uri, device=device, assurance=assurance, home=home)
+            check_same(key, spki=spki, assurance=assurance)
+            return make_identity(key, key_uri=key_uri, device=device, assurance=assurance, home=home, renewal=True)
         finally:
             key.close()
 
@@ -202,9 +199,14 @@ def _fits(device: hwkeys.DeviceInfo, wanted: str) -> bool:
         if type(asked) is not type(got):
             return False
         pairs = ((getattr(asked, field.name), getattr(got, field.name)) for field in fields(asked))
-        return all(want is None or want == have for want, have in pairs)
+        return all(want is None or _real(want) == _real(have) for want, have in pairs)
     words = (device.kind, device.label, device.serial, device.model, device.manufacturer)
     return any(wanted.lower() in word.lower() for word in words)
+
+
+def _real(value: object) -> object:
+    """One library may be known by several paths."""
+    return value.resolve() if isinstance(value, Path) else value
 
 
 def _key_uri(device: hwkeys.DeviceInfo, home: Path, pin_source: Path | None) -> KeyUri:
