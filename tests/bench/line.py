@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``bash hsm/up.sh bench line``: what a protected line costs, next to plain aiortc, in one run on this machine.
+
+Two processes for each variant, over loopback. A round opens a fresh line of each variant, times round trips, moves the
+same number of octets each way, and closes it; the next round goes through the variants in the opposite order. All
+figures are medians over the rounds, and a ratio is the median of the ratios *within* each round, because what else the
+machine does changes from one minute to the next. A ratio above 1 means that hardwire is better, also for times.
+
+A measurement is no test: the exit code is 0 whatever the figures say, and 1 only when nothing could be measured.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+VARIANTS = {"raw": "raw aiortc", "raw_uvloop": "raw, uvloop", "ours": "hardwire"}
+ROLES = ("offerer", "answerer")
+PACKAGES = ("hardwire", "aiortc", "aioice", "pyOpenSSL", "cryptography", "uvloop")
+BAR = 0.9
+WARM_UP_OCTETS = 2_000_000
+MESSAGE = 64 * 1024
+PINGS = 1000
+# Of each figure: its name in a row of the table, its unit, whether more is better, whether the bar applies.
+FIGURES = {
+    "up_mb_per_s": ("offerer sends", "MB/s", True, True),
+    "down_mb_per_s": ("answerer sends", "MB/s", True, True),
+    "rtt_p50_us": ("round trip, p50", "µs", False, True),
+    "rtt_p99_us": ("round trip, p99", "µs", False, False),
+    "open_ms": ("channel open", "ms", False, False),
+    "handshake_ms": ("HBI/1 handshake", "ms", False, False),
+    "file_mb_per_s": ("file, disk to disk", "MB/s", True, False),
+}
+
+
+class Peer:
+    """One end, in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ask(self, verb: str, **arguments) -> dict:
+        self._process.stdin.write(json.dumps({"do": verb, **arguments}).encode() + b"\n")
+        line = await self._process.stdout.readline()
+        answer = json.loads(line or b'{"error": "its process ended"}')
+        if "error" in answer:
+            raise RuntimeError(f"{verb}: {answer['error']}")
+        return answer
+
+
+@asynccontextmanager
+async def started(variant: str, role: str, directory: str):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.ends",
+        variant,
+        role,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(TESTS), "TMPDIR": directory},
+        limit=1 << 20,
+    )
+    try:
+        yield Peer(process)
+    finally:
+        # Its lines are closed, and its files lie in our directory: there is nothing that it would have to tidy up.
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+class Pair:
+    """Offerer and answerer of one variant."""
+
+    def __init__(self, variant: str, offerer: Peer, answerer: Peer) -> None:
+        self.variant = variant
+        self._offerer = offerer
+        self._answerer = answerer
+
+    async def round(self, size: int, seconds: float) -> dict[str, float]:
+        """Every figure once, over a line of its own."""
+        offerer, answerer = self._offerer, self._answerer
+        offer = await offerer.ask("offer")
+        answer = await answerer.ask("answer", **offer)
+        opened, _ = await asyncio.gather(offerer.ask("accept", **answer), answerer.ask("opened"))
+        times = sorted((await offerer.ask("ping", count=PINGS, seconds=0.4 * seconds))["times"])
+        figures = {
+            **opened,
+            "rtt_p50_us": 1e6 * statistics.median(times),
+            "rtt_p99_us": 1e6 * times[len(times) * 99 // 100],
+            "up_mb_per_s": await self._bulk(offerer, answerer, size),
+            "down_mb_per_s": await self._bulk(answerer, offerer, size),
+        }
+        if self.variant == "ours":
+            figures["file_mb_per_s"] = await self._file(offerer, answerer, size)
+        await asyncio.gather(offerer.ask("close"), answerer.ask("close"))
+        return figures
+
+    async def _bulk(self, sender: Peer, receiver: Peer, size: int) -> float:
+        await receiver.ask("expect", size=size)
+        began = (await sender.ask("send", size=size))["began"]
+        ended = (await receiver.ask("received"))["ended"]
+        return size / (ended - began) / 1e6
+
+    async def _file(self, sender: Peer, receiver: Peer, size: int) -> float:
+        await receiver.ask("expect_file")
+        sent = await sender.ask("send_file", size=size)
+        if sent["sha256"] != (await receiver.ask("received_file"))["sha256"]:
+            raise RuntimeError("another file arrived than was sent")
+        return sent["mb_per_s"]
+
+
+async def measure(seconds: float, rounds: int, budget: float) -> tuple[int, list[dict[str, dict[str, float]]]]:
+    """Octets moved each way in a round, and what each whole round measured: figures by variant.
+
+    Raises:
+        TimeoutError: Not one round was through in time.
+    """
+    stop = asyncio.get_running_loop().time() + budget
+    done: list[dict[str, dict[str, float]]] = []
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="hardwire-bench-"))
+        pairs = []
+        for variant in VARIANTS:
+            ends = [await stack.enter_async_context(started(variant, role, directory)) for role in ROLES]
+            pairs.append(Pair(variant, *ends))
+        try:
+            async with asyncio.timeout_at(stop):
+                warm = {pair.variant: await pair.round(WARM_UP_OCTETS, 0.5 * seconds) for pair in pairs}
+                rate = statistics.mean((warm["raw"]["up_mb_per_s"], warm["raw"]["down_mb_per_s"]))
+                size = max(1, round(1e6 * rate * seconds / MESSAGE)) * MESSAGE
+                while len(done) < rounds:
+                    order = pairs if len(done) % 2 == 0 else pairs[::-1]
+                    done.append({pair.variant: await pair.round(size, seconds) for pair in order})
+                    print(f"round {len(done)} of {rounds}", file=sys.stderr)
+        except TimeoutError:
+            if not done:
+                raise
+    return size, done
+
+
+def medians(samples: list[dict[str, float]]) -> dict[str, float]:
+    return {figure: round(statistics.median(one[figure] for one in samples), 3) for figure in samples[0]}
+
+
+def ratios(base: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, float]:
+    """Median over the rounds of how many times better ours is."""
+    return {
+        figure: round(
+            statistics.median(
+                own[figure] / other[figure] if FIGURES[figure][2] else other[figure] / own[figure]
+                for own, other in zip(ours, base, strict=True)
+            ),
+            3,
+        )
+        for figure in base[0]
+    }
+
+
+def machine() -> dict:
+    try:
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        facts = []
+    model = next((fact.partition(":")[2].strip() for fact in facts if fact.startswith("model name")), "")
+    return {
+        "cpu": model or platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def table(report: dict) -> str:
+    lines = [f"{'':26}" + "".join(f"{name:>14}" for name in VARIANTS.values()) + f"{'ratio':>10}{'to uvloop':>11}"]
+    for figure, (name, unit, _, barred) in FIGURES.items():
+        values = [report[variant].get(figure) for variant in VARIANTS]
+        shown = "".join(f"{'–' if value is None else f'{value:.2f}':>14}" for value in values)
+        found = [report["ratio"][base].get(figure) for base in ("raw", "raw_uvloop")]
+        times = "".join(
+            f"{'' if ratio is None else f'{ratio:.2f}×':>{10 + place}}" for place, ratio in enumerate(found)
+        )
+        mark = "" if not barred else f"   ≥ {BAR}" if found[0] >= BAR else f"   BELOW {BAR}"
+        lines.append(f"{name:<20}{unit:<6}{shown}{times}{mark}")
+    moved, facts = f"{report['octets'] / 1e6:.1f} MB", report["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    lines += [
+        "",
+        f"medians of {report['rounds']} rounds: {moved} each way in messages of 64 KiB, two processes, loopback",
+        "ratios within a round: above 1 hardwire is better; the bar is against aiortc as it comes, on asyncio's own loop",
+        f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']} at the start, Python {facts['python']}",
+        versions,
+    ]
+    return "\n".join(lines)
+
+
+def run(options: argparse.Namespace) -> dict:
+    facts = machine()
+    size, done = asyncio.run(measure(options.seconds, options.rounds, options.budget))
+    samples = {variant: [figures[variant] for figures in done] for variant in VARIANTS}
+    report = {variant: medians(samples[variant]) for variant in VARIANTS}
+    compared = {base: ratios(samples[base], samples["ours"]) for base in ("raw", "raw_uvloop")}
+    return {
+        "ok": True,
+        **report,
+        "ratio": {**compared, "bar": BAR, "reached": all(compared["raw"][name] >= BAR for name in barred())},
+        "rounds": len(done),
+        "octets": size,
+        "samples": samples,
+        "machine": facts,
+    }
+
+
+def barred() -> list[str]:
+    return [figure for figure, (*_, bar) in FIGURES.items() if bar]
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bash hsm/up.sh bench line", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, the table on stderr")
+    parser.add_argument("--quick", action="store_true", help="less than 15 s; good enough to see that it works")
+    parser.add_argument("--seconds", type=float, help="of bulk in each direction and round (default 1)")
+    parser.add_argument("--rounds", type=int, help="at most so many, when the time allows (default 5)")
+    options = parser.parse_args(arguments)
+    # Whoever asks for more gets it: the bound is there for those who ask for nothing.
+    asked = 25.0 * (options.rounds or 0) * (options.seconds or 0)
+    options.budget = max(asked, 13.0 if options.quick else 55.0)
+    options.seconds = options.seconds or (0.2 if options.quick else 1.0)
+    options.rounds = options.rounds or (2 if options.quick else 5)
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    try:
+        report = run(options)
+    except (RuntimeError, TimeoutError, OSError) as problem:
+        reason = str(problem) or "time is up"
+        print(f"error: nothing was measured: {reason}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"ok": False, "error": reason, "machine": machine()}))
+        return 1
+    print(table(report), file=sys.stderr if options.json else sys.stdout)
+    if options.json:
+        print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hardwire's line, as the command line uses it: the handshake in full, every octet in a protected frame.
+
+Bulk goes as the chunks of an offered and accepted file, from memory to memory like plain aiortc's; ``send_file`` takes
+the whole way that a person's file takes, with its reading, hashing, writing and syncing. A round trip is a chat message
+and the one that answers it, and costs two acknowledgements by the way. The keys are in software: what a device takes to
+sign is its own affair.
+"""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from bench.ends import ROUND_TRIP_OCTETS, End
+from hardwire.app import events as told
+from hardwire.app.files import inspect_outgoing
+from hardwire.app.transfers import Transfers
+from hardwire.channel import ChatReceived, Event, FileAccepted, FileChunk, FileDone, FileOffered, FileWindow
+from hardwire.net import Line, PendingAnswer, PendingOffer, host, join
+from support.lines import config_for_test
+
+PING = "p" * ROUND_TRIP_OCTETS
+NO_HASH = bytes(32)
+NAME = "bench"
+
+
+class LineEnd(End):
+    def __init__(self, *, offerer: bool) -> None:
+        self._offerer = offerer
+        self._config = config_for_test()
+        self._pending: PendingOffer | PendingAnswer
+        self._opening: asyncio.Task[Line] | None = None
+        self._directory = Path(tempfile.mkdtemp())
+        self._plain = memoryview(b"")
+        self._sent = 0
+        self._ended = 0.0
+
+    async def offer(self) -> dict:
+        self._pending = await host(self._config)
+        return {"text": self._pending.text}
+
+    async def answer(self, text: str) -> dict:
+        self._pending = await join(self._config, text)
+        self._opening = asyncio.create_task(self._pending.connect())
+        return {"text": self._pending.text}
+
+    async def accept(self, text: str) -> dict:
+        self._opening = asyncio.create_task(self._pending.accept(text))
+        return await self.opened()
+
+    async def opened(self) -> dict:
+        self._line = line = await self._opening
+        self._pong, self._whole, self._filed = (asyncio.Event() for _ in range(3))
+        self._transfers: Transfers | None = None
+        self._reading = asyncio.create_task(self._read(line))
+        own_work = line.timings.handshake_ms - line.timings.asked_ms
+        return {"open_ms": line.timings.open_ms, "handshake_ms": own_work}
+
+    async def round_trip(self) -> None:
+        self._pong.clear()
+        self._line.send_chat(PING)
+        await self._pong.wait()
+
+    async def expect(self, size: int) -> dict:
+        self._whole.clear()
+        return {}
+
+    async def send(self, size: int) -> dict:
+        self._plain, self._sent = memoryview(bytes(size)), 0
+        began = time.monotonic()
+        self._line.offer_file(NAME, size, NO_HASH)
+        return {"began": began}
+
+    async def received(self) -> dict:
+        await self._whole.wait()
+        return {"ended": self._ended}
+
+    async def expect_file(self) -> dict:
+        """Take the next offered file onto the disk."""
+        self._transfers = Transfers(self._line, self._told)
+        self._filed.clear()
+        return {}
+
+    async def send_file(self, size: int) -> dict:
+        """Offer a real file of random octets and wait until it is at the other end: ``mb_per_s``, all in."""
+        path = self._directory / f"{NAME}-{size}.bin"
+        if not path.exists():
+            path.write_bytes(os.urandom(size))
+        file = inspect_outgoing(path)
+        self._transfers = Transfers(self._line, lambda event: None)
+        began = time.monotonic()
+        outcome = await self._transfers.outcome(self._transfers.offer(file))
+        took = time.monotonic() - began
+        if not isinstance(outcome, told.FileDone):
+            raise TypeError(f"the file did not arrive: {outcome}")
+        self._transfers = None
+        return {"mb_per_s": size / took / 1e6, "sha256": file.sha256.hex()}
+
+    async def received_file(self) -> dict:
+        """Wait for the file: the ``sha256`` of what is on the disk. It is removed."""
+        await self._filed.wait()
+        self._transfers = None
+        digest = hashlib.sha256(self._path.read_bytes()).hexdigest()
+        self._path.unlink()
+        return {"sha256": digest}
+
+    async def close(self) -> dict:
+        await self._line.close()
+        await self._reading
+        return {}
+
+    async def _read(self, line: Line) -> None:
+        async for event in line:
+            if self._transfers is not None and self._transfers.handle(event):
+                continue
+            self._handle(line, event)
+
+    def _handle(self, line: Line, event: Event) -> None:
+        match event:
+            case ChatReceived(text=text):
+                if self._offerer:
+                    self._pong.set()
+                else:
+                    line.send_chat(text)
+            case FileOffered(id=key):
+                line.accept_file(key)
+            case FileAccepted(id=key) | FileWindow(id=key):
+                while room := line.chunk_room(key):
+                    line.send_chunk(key, bytes(self._plain[self._sent : self._sent + room]))
+                    self._sent += room
+            case FileChunk(id=key, offset=offset, data=data):
+                line.acknowledge_written(key, offset + len(data))
+            case FileDone(id=key):
+                self._ended = time.monotonic()
+                line.confirm_file(key, ok=True)
+                self._whole.set()
+
+    def _told(self, event: told.Event) -> None:
+        match event:
+            case told.FileOffer(id=key):
+                self._transfers.accept(key, self._directory)
+            case told.FileDone(path=path):
+                self._path = path
+                self._filed.set()
