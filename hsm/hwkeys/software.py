@@ -29,6 +29,8 @@ from hwkeys.errors import DeviceFailed, ModuleMissing
 _LIBRARY_PLACES: Final = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 _TIMEOUT: Final = 30.0
 _START_TIMEOUT: Final = 10.0
+_PIN_MIN: Final = 4
+_PIN_MAX: Final = 255
 _SOCKET_NAME_MAX: Final = 100  # sun_path holds 108 octets, and the control socket's name is longer by five
 
 # TPM 2.0 library specification, part 2, 6.5.2 (command codes) and part 3, 9.4 (TPM2_Shutdown).
@@ -65,6 +67,9 @@ class SoftHsmToken:
             ModuleMissing: SoftHSM or the spy is not installed.
             DeviceFailed: SoftHSM would not.
         """
+        if not _PIN_MIN <= len(pin) <= _PIN_MAX:
+            # The tool would ask again and again.
+            raise DeviceFailed(f"a SoftHSM PIN has {_PIN_MIN} to {_PIN_MAX} characters", hint="choose another one")
         tool = _tool("softhsm2-util", "softhsm2")
         softhsm = _library("softhsm/libsofthsm2.so", "softhsm2")
         module = _library("pkcs11-spy.so", "opensc") if spy else softhsm
@@ -149,7 +154,7 @@ class SoftTpm:
         command = [tool, "socket", *flags, *places, "--log", f"file={self.log},level=20"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
         deadline = time.monotonic() + _START_TIMEOUT
-        while not (self.socket.exists() and control.exists()):
+        while not (_listens(control) and _listens(self.socket)):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise DeviceFailed("the emulated TPM did not start", hint=f"see {self.log}")
@@ -202,6 +207,12 @@ class SoftTpm:
         if process is not None:
             process.send_signal(how)
             process.wait(_TIMEOUT)
+
+
+def _listens(path: Path) -> bool:
+    # The name is there a moment before anybody listens at it.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        return line.connect_ex(str(path)) == 0
 
 
 def _type_into(command: list[str], text: str, environment: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hwkeys import (
+    DeviceFailed,
     DeviceFull,
     DeviceMissing,
     EllipticCurveHardwareKey,
@@ -23,6 +24,7 @@ from hwkeys import (
     PinState,
     PinWrong,
     StaticPrompter,
+    Unsupported,
     UriError,
     WrongDevice,
     delete_key,
@@ -189,7 +191,7 @@ def test_the_key_file_is_for_its_owner_only_and_nothing_lies_beside_it(tpm, key)
 
 def test_a_refused_generation_leaves_no_file(swtpm, tpm):
     for uri, error in (
-        (f"tpm:file={tpm.directory}/no/where.tss2?tcti={tpm.tcti}", Exception),
+        (f"tpm:file={tpm.directory}/no/where.tss2?tcti={tpm.tcti}", DeviceFailed),
         (swtpm.uri("bob") + f"&srk-name=000b{'00' * 32}", WrongDevice),
     ):
         with pytest.raises(error):
@@ -337,7 +339,7 @@ def test_a_key_under_a_persistent_parent(tpm):
 
 def test_an_owner_password_is_named(tpm, swtpm):
     tpm.tool("tpm2_changeauth", "-c", "owner", "secret")
-    with pytest.raises(Exception, match="owner hierarchy has a password") as owner:
+    with pytest.raises(Unsupported, match="owner hierarchy has a password") as owner:
         generate_key(swtpm.uri("alice"), prompter=right(swtpm))
     assert "parent=0x81" in owner.value.hint
 

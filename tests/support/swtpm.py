@@ -111,7 +111,7 @@ class SwTpm:
         )
         atexit.register(self.kill)
         deadline = time.monotonic() + _STARTED_WITHIN
-        while not (self.socket.exists() and self._control.exists()):
+        while not (_listens(self._control) and _listens(self.socket)):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"swtpm did not start: {self.log.read_text() if self.log.exists() else ''}")
             time.sleep(0.005)
@@ -186,6 +186,12 @@ class SwTpm:
             atexit.unregister(self.kill)
             process.send_signal(how)
             process.wait(10)
+
+
+def _listens(path: Path) -> bool:
+    # The name is there a moment before anybody listens at it.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        return line.connect_ex(str(path)) == 0
 
 
 @cache

@@ -87,7 +87,8 @@ def test_the_parents_name_is_one_exact_line():
     body = armoured()
     assert decode_key_file(line + body).parent_name == bytes(34)
     assert decode_key_file(b"a note\n" + line.replace(b"\n", b"\r\n") + body).parent_name == bytes(34)
-    assert decode_key_file(body + line).parent_name is None
+    with pytest.raises(KeyNotAsAsked):
+        decode_key_file(body + line)
     assert decode_key_file(line.replace(b"00\n", b"\n") + body).parent_name is None
     with pytest.raises(KeyNotAsAsked, match="twice"):
         decode_key_file(line + line + body)
