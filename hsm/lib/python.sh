@@ -60,7 +60,8 @@ build_venv() {
     venv_works || make_venv
     find_wheelhouse
     wheel_is_there || step 'compile tpm2-pytss' 'no wheel of it is published; done once, then kept' compile_wheel
-    step "pip install hardwire[$(IFS=, && echo "${extras[*]}")]" 'the Python libraries, into .venv' install_hardwire "${extras[@]}"
+    step "pip install hardwire[$(IFS=, && echo "${extras[*]}")]" "the Python libraries, into ${venv#"$root"/}" \
+        install_hardwire "${extras[@]}"
     printf '%s\n%s\n' "$(stamp_key)" "${extras[*]}" >"$venv/$stamp_name.new"
     mv -- "$venv/$stamp_name.new" "$venv/$stamp_name"
 }

@@ -21,7 +21,7 @@ unexpected() {
     printf 'error: %s failed (status %s, %s line %s)\n' "$doing" "$status" "${file##*/}" "$line" >&2
     exit "$status"
 }
-trap 'unexpected "$?" "$LINENO" "${BASH_SOURCE[0]}"' ERR
+trap 'unexpected "$?" "$LINENO" "${BASH_SOURCE[0]:-}"' ERR
 
 # seconds_since EPOCHREALTIME prints the time gone by with one decimal; the decimal mark may be a comma, by locale.
 seconds_since() {
@@ -52,15 +52,15 @@ step() {
     say "  done in $(seconds_since "$started")"
 }
 
-# A sign of life for steps that take minutes on a slow line. `read` on a pipe nobody writes to is a sleep that dies
-# with this process: a left-over `sleep` would keep the caller's stderr open.
+# A sign of life for steps that take minutes on a slow line. `read` on a pipe nobody writes to is a sleep without a
+# process: a left-over `sleep` would keep the caller's stderr open. It ends by itself when the script was killed.
 heartbeat() {
     trap - ERR
     local nothing seconds=0
     exec {nothing}<> <(:)
-    while true; do
-        read -rt 20 -u "$nothing" || true
-        seconds=$((seconds + 20))
-        say "  still at it after $seconds s"
+    while kill -0 $$ 2>/dev/null; do
+        read -rt 1 -u "$nothing" || true
+        seconds=$((seconds + 1))
+        ((seconds % 20)) || say "  still at it after $seconds s"
     done
 }

@@ -35,7 +35,7 @@ hold_token() {
         ready_softhsm "$directory" alice
     else
         ready_softhsm "$directory" ''
-        ready_swtpm "$directory"
+        ready_swtpm "$directory" {users}<&- {starting}<&- # swtpm would hold the locks as long as it runs
         export HARDWIRE_TCTI=swtpm:path=$tpm_socket
         trap 'release_tpm' EXIT
         trap 'exit 129' HUP
@@ -58,9 +58,9 @@ introduce() {
 
   You are $name. Your identity can live in a $token: a SOFTWARE TOKEN, for trying things out. It protects nothing.
   PIN        $(<"$directory/pin")     (also in $directory/pin)
-  type       hardwire init            make the identity, once
-             hardwire chat            open a line; the other end types: hardwire join
-             exit                     leave; everything is kept for the next time
+  type       hardwire init              make the identity, once
+             hardwire chat --loopback   open a line to the other shell; there: hardwire join --loopback
+             exit                       leave; everything is kept for the next time
 
 TEXT
 }

@@ -63,7 +63,7 @@ def test_bob_sees_his_tpm_and_nothing_else(places: Mapping[str, str]) -> None:
 
 @pytest.mark.device("softhsm")
 @pytest.mark.device("swtpm")
-@pytest.mark.parametrize(("name", "uri"), [("alice", ALICE_KEY), ("bob", BOB_KEY)])
+@pytest.mark.parametrize("name, uri", [("alice", ALICE_KEY), ("bob", BOB_KEY)])
 def test_a_key_is_there_the_next_time(places: Mapping[str, str], name: str, uri: str) -> None:
     made = shell(name, places, sys.executable, "-c", SIGN, uri, "make")
     assert shell(name, places, sys.executable, "-c", SIGN, uri, "open") == made
