@@ -32,7 +32,8 @@ MAX_FILE = 64 * 1024
 
 _LABEL = "TSS2 PRIVATE KEY"
 _PEM = re.compile(
-    rb"^-----BEGIN TSS2 PRIVATE KEY-----\s*$(.*?)^-----END TSS2 PRIVATE KEY-----\s*$", re.MULTILINE | re.DOTALL
+    rb"^-----BEGIN TSS2 PRIVATE KEY-----\s([^-]*)^-----END TSS2 PRIVATE KEY-----\s*\Z",
+    re.MULTILINE,
 )
 _PARENT_NAME = re.compile(rb"^hwkeys parent-name: ([0-9a-f]{68})\r?$", re.MULTILINE)
 _PERSISTENT = range(0x81000000, 0x82000000)
