@@ -4,12 +4,14 @@
 # System packages: what is not on the Python package index. The only part that needs root.
 
 # What every command needs: Python, the compiler and headers for tpm2-pytss (no wheel of it exists), the two tokens,
-# and OpenSC's modules: one of them, pkcs11-spy, counts what SoftHSM is asked to sign.
+# and OpenSC's modules: one of them, pkcs11-spy, counts what SoftHSM is asked to sign. (They load libpcsclite by name,
+# so that the package does not depend on it, and fail without.)
 readonly base_packages=(
-    python3 python3-venv python3-dev gcc libc6-dev pkg-config libtss2-dev softhsm2 swtpm swtpm-tools opensc-pkcs11
+    python3 python3-venv python3-dev gcc libc6-dev pkg-config libtss2-dev softhsm2 swtpm swtpm-tools
+    opensc-pkcs11 libpcsclite1
 )
 # What the tests need besides: tools that judge our output, a TURN server, network namespaces.
-readonly test_packages=(coturn gnutls-bin iproute2 opensc openssl shellcheck tpm2-tools)
+readonly test_packages=(coturn gnutls-bin iproute2 opensc openssl shellcheck tpm2-openssl tpm2-tools)
 
 # One program for each package that has one: their presence is what a warm start looks at.
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
