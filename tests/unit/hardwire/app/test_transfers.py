@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import hashlib
+import os
+import re
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hardwire.app import transfers as transfers_module
+from hardwire.app.events import FileDone, FileFailed, FileOffer, FileProgress, LineClosed, Said
+from hardwire.app.files import IncomingFile, OutgoingFile, inspect_outgoing
+from hardwire.channel import events as line_events
+from hardwire.errors import ConnectionLost, LocalError, Misuse, UsageError
+from support.memoryline import memory_pair
+from support.people import open_ends
+
+DATA = os.urandom(3_000_000)
+
+
+@pytest.fixture
+def outbox(tmp_path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def inbox(tmp_path) -> Path:
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+def a_file(outbox: Path, name: str = "report.pdf", data: bytes = DATA) -> OutgoingFile:
+    (outbox / name).write_bytes(data)
+    return inspect_outgoing(outbox / name)
+
+
+def sparse(outbox: Path, size: int) -> OutgoingFile:
+    with (outbox / "large.bin").open("wb") as file:
+        file.truncate(size)
+    return inspect_outgoing(outbox / "large.bin")
+
+
+def pretended(name: str = "pretended", size: int = 5) -> OutgoingFile:
+    """An offer without a file, as a peer of another make could send it."""
+    return OutgoingFile(Path("/nonexistent"), name, size, hashlib.sha256().digest(), (0, 0, 0, 0))
+
+
+def empty(directory: Path) -> bool:
+    return list(directory.iterdir()) == []
+
+
+async def offered(end, number: int = 0) -> FileOffer:
+    return await end.person.until(FileOffer, **({"id": number} if number else {}))
+
+
+async def moving(end) -> FileProgress:
+    return await end.person.until(FileProgress)
+
+
+async def failed(end, code: str) -> FileFailed:
+    return await end.person.until(FileFailed, code=code)
+
+
+async def test_a_file_goes_over_whole(outbox, inbox, monkeypatch):
+    monkeypatch.setattr(transfers_module, "_PROGRESS_EVERY", 0.0)
+    file = a_file(outbox)
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(file)
+        assert alice.transfers.outgoing == (number,)
+        offer = await offered(bob)
+        assert offer == FileOffer(number, "report.pdf", len(DATA), file.sha256.hex())
+        assert bob.transfers.offered.is_set()
+        assert bob.transfers.waiting == (number,)
+        assert bob.transfers.describe(number) == ("report.pdf", len(DATA))
+        assert empty(inbox), "nothing is written before somebody accepts"
+        bob.transfers.accept(number, inbox)
+        assert bob.transfers.waiting == ()
+        got = await bob.person.until(FileDone)
+        sent = await alice.person.until(FileDone)
+        assert await alice.transfers.outcome(number) == sent
+        assert alice.transfers.outgoing == ()
+        for end, done, way in ((alice, sent, "out"), (bob, got, "in")):
+            assert (done.id, done.name, done.direction, done.size) == (number, "report.pdf", way, len(DATA))
+            assert done.sha256 == hashlib.sha256(DATA).hexdigest()
+            steps = [step.done for step in end.person.all(FileProgress)]
+            assert len(steps) > 1
+            assert steps == sorted(steps)
+            assert steps[-1] == len(DATA)
+        assert got.path == inbox / "report.pdf"
+        assert sent.path is None
+        assert got.path.read_bytes() == DATA
+        assert [path.name for path in inbox.iterdir()] == ["report.pdf"]
+
+
+async def test_an_empty_file_is_a_file(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox, data=b""))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
+        assert (inbox / "report.pdf").read_bytes() == b""
+
+
+async def test_both_ways_and_several_at_a_time(outbox, inbox):
+    files = [a_file(outbox, f"{n}.bin", os.urandom(200_000 + n)) for n in range(4)]
+    async with open_ends() as (alice, bob, _):
+        for n, file in enumerate(files):
+            sender, receiver = (alice, bob) if n % 2 else (bob, alice)
+            number = sender.session.offer(file)
+            await offered(receiver, number)
+            receiver.transfers.accept(number, inbox)
+        for end in (alice, bob):
+            for file in files:
+                await end.person.until(FileDone, name=file.name)
+    assert {path.name: path.read_bytes() for path in inbox.iterdir()} == {
+        file.name: file.path.read_bytes() for file in files
+    }
+
+
+async def test_declined(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        bob.transfers.decline(number)
+        assert (await failed(bob, "declined")).reason == "declined here"
+        outcome = await alice.transfers.outcome(number)
+        assert (outcome.code, outcome.reason) == ("declined", "the peer said no")
+        with pytest.raises(UsageError):
+            bob.transfers.accept(number, inbox)
+
+
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+async def test_cancelled_on_the_way(outbox, inbox, who):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(sparse(outbox, 100_000_000))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await moving(bob)
+        assert not empty(inbox)
+        (alice if who == "sender" else bob).transfers.cancel(number)
+        reasons = {(await failed(end, "cancelled")).reason for end in (alice, bob)}
+        assert reasons == {"stopped here", "the peer said no"}
+        await bob.transfers.settled()
+        assert empty(inbox)
+        alice.session.say("still there?")
+        await bob.person.until(Said, by="peer")
+
+
+async def test_cancelled_before_it_was_answered(outbox):
+    async with open_ends() as (alice, bob, _):
+        alice.session.offer(a_file(outbox))
+        await offered(bob)
+        alice.transfers.cancel()
+        await failed(bob, "cancelled")
+        assert bob.transfers.waiting == ()
+        assert (await failed(alice, "cancelled")).reason == "stopped here"
+
+
+async def test_a_file_that_cannot_fit(inbox):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(pretended(size=1 << 52))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        here = await failed(bob, "disk-full")
+        assert here.reason.startswith("no room for 4.5 PB in")
+        assert "--dir" in here.hint
+        assert (await alice.transfers.outcome(number)).reason == "the peer has no room for it"
+        assert empty(inbox)
+
+
+async def test_a_directory_that_went_away(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        bob.transfers.accept(number, inbox / "gone")
+        assert (await failed(bob, "disk")).reason.endswith("no such file or directory")
+        assert (await alice.transfers.outcome(number)).reason == "it failed at the peer"
+
+
+async def test_a_disk_that_fills_up_on_the_way(outbox, inbox):
+    """From some moment on the kernel says what it says of a full disk: the side file becomes /dev/full."""
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(sparse(outbox, 100_000_000))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await moving(bob)
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, bob.transfers._active[number].file._descriptor)
+        os.close(full)
+        assert (await failed(bob, "disk-full")).reason.startswith("no room for")
+        assert (await alice.transfers.outcome(number)).reason == "the peer has no room for it"
+        assert empty(inbox)
+
+
+async def test_another_content_than_the_offered_one(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(replace(a_file(outbox), sha256=bytes(32)))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        assert "SHA-256" in (await failed(bob, "hash-mismatch")).reason
+        assert (await alice.transfers.outcome(number)).code == "hash-mismatch"
+        assert empty(inbox)
+
+
+async def test_a_file_that_changes_while_it_is_sent(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        file = sparse(outbox, 100_000_000)
+        number = alice.session.offer(file)
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await moving(bob)
+        with file.path.open("ab") as more:
+            more.write(b"!")
+        assert "changed while it was sent" in (await failed(alice, "file-changed")).reason
+        assert (await failed(bob, "cancelled")).reason == "the file changed at the peer while it was sent"
+        assert empty(inbox)
+
+
+@pytest.mark.parametrize("touched", ["removed", "replaced"])
+async def test_a_file_that_changes_before_it_is_sent(outbox, inbox, touched):
+    async with open_ends() as (alice, bob, _):
+        file = a_file(outbox)
+        number = alice.session.offer(file)
+        await offered(bob)
+        file.path.unlink()
+        if touched == "replaced":
+            os.mkfifo(file.path)
+        bob.transfers.accept(number, inbox)
+        assert isinstance(await alice.transfers.outcome(number), FileFailed)
+        await failed(bob, "cancelled")
+        assert empty(inbox)
+
+
+@pytest.mark.parametrize("name", [".bashrc", "gnp\u202egpj.exe", "a\u200bb", " padded "])
+async def test_names_that_trick_are_declined_without_a_question(inbox, name):
+    async with open_ends() as (alice, bob, _):
+        number = alice.transfers.offer(pretended(name))
+        assert (await alice.transfers.outcome(number)).reason == "the peer refused its name"
+        shown = await failed(bob, "bad-name")
+        assert not re.search("[\u202e\u200b]", shown.name + shown.reason)
+        assert bob.person.all(FileOffer) == []
+        assert bob.transfers.waiting == ()
+
+
+async def test_a_line_that_is_cut_leaves_nothing(outbox, inbox):
+    async with open_ends() as (alice, bob, lines):
+        number = alice.session.offer(sparse(outbox, 100_000_000))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await moving(bob)
+        await lines[0].abort(ConnectionLost("pulled out"))
+        problem = await bob.ended()
+        assert isinstance(problem, ConnectionLost)
+        assert problem.exit_code == 30
+        kinds = [type(event) for event in bob.person.events]
+        assert kinds.index(FileFailed) < kinds.index(LineClosed)
+        assert empty(inbox)
+        assert isinstance(await alice.transfers.outcome(number), FileFailed)
+
+
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+async def test_a_line_that_is_closed_leaves_nothing(outbox, inbox, who):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(sparse(outbox, 100_000_000))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await moving(bob)
+        closing, other = (alice, bob) if who == "sender" else (bob, alice)
+        await closing.session.close()
+        assert await other.ended() is None, "a goodbye is a goodbye, whatever was on its way"
+        for end in (alice, bob):
+            await failed(end, "closed")
+        assert empty(inbox)
+
+
+async def test_more_than_the_line_carries_at_a_time():
+    async with open_ends() as (alice, _, _):
+        numbers = [alice.session.offer(pretended()) for _ in range(16)]
+        with pytest.raises(LocalError) as caught:
+            alice.session.offer(pretended())
+        assert caught.value.code == "too-many-transfers"
+        assert not isinstance(caught.value, Misuse)
+        assert alice.transfers.outgoing == tuple(numbers)
+
+
+async def test_the_second_of_two_may_end_first(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        numbers = [alice.session.offer(a_file(outbox, name)) for name in ("one", "two")]
+        await offered(bob, numbers[1])
+        bob.transfers.decline(numbers[1])
+        await failed(alice, "declined")
+        bob.transfers.accept(numbers[0], inbox)
+        outcomes = [await alice.transfers.outcome(number) for number in numbers]
+        assert [type(outcome) for outcome in outcomes] == [FileDone, FileFailed]
+
+
+async def test_numbers_that_name_nothing(inbox):
+    async with open_ends() as (alice, _, _):
+        mine = alice.session.offer(pretended())
+        for wrong in (0, 99, mine):
+            for verb in (
+                lambda key: alice.transfers.accept(key, inbox),
+                alice.transfers.decline,
+                alice.transfers.describe,
+            ):
+                with pytest.raises(UsageError):
+                    verb(wrong)
+        with pytest.raises(UsageError):
+            alice.transfers.cancel(99)
+        with pytest.raises(UsageError):
+            await alice.transfers.outcome(99)
+        alice.transfers.cancel()
+        alice.transfers.cancel()
+        assert not alice.transfers.handle(object())
+
+
+async def test_a_slow_disk_holds_nobody_up(outbox, inbox, monkeypatch):
+    """Waiting for a disk takes longer than a peer waits for a sign of life; so it is not waited for on the loop."""
+    at_work, go_on = threading.Event(), threading.Event()
+    for name in ("create", "finish"):
+        monkeypatch.setattr(IncomingFile, name, slowly(getattr(IncomingFile, name), at_work, go_on))
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        for word in ("reserving", "finishing"):
+            await asyncio.to_thread(at_work.wait, 10)
+            at_work.clear()
+            alice.session.say(word)
+            await bob.person.until(Said, text=word)
+            assert alice.person.all(FileDone) == []
+            if word == "finishing":
+                bob.transfers.cancel(number)  # too late: it is whole
+            go_on.set()
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
+        assert (await bob.person.until(FileDone)).path.read_bytes() == DATA
+        assert bob.person.all(FileFailed) == []
+
+
+async def test_a_whole_file_is_kept_when_the_line_ends_just_then(outbox, inbox, monkeypatch):
+    at_work, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(IncomingFile, "finish", slowly(IncomingFile.finish, at_work, go_on))
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await asyncio.to_thread(at_work.wait, 10)
+        await alice.session.close()
+        assert isinstance(await alice.transfers.outcome(number), FileFailed), "here nobody knows whether it arrived"
+        go_on.set()
+        assert await bob.ended() is None
+        kinds = [type(event) for event in bob.person.events]
+        assert kinds.index(FileDone) < kinds.index(LineClosed)
+        assert [path.name for path in inbox.iterdir()] == ["report.pdf"]
+
+
+async def test_an_offer_that_ends_while_the_space_is_reserved(outbox, inbox, monkeypatch):
+    at_work, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(IncomingFile, "create", slowly(IncomingFile.create, at_work, go_on))
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await asyncio.to_thread(at_work.wait, 10)
+        alice.transfers.cancel(number)
+        alice.session.say("never mind")
+        await bob.person.until(Said, by="peer")
+        assert bob.person.all(FileFailed) == [], "it is said when it is true"
+        go_on.set()
+        await failed(bob, "cancelled")
+        assert empty(inbox)
+
+
+def slowly(work, at_work: threading.Event, go_on: threading.Event):
+    def wait(*arguments):
+        at_work.set()
+        assert go_on.wait(10)
+        go_on.clear()
+        return work(*arguments)
+
+    return wait
+
+
+async def turned(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (it is the turning of the loop that moves the frames)
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+async def test_what_waited_behind_the_end(outbox, inbox, end):
+    """The peer sends everything and then thinks better of it, while this side's event loop is busy elsewhere."""
+    alice, bob = memory_pair()
+    number = alice.transfers.offer(a_file(outbox))
+    await bob.person.until(FileOffer)
+    bob.transfers.accept(number, inbox)
+    await turned(lambda: bob.transfers._active[number].file is not None)
+    bob.hold = True
+    await turned(lambda: bob.held and isinstance(bob.held[-1], line_events.FileDone))
+    if end == "cancel":
+        alice.transfers.cancel(number)
+    else:
+        alice.close()
+    await turned(lambda: not isinstance(bob.held[-1], line_events.FileDone))
+    bob.release()
+    outcome = await bob.person.until(FileFailed)
+    assert outcome.code == {"cancel": "cancelled", "close": "closed"}[end]
+    assert empty(inbox)
+    if end == "cancel":
+        alice.transfers.offer(a_file(outbox, "second"))
+        await bob.person.until(FileOffer, name="second")
+    await alice.transfers.settled()
+
+
+async def test_memory_does_not_grow_with_the_file(outbox, inbox):
+    alice, bob = memory_pair()
+    file = sparse(outbox, 200_000_000)
+    before = peak_of_memory()
+    number = alice.transfers.offer(file)
+    await bob.person.until(FileOffer)
+    bob.transfers.accept(number, inbox)
+    done = await alice.transfers.outcome(number)
+    grown = peak_of_memory(reset=False) - before
+    assert isinstance(done, FileDone)
+    assert (inbox / "large.bin").stat().st_size == 200_000_000
+    assert grown < 40_000_000, f"{grown / 1e6:.0f} MB for a window of 4 MB"
+
+
+def peak_of_memory(*, reset: bool = True) -> int:
+    """The most memory this process had at once, in octets, since the last reset."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    (kib,) = re.findall(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(kib) * 1024
