@@ -40,6 +40,18 @@ class HelperUsed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Opening(Event):
+    """How far the opening has come: what this side does, or waits for, from now on.
+
+    Attributes:
+        stage: ``connecting`` (looking for a path), ``securing`` (there is one), ``signing`` (the own device),
+            ``verifying`` (the own person or policy), ``waiting`` (the peer's device or person).
+    """
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSeen(Event):
     """The peer proved a key. Its identity is known, and not yet verified by a person or a pin.
 

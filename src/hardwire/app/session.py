@@ -15,10 +15,10 @@ The person and the device are asked through the face and the key; this module on
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from hardwire.app.entropy import SystemEntropy
 from hardwire.app.events import (
@@ -32,6 +32,7 @@ from hardwire.app.events import (
     LineClosed,
     LineOpen,
     Notice,
+    Opening,
     PeerSeen,
     Said,
     Verified,
@@ -43,11 +44,15 @@ from hardwire.app.policy import PeerPolicy
 from hardwire.app.transfers import Transfers
 from hardwire.channel import TEXT_MAX, CloseReason
 from hardwire.channel import events as line_events
-from hardwire.errors import ConnectionLost, InviteRefused, PeerNotVerified, TransferIncomplete, UsageError
+from hardwire.errors import ConnectionLost, InviteRefused, LineTimeout, PeerNotVerified, TransferIncomplete, UsageError
 from hardwire.handshake import SignatureScheme
 from hardwire.net import IceServers, Line, LineConfig, carriers
 from hardwire.net import host as net_host
 from hardwire.net import join as net_join
+from hardwire.net.config import SYSTEM_CLOCK, Stage
+
+_LOOK_AT_CLOCK: Final = 1.0
+"""Seconds between two looks at the wall clock while a person is out to fetch a code."""
 
 
 class Face(Protocol):
@@ -101,7 +106,7 @@ async def host(config: SessionConfig, face: Face) -> "Session":
         _tell_helpers(config, face, pending.problems)
         face.emit(InviteReady(pending.text, pending.expiry))
         while True:
-            text = await _code(face, "answer")
+            text = await _before(pending.expiry, _code(face, "answer"))
             try:
                 line = await pending.accept(text)
             except InviteRefused as problem:
@@ -298,6 +303,24 @@ async def inspect(path: Path, progress: Callable[[int, int], None] | None = None
         raise
 
 
+async def _before(expiry: int, code: Coroutine[None, None, str]) -> str:
+    """The code, as long as the invite lives. The wall clock decides, which a machine that slept sees move."""
+    asked = asyncio.ensure_future(code)
+    try:
+        while (left := expiry - SYSTEM_CLOCK.wall()) > 0:
+            done, _ = await asyncio.wait({asked}, timeout=min(left, _LOOK_AT_CLOCK))
+            if done:
+                return asked.result()
+    finally:
+        asked.cancel()
+        await asyncio.wait({asked})
+    raise LineTimeout(
+        "nobody answered the invite before it expired",
+        code="invite-unanswered",
+        hint="make a new one when your peer is there to answer",
+    )
+
+
 async def _session(line: Line, face: Face, peer: "_Seen") -> Session:
     try:
         return Session(line, face, peer.value)
@@ -330,6 +353,10 @@ def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
         face.emit(DeviceAsked(config.key.device, config.key.software))
         return await config.key.sign(tbs, scheme)
 
+    def show_stage(stage: Stage) -> None:
+        if stage is not Stage.OPEN:  # LineOpen says more
+            face.emit(Opening(stage.value))
+
     return LineConfig(
         credential=config.identity.credential,
         sign=sign,
@@ -337,6 +364,7 @@ def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
         entropy=SystemEntropy(),
         servers=config.servers,
         loopback=config.loopback,
+        on_stage=show_stage,
     )
 
 

@@ -186,7 +186,7 @@ class Transfers:
         if key is not None and key not in self._active:
             raise UsageError(f"there is no transfer {key}")
         for one in [self._active[key]] if key is not None else list(self._active.values()):
-            self._stop(one, TransferIncomplete("stopped here", code="cancelled"))
+            self._stop(one, TransferIncomplete("stopped here", code="cancelled", hint=""))
 
     def abandon(self, problem: HardwireError) -> None:
         """The line is gone: every transfer fails. :meth:`settled` waits until nothing half-written is left."""

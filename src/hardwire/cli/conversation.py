@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hardwire.app.identity import load_identity
 from hardwire.app.keys import DeviceKey, person_prompter
@@ -15,10 +16,11 @@ from hardwire.app.session import Session, SessionConfig, host, join
 from hardwire.cli.face import Face
 from hardwire.cli.lines import open_lines
 from hardwire.cli.output import Output
-from hardwire.errors import PeerNotVerified
+from hardwire.errors import PeerNotVerified, UsageError
 from hardwire.net import IceServers
 
-_TRIES = 3
+_QUESTION: Final = "type the LAST number as your peer reads it to you (or: differs): "
+_TRIES: Final = 3
 """Wrong numbers before a comparison counts as failed."""
 
 
@@ -53,16 +55,18 @@ async def conversation(
 ) -> AsyncIterator[tuple[Session, Face]]:
     """An open line and the person at it; everything is given back at the end, whatever happens."""
     expected = check_expected(wishes.peer)
+    _check_out_file(wishes.out_file)
     identity = load_identity()
     async with contextlib.AsyncExitStack() as stack:
         # The PIN first: nobody should carry codes around for a line that a locked token then refuses.
         key = await DeviceKey.open(identity, person_prompter(json_mode=out.json_mode))
         stack.push_async_callback(key.close)
-        lines = open_lines(json_mode=out.json_mode, plain=plain)
+        lines = open_lines(out, plain=plain)
         stack.callback(lines.close)
         face = Face(
             out,
             lines,
+            hosting=hosting,
             qr=wishes.qr,
             out_file=wishes.out_file,
             code_file=wishes.code_file,
@@ -75,24 +79,41 @@ async def conversation(
         yield session, face
 
 
-async def compare(session: Session, face: Face) -> None:
+def slip() -> UsageError:
+    """What a person hears who typed another number than the one shown here."""
+    return UsageError(
+        "that is not the last number here",
+        code="other-number",
+        hint="a slip? ask your peer to read it again; if it stays so, answer: differs",
+    )
+
+
+async def compare(session: Session, face: Face, *, required: bool = True) -> None:
     """Have the person compare the strings before anything of value moves.
+
+    Args:
+        session: The open line.
+        face: The person.
+        required: Ask until there is an answer; otherwise an empty one means later.
 
     Raises:
         PeerNotVerified: They differ, or nobody answered.
     """
     if session.verified or face.unverified:
         return
-    for _ in range(_TRIES):
-        heard = await face.lines.line("type the LAST number as your peer reads it to you (or: differs): ")
-        if heard is None:
-            break
-        if heard.strip().lower() == "differs":
-            await session.verify(matched=False)
+    tries = 0
+    while (heard := await face.ask("verify", _QUESTION)) is not None:
+        if not heard.strip():
+            if required:
+                continue
+            return
         if session.matches(heard):
             await session.verify(matched=True)
             return
-        face.out.say("that is not the last number here. A slip? Ask your peer to read it again.", style="yellow")
+        tries += 1
+        if heard.strip().lower() == "differs" or tries == _TRIES:
+            await session.verify(matched=False)
+        face.out.error(slip(), final=False)
     raise PeerNotVerified(
         "the peer was not verified",
         hint="compare the numbers, or give the peer's did:key with --peer, or say --unverified",
@@ -120,3 +141,19 @@ async def race(session: Session, work: Callable[[], Awaitable[None]]) -> None:
     for outcome in (ended, said):
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome
+
+
+def require_directory(directory: Path) -> None:
+    """Refuse a directory for received files that is not there, before anybody carries a code.
+
+    Raises:
+        UsageError: It is not there.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"{directory} is not a directory", hint="make it first, or choose another with --dir")
+
+
+def _check_out_file(path: Path | None) -> None:
+    """The same words as when it is written, before the PIN is spent and the code made."""
+    if path is not None and path.exists():
+        raise UsageError(f"{path} exists already", code="file-exists", hint="choose another name")

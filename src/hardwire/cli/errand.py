@@ -8,10 +8,10 @@ from hardwire.app import events
 from hardwire.app.files import OutgoingFile
 from hardwire.app.session import Session, inspect
 from hardwire.app.text import human_size, printable
-from hardwire.cli.conversation import Wishes, compare, conversation, race
+from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
-from hardwire.errors import HardwireError, TransferIncomplete, UsageError
+from hardwire.errors import TransferIncomplete
 
 
 async def send(out: Output, wishes: Wishes, paths: list[Path], *, plain: bool) -> None:
@@ -40,7 +40,7 @@ async def receive(out: Output, wishes: Wishes, directory: Path, *, plain: bool, 
     Raises:
         TransferIncomplete: Nothing came, or something did not arrive whole.
     """
-    await asyncio.to_thread(_require_directory, directory)
+    await asyncio.to_thread(require_directory, directory)
     results: list[events.FileDone | events.FileFailed] = []
     async with conversation(out, wishes, hosting=False, plain=plain) as (session, face):
         face.watch = lambda event: results.append(event) if isinstance(event, _OUTCOMES) else None
@@ -66,10 +66,7 @@ async def _take(session: Session, face: Face, directory: Path, *, yes: bool) -> 
         session.transfers.offered.clear()
         for number in session.transfers.waiting:
             if yes or await _consents(face, session, number, directory):
-                try:
-                    session.transfers.accept(number, directory)
-                except HardwireError as problem:
-                    face.out.error(problem)
+                session.transfers.accept(number, directory)
             else:
                 session.transfers.decline(number)
 
@@ -77,13 +74,8 @@ async def _take(session: Session, face: Face, directory: Path, *, yes: bool) -> 
 async def _consents(face: Face, session: Session, number: int, directory: Path) -> bool:
     name, size = session.transfers.describe(number)
     question = f"take {printable(name)!r} ({human_size(size)}) into {directory}? [y/N] "
-    answer = await face.lines.line(question)
+    answer = await face.ask("take-file", question)
     return (answer or "").strip().lower() in {"y", "yes"}
-
-
-def _require_directory(directory: Path) -> None:
-    if not directory.is_dir():
-        raise UsageError(f"{directory} is not a directory", hint="make it first, or choose another with --dir")
 
 
 def _judge(results: list[events.FileDone | events.FileFailed]) -> None:

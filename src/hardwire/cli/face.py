@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The face of a line at a terminal or a pipe: renders every event, asks the person, reads codes.
 
-In JSON mode events are printed as they are and nothing is said to people; the questions are the same, and the
-program's next line on stdin is the answer.
+In JSON mode events are printed as they are and nothing is said to people; the questions are the same, each is
+announced by a ``question`` event, and the program's next line on stdin is the answer.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hardwire.app import events
 from hardwire.cli.lines import Lines
@@ -16,6 +18,17 @@ from hardwire.cli.output import Output
 from hardwire.cli.render import show
 from hardwire.errors import InviteRefused
 from hardwire.net import carriers
+
+_LOOK_FOR_FILE: Final = 0.25
+"""Seconds between two looks for a code file that is still to come."""
+
+_OPENING: Final = {
+    (True, "connecting"): "connecting to your peer, for at most 30 s",
+    (True, "securing"): "connected",
+    (True, "waiting"): "waiting for your peer to accept you",
+    (False, "securing"): "connected; waiting for your peer to prove itself",
+    (False, "waiting"): "waiting for your peer to check your proof",
+}
 
 
 @dataclass(slots=True)
@@ -25,6 +38,7 @@ class Face:
     Attributes:
         out: Where words go.
         lines: Where the person's words come from.
+        hosting: This side made the invite.
         qr: Show own codes as QR pictures too.
         out_file: Write the own code there too.
         code_file: Read the other side's code there instead of asking.
@@ -35,21 +49,36 @@ class Face:
 
     out: Output
     lines: Lines
+    hosting: bool = False
     qr: bool = False
     out_file: Path | None = None
     code_file: Path | None = None
     unverified: bool = False
     counterpart: str = "hardwire join"
     watch: Callable[[events.Event], None] | None = None
+    _signed: bool = False
 
     def emit(self, event: events.Event) -> None:
         """Show one event."""
-        if isinstance(event, events.InviteReady | events.AnswerReady):
-            self._own_code(event)
-        else:
-            show(self.out, event)
+        match event:
+            case events.InviteReady() | events.AnswerReady():
+                self._own_code(event)
+            case events.Opening(stage=stage):
+                self._opening(event, stage)
+            case _:
+                show(self.out, event)
         if self.watch is not None:
             self.watch(event)
+
+    async def ask(self, name: str, prompt: str) -> str | None:
+        """The person's answer to a question, or None when there is no more input.
+
+        Args:
+            name: Which question, for programs.
+            prompt: The question, for people.
+        """
+        self._announce(name, prompt)
+        return await self.lines.line(prompt)
 
     async def code(self, wanted: str) -> bytes | None:
         """The other side's ``invite`` or ``answer``; None when there is no more input.
@@ -57,9 +86,11 @@ class Face:
         A mistyped code is said so and asked for again, as long as there is somebody to ask.
         """
         if self.code_file is not None:
-            return carriers.from_file(self.code_file)
+            return await self._code_from(self.code_file, wanted)
+        prompt = f"paste the {wanted} here: "
         while True:
-            text = await self.lines.line(f"paste the {wanted} here: ")
+            self._announce(wanted, prompt)
+            text = await self.lines.paste(prompt)
             if text is None:
                 return None
             if not text.strip():
@@ -74,7 +105,7 @@ class Face:
         """Say why a code cannot be used; True when there is somebody who can give another."""
         if self.code_file is not None or not self.lines.interactive:
             return False
-        self.out.error(problem)
+        self.out.error(problem, final=False)
         return True
 
     async def accept_inviter(self, seen: events.PeerSeen) -> bool:
@@ -85,8 +116,30 @@ class Face:
         if not self.lines.interactive and not self.out.json_mode:
             return False
         self.out.say("you have shown nothing of yourself yet. If you go on, they learn your identity, too.")
-        answer = await self.lines.line("go on? [y/N] ")
+        answer = await self.ask("accept-inviter", "go on? [y/N] ")
         return (answer or "").strip().lower() in {"y", "yes"}
+
+    def _opening(self, event: events.Event, stage: str) -> None:
+        self.out.event(event)
+        self._signed = self._signed or stage == "signing"
+        # Before the own signature the wait is for a machine, and over at once.
+        words = _OPENING.get((self.hosting, stage)) if stage != "waiting" or self._signed else None
+        if words:
+            self.out.say(words, style="dim")
+
+    def _announce(self, name: str, prompt: str) -> None:
+        self.out.record({"event": "question", "name": name, "text": prompt.strip()})
+
+    async def _code_from(self, path: Path, wanted: str) -> bytes:
+        """The code in a file. The answer's file is still to be made when the invite has just been shown."""
+        if self.hosting:
+            self._announce(wanted, f"waiting for {path}")
+            self.out.say(f"waiting for the {wanted} in {path}", style="dim")
+            before = -1
+            while (size := await asyncio.to_thread(_size, path)) <= 0 or size != before:
+                before = size
+                await asyncio.sleep(_LOOK_FOR_FILE)
+        return await asyncio.to_thread(carriers.from_file, path)
 
     def _own_code(self, event: events.InviteReady | events.AnswerReady) -> None:
         self.out.event(event)
@@ -106,3 +159,11 @@ class Face:
             )
         else:
             self.out.say("send it back to your peer; the line opens when it is pasted there.")
+
+
+def _size(path: Path) -> int:
+    """Octets in a file, -1 while there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -2,13 +2,17 @@
 """The entry point: commands, and the one place where a failure becomes a line, a hint and an exit code."""
 
 import contextlib
+import os
 import resource
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 import typer
 
 from hardwire import __version__
 from hardwire.cli import chat, demo, doctor, identity, init, join, receive, send, token
+
+_STDERR: Final = 2
 
 app = typer.Typer(
     name="hardwire",
@@ -55,7 +59,18 @@ app.command("demo")(demo.command)
 
 def main() -> None:
     """Run the command line; never returns."""
+    _open_standard_streams()
     # A core dump would hold session secrets.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     app()
+
+
+def _open_standard_streams() -> None:
+    """Started with stdin, stdout or stderr closed: the next file that is opened must not take its place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115 (for as long as the process lives)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every event of a line in words for a person. What came from the peer is made safe to show here, once."""
 
+from typing import Final
+
 from hardwire.app import events
 from hardwire.app.text import grouped, human_duration, human_size, printable
 from hardwire.cli.output import Output
+
+CLOSED_HERE: Final = "closed here"
+"""The reason of a :class:`~hardwire.app.events.LineClosed` that this side brought about."""
 
 
 def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one case an event; the table is the point)
@@ -34,13 +39,14 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
         case events.FileDone():
             _done(out, event)
         case events.FileFailed(id=number, name=name, reason=reason, hint=hint):
+            out.status(number, None)
             out.say(f"file {number}: {printable(name)!r} did not arrive: {printable(reason)}", style="red")
             if hint:
                 out.say(f"hint: {hint}")
         case events.Notice(text=text):
             out.say(text, style="dim")
-        case events.LineClosed(clean=True):
-            out.say("line closed")
+        case events.LineClosed(clean=True, reason=reason):
+            out.say("line closed" if reason == CLOSED_HERE else f"line closed: {reason}")
         case _:
             pass  # Delivered, EpochChanged, own words: a person needs no line for them
 
@@ -57,7 +63,7 @@ def _peer(out: Output, event: events.PeerSeen) -> None:
 
 def _open(out: Output, event: events.LineOpen) -> None:
     out.say()
-    out.say(f"line open, connected in {human_duration(event.open_ms / 1000)}", style="green")
+    out.say("line open: both ends have proved their keys", style="green")
     out.say("compare with your peer, by voice or in person:")
     out.data(f"    {out.styled(event.sas, 'bold')}")
     out.data(f"    {' · '.join(event.words)}")
@@ -65,14 +71,17 @@ def _open(out: Output, event: events.LineOpen) -> None:
 
 def _progress(out: Output, event: events.FileProgress) -> None:
     share = 100 * event.done // event.size if event.size else 100
-    words = f"file {event.id}: {share:3d} %  {human_size(event.done)} of {human_size(event.size)}"
+    words = (
+        f"file {event.id}: {printable(event.name)!r} {share} %  {human_size(event.done)} of {human_size(event.size)}"
+    )
     words += f"  {human_size(round(event.rate))}/s"
     if event.eta is not None:
         words += f"  {human_duration(event.eta)} left"
-    out.transient(words)
+    out.progress(event.id, int(share), words)
 
 
 def _done(out: Output, event: events.FileDone) -> None:
+    out.status(event.id, None)
     rate = f"{human_size(event.size)} in {human_duration(event.seconds)}"
     if event.path is not None:
         out.say(f"file {event.id}: saved {event.path} ({rate})", style="green")

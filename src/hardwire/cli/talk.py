@@ -5,16 +5,20 @@ The same grammar serves a person and a program (docs/adr/0004-one-word-a-line-fo
 """
 
 import asyncio
+import contextlib
+import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hardwire.app import events
 from hardwire.app.session import Session, inspect
-from hardwire.cli.conversation import Wishes, compare, conversation, race
+from hardwire.app.text import human_size, printable
+from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory, slip
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
-from hardwire.cli.render import show
+from hardwire.cli.render import CLOSED_HERE, show
 from hardwire.errors import ConnectionLost, HardwireError, PeerError, UsageError
 
 HELP: Final = """\
@@ -23,6 +27,7 @@ HELP: Final = """\
 /accept [N]               take an offered file (the newest, or number N)
 /decline [N]              do not take it
 /cancel [N]               stop a transfer (all, or number N)
+/files                    what is offered and on its way
 /id                       show your peer's identity again
 /quit                     close the line
 //text                    send a line that begins with a slash"""
@@ -30,8 +35,11 @@ HELP: Final = """\
 
 async def chat(out: Output, wishes: Wishes, *, hosting: bool, plain: bool, directory: Path) -> None:
     """Open a line and talk until somebody closes it."""
+    await asyncio.to_thread(require_directory, directory)
     async with conversation(out, wishes, hosting=hosting, plain=plain) as (session, face):
-        await race(session, Talk(session, face, directory).run)
+        talk = Talk(session, face, directory)
+        face.watch = talk.watch
+        await race(session, talk.run)
 
 
 @dataclass(slots=True)
@@ -48,6 +56,8 @@ class Talk:
     face: Face
     directory: Path
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _open_files: dict[int, str] = field(default_factory=dict)
+    _unconfirmed: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Read lines until /quit or the end of input; wrong words are said so and change nothing."""
@@ -55,13 +65,43 @@ class Talk:
             self.face.out.say("not verified yet: /verify when you have heard your peer's numbers", style="yellow")
         self.face.out.say("type to talk; /help lists the commands", style="dim")
         try:
-            while (text := await self.face.lines.line("you: ")) is not None:
+            while (text := await self.face.lines.line(self._prompt())) is not None:
                 if not await self._take(text):
                     return
             await self._drain()
         finally:
             for task in self._tasks:
                 task.cancel()
+
+    def watch(self, event: events.Event) -> None:
+        """Remember what a person may ask about later: files on their way, lines that nobody confirmed."""
+        match event:
+            case events.FileOffer(id=number, name=name, size=size):
+                what = f"file {number}: {printable(name)!r} ({human_size(size)})"
+                self._keep(number, f"{what} is offered to you: /accept {number} or /decline {number}")
+            case events.FileProgress(id=number, name=name, done=done, size=size):
+                share = 100 * done // max(size, 1)
+                self._open_files[number] = f"file {number}: {printable(name)!r} {share} % of {human_size(size)}"
+            case events.FileDone(id=number) | events.FileFailed(id=number):
+                self._open_files.pop(number, None)
+            case events.Said(by="here", id=key, text=text):
+                self._unconfirmed[key] = text
+            case events.Delivered(id=key):
+                self._unconfirmed.pop(key, None)
+            case events.LineClosed(reason=reason) if self._unconfirmed and reason != CLOSED_HERE:
+                self.face.out.say(f"your peer did not confirm the last of your lines ({len(self._unconfirmed)}):")
+                for text in self._unconfirmed.values():
+                    self.face.out.say(f"  {printable(text)}")
+            case _:
+                pass
+
+    def _keep(self, number: int, words: str) -> None:
+        """Below the typed line, and in /files, until something else is known of that file."""
+        self._open_files[number] = words
+        self.face.out.status(number, words)
+
+    def _prompt(self) -> str:
+        return "you: " if self.session.verified else "you (not verified): "
 
     async def _take(self, text: str) -> bool:
         """One line; False at /quit."""
@@ -81,7 +121,7 @@ class Talk:
         except (PeerError, ConnectionLost):
             raise
         except HardwireError as problem:
-            self.face.out.error(problem)
+            self.face.out.error(problem, final=False)
 
     async def _say(self, text: str) -> None:
         self.session.say(text)
@@ -96,32 +136,45 @@ class Talk:
             case "send":
                 self._send(rest)
             case "accept":
-                transfers.accept(_number(rest, transfers.waiting), self.directory)
+                self._accept(_number(rest, transfers.waiting))
             case "decline":
                 transfers.decline(_number(rest, transfers.waiting))
             case "cancel":
-                transfers.cancel(int(rest) if rest.isdecimal() else None)
+                self._cancel(rest)
+            case "files":
+                for words in self._open_files.values() or ["no file is offered or on its way"]:
+                    self.face.out.say(words)
             case "id":
                 show(self.face.out, self.session.peer)
             case _:
                 raise UsageError(
-                    f"there is no /{word}", hint="/help lists the commands; // sends a line that begins with /"
+                    f"there is no /{printable(word)}",
+                    hint="/help lists the commands; // sends a line that begins with /",
                 )
 
     async def _verify(self, heard: str) -> None:
         if self.session.verified:
             self.face.out.say("this line is verified already")
         elif not heard:
-            await compare(self.session, self.face)
+            await compare(self.session, self.face, required=False)
         elif heard.lower() == "differs":
             await self.session.verify(matched=False)
         elif self.session.matches(heard):
             await self.session.verify(matched=True)
         else:
-            raise UsageError(
-                "that is not the last number here",
-                hint="a slip? ask your peer to read it again; if it stays so: /verify differs",
-            )
+            raise slip()
+
+    def _accept(self, number: int) -> None:
+        name, size = self.session.transfers.describe(number)
+        self.session.transfers.accept(number, self.directory)
+        self._keep(number, f"file {number}: {printable(name)!r} ({human_size(size)}) is coming")
+
+    def _cancel(self, rest: str) -> None:
+        if rest and not rest.isdecimal():
+            raise UsageError(f"{rest!r} is not a number", hint="files are numbered as they are offered")
+        if not rest and not self._open_files:
+            raise UsageError("there is nothing to cancel")
+        self.session.transfers.cancel(int(rest) if rest else None)
 
     def _send(self, name: str) -> None:
         if not name:
@@ -129,14 +182,15 @@ class Talk:
         if not self.session.verified:
             self.face.out.say("careful: this line is not verified", style="yellow")
         # Hashing a large file takes seconds: talk goes on meanwhile.
-        task = asyncio.create_task(self._guarded(lambda: self._offer(Path(name).expanduser())))
+        task = asyncio.create_task(self._guarded(lambda: self._offer(name)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _offer(self, path: Path) -> None:
-        file = await inspect(path)
+    async def _offer(self, name: str) -> None:
+        file = await inspect(await asyncio.to_thread(_path, name))
         number = self.session.offer(file)
         self.face.out.say(f"file {number}: offered {file.name!r} to your peer")
+        self._keep(number, f"file {number}: {file.name!r} ({human_size(file.size)}) waits for your peer to take it")
 
     async def _drain(self) -> None:
         """The input ended (a pipe): what was asked for is still done, as far as the peer takes part."""
@@ -144,6 +198,17 @@ class Talk:
             await asyncio.wait(self._tasks)
         for number in self.session.transfers.outgoing:
             await self.session.transfers.outcome(number)
+
+
+def _path(name: str) -> Path:
+    """The file a person means: as typed, or as a terminal writes it that a file was dropped into."""
+    path = Path(name).expanduser()
+    if not path.exists():
+        with contextlib.suppress(ValueError):
+            words = shlex.split(name)
+            if len(words) == 1:
+                return Path(words[0]).expanduser()
+    return path
 
 
 def _number(text: str, waiting: tuple[int, ...]) -> int:
