@@ -9,15 +9,14 @@ to the peer, ignores whatever comes in, and gave its reason in the one :class:`L
 raise: :class:`~hardwire.errors.Misuse` for what is never right, ``ConnectionLost`` when the line is over already.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from hardwire.channel import messages
+from hardwire.channel.chat import Chats
 from hardwire.channel.events import (
-    ChatDelivered,
-    ChatReceived,
     EpochAdvanced,
     Event,
     LineClosed,
@@ -26,7 +25,7 @@ from hardwire.channel.events import (
     PeerVerified,
 )
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
-from hardwire.channel.messages import CRITICAL, Chat, CloseReason, FileControl, Kind, StopReason
+from hardwire.channel.messages import CRITICAL, CloseReason, FileControl, Kind, StopReason
 from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL, Epoch
 from hardwire.channel.records import Record, RecordLayer
 from hardwire.channel.rekey import Rekey
@@ -36,17 +35,11 @@ from hardwire.errors import (
     HandshakeRefused,
     HardwireError,
     LineTimeout,
-    LocalError,
-    Misuse,
     PeerError,
     RecordRefused,
-    WireError,
 )
 from hardwire.handshake.events import HandshakeDone, Role
 from hardwire.handshake.kem import Entropy, Kem, XWing
-
-CHAT_IDS_KEPT: Final = 1024
-"""How many ids of received chat messages are kept to tell a repeated one."""
 
 _ON_ANY_CHANNEL: Final = frozenset({Kind.DUMMY, Kind.REKEY_FIN})
 _ON_BULK: Final = frozenset({Kind.CHUNK}) | _ON_ANY_CHANNEL
@@ -79,8 +72,6 @@ class SecureChannel:
         self._bulk_octets = 0
         self._over = False
         self._peer_confirmed = False
-        self._unacknowledged: OrderedDict[bytes, str] = OrderedDict()
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._life_end = now + limits.life
         self._last_heard = now
         # The initiator speaks at once: its first frame confirms the contact secret at the responder.
@@ -99,12 +90,15 @@ class SecureChannel:
             send=self._send,
             advanced=lambda number: self._events.append(EpochAdvanced(number)),
         )
+        self._chats = Chats(
+            limits, send=lambda kind, payload: self._send(CONTROL, kind, payload), emit=self._events.append
+        )
         self._transfers = Transfers(done.role, limits, emit=self._events.append, send=self._send_control)
         self._handlers: dict[int, Callable[[bytes], None]] = {
-            Kind.CHAT: self._on_chat,
+            Kind.CHAT: lambda payload: self._chats.on_chat(payload, self._now),
             Kind.FILE: lambda payload: self._transfers.on_control(messages.decode_file_control(payload)),
             Kind.CHUNK: lambda payload: self._transfers.on_chunk(messages.decode_chunk(payload)),
-            Kind.ACK: self._on_ack,
+            Kind.ACK: self._chats.on_acks,
             Kind.KEEPALIVE: messages.decode_empty,
             Kind.DUMMY: messages.decode_empty,
             Kind.VERIFICATION: lambda payload: self._events.append(PeerVerified(messages.decode_verification(payload))),
@@ -132,6 +126,7 @@ class SecureChannel:
             self._dispatch(channel, record)
             if not self._over:
                 self._rekey.tick(now)
+                self._chats.tick(now)
         except HandshakeRefused as error:
             # The KEM speaks as the handshake does; here it is a record that was refused.
             self._fail(RecordRefused(error.message, code="rekey-kem"))
@@ -160,8 +155,8 @@ class SecureChannel:
         if self._over:
             return None
         times = [self._life_end, self._keepalive_at, self._last_heard + self._limits.silence]
-        rekey = self._rekey.next_timeout()
-        return min(times if rekey is None else [*times, rekey])
+        times += [time for time in (self._rekey.next_timeout(), self._chats.next_timeout()) if time is not None]
+        return min(times)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due by ``now``; calling early or twice does no harm."""
@@ -176,6 +171,7 @@ class SecureChannel:
         self._now = now
         try:
             self._rekey.tick(now)
+            self._chats.tick(now)
             if now >= self._keepalive_at:
                 self._send(CONTROL, Kind.KEEPALIVE)
         except (PeerError, LineTimeout) as error:
@@ -199,18 +195,7 @@ class SecureChannel:
             LocalError: ``chat-backlog``, when the peer acknowledges nothing.
         """
         with self._verb(now):
-            if len(self._unacknowledged) >= self._limits.chats:
-                raise LocalError(
-                    f"{len(self._unacknowledged)} messages wait to be delivered",
-                    code="chat-backlog",
-                    hint="wait until the peer's device answers",
-                )
-            chat = Chat(message_id or self._entropy.octets(messages.CHAT_ID_SIZE), text)
-            if chat.id in self._unacknowledged:
-                raise Misuse("a message of this id is on its way already")
-            self._unacknowledged[chat.id] = text
-            self._send(CONTROL, Kind.CHAT, chat.encode())
-            return chat.id
+            return self._chats.say(message_id or self._entropy.octets(messages.CHAT_ID_SIZE), text)
 
     def send_verification(self, *, matched: bool, now: float) -> None:
         """Tell the peer what the person here said about the strings."""
@@ -272,6 +257,7 @@ class SecureChannel:
             return
         self._now = now
         try:
+            self._chats.flush()
             self._send(CONTROL, Kind.CLOSE, bytes([reason]))
         except PeerError as error:
             self._fail(error)
@@ -294,7 +280,7 @@ class SecureChannel:
     @property
     def unacknowledged(self) -> tuple[tuple[bytes, str], ...]:
         """(id, text) of the chat messages the peer has not acknowledged, in order; also when the line is over."""
-        return tuple(self._unacknowledged.items())
+        return self._chats.unacknowledged
 
     # Inside.
 
@@ -314,22 +300,6 @@ class SecureChannel:
         if not self._peer_confirmed:
             self._peer_confirmed = True
             self._events.append(PeerConfirmed())
-
-    def _on_chat(self, payload: bytes) -> None:
-        chat = messages.decode_chat(payload)
-        self._send(CONTROL, Kind.ACK, chat.id)
-        if chat.id in self._seen:
-            return
-        self._seen[chat.id] = None
-        if len(self._seen) > CHAT_IDS_KEPT:
-            self._seen.popitem(last=False)
-        self._events.append(ChatReceived(chat.id, chat.text))
-
-    def _on_ack(self, payload: bytes) -> None:
-        message_id = messages.decode_ack(payload)
-        if self._unacknowledged.pop(message_id, None) is None:
-            raise WireError("the peer acknowledged a message that is not on its way")
-        self._events.append(ChatDelivered(message_id))
 
     def _on_request(self, payload: bytes) -> None:
         messages.decode_empty(payload)

@@ -36,6 +36,7 @@ class Limits:
         queue: Octets of sealed chunks waiting for ``data_to_send``, beyond which no room is given for more.
         transfers: Transfers not yet ended, in each direction.
         chats: Chat messages the peer has not acknowledged yet.
+        ack_delay: Longest that a chat message waits for its acknowledgement, so that an answer can go first.
     """
 
     rekey_seconds: float = 60.0
@@ -56,6 +57,7 @@ class Limits:
     queue: int = MIB
     transfers: int = 16
     chats: int = 256
+    ack_delay: float = 0.025
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -16,6 +16,8 @@ from hardwire.handshake.kem import CIPHERTEXT_SIZE, PUBLIC_SIZE
 from hardwire.wire import U32_MAX, Reader, Writer
 
 CHAT_ID_SIZE: Final = 16
+ACKS_MAX: Final = 15
+"""Ids in one acknowledgement: what the smallest frame holds."""
 TEXT_MAX: Final = 16_000
 """Octets of UTF-8 in one chat message, at most; at least one."""
 NAME_MAX: Final = 255
@@ -232,12 +234,13 @@ def decode_chat(payload: bytes) -> Chat:
     return _built(lambda: Chat(message_id, _text(reader.rest(), "chat message")))
 
 
-def decode_ack(payload: bytes) -> bytes:
-    """Kind 0x04: the 16-octet id of a chat message. Raises WireError."""
+def decode_acks(payload: bytes) -> tuple[bytes, ...]:
+    """Kind 0x04: the 16-octet ids of 1 to 15 chat messages. Raises WireError."""
+    count, rest = divmod(len(payload), CHAT_ID_SIZE)
+    if rest or not 1 <= count <= ACKS_MAX:
+        raise WireError(f"acknowledgement: {len(payload)} octets")
     reader = Reader(payload, "acknowledgement")
-    message_id = reader.take(CHAT_ID_SIZE)
-    reader.end()
-    return message_id
+    return tuple(reader.take(CHAT_ID_SIZE) for _ in range(count))
 
 
 def decode_verification(payload: bytes) -> bool:

@@ -24,8 +24,7 @@ from hardwire.channel import (
     SecureChannel,
     StopReason,
 )
-from hardwire.channel.channel import CHAT_IDS_KEPT
-from hardwire.channel.messages import Kind
+from hardwire.channel.messages import Chat, Kind
 from hardwire.channel.ratchet import Epoch
 from hardwire.channel.records import RecordLayer
 from hardwire.errors import ConnectionLost, LocalError, Misuse, RecordRefused, TransferIncomplete
@@ -86,14 +85,23 @@ def test_a_repeated_message_is_acknowledged_and_shown_once():
     assert wire.take(I, ChatDelivered) == [ChatDelivered(ID)] * 2
 
 
-def test_ids_of_messages_are_not_kept_for_ever():
-    wire = Wire(Limits(rekey_frames=10**6))
-    wire.initiator.send_chat("x", 0.0, message_id=ID)
-    for _ in range(CHAT_IDS_KEPT):
-        wire.initiator.send_chat("x", 0.0)
-        wire.settle()
-    assert len(wire.responder._seen) == CHAT_IDS_KEPT
-    assert ID not in wire.responder._seen
+def test_an_answer_goes_before_the_acknowledgement():
+    end, peer = against_hand(Limits())
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, Chat(ID, "how are you?").encode()), 1.0)
+    end.send_chat("well", 1.0)
+    assert [peer.open(*end.data_to_send()).kind for _ in range(1)] == [Kind.CHAT]
+    assert end.data_to_send() is None
+    assert end.next_timeout() == 1.0 + Limits().ack_delay
+    end.handle_timeout(end.next_timeout())
+    record = peer.open(*end.data_to_send())
+    assert (record.kind, record.payload) == (Kind.ACK, ID)
+
+
+def test_what_is_owed_goes_before_the_goodbye():
+    end, peer = against_hand(Limits())
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, Chat(ID, "bye").encode()), 1.0)
+    end.close(1.0)
+    assert [peer.open(*end.data_to_send()).kind for _ in range(2)] == [Kind.ACK, Kind.CLOSE]
 
 
 def test_a_peer_that_acknowledges_nothing():

@@ -27,6 +27,7 @@ def test_the_protocols_numbers():
         "queue": 1_048_576,
         "transfers": 16,
         "chats": 256,
+        "ack_delay": 0.025,
     }
     assert WINDOW_MIN <= DEFAULT_LIMITS.window <= WINDOW_MAX
 

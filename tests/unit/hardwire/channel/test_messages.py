@@ -88,13 +88,14 @@ def test_chat():
 
 
 def test_small_payloads():
-    assert m.decode_ack(ID) == ID
+    assert m.decode_acks(ID) == (ID,)
+    assert m.decode_acks(ID * 15) == (ID,) * 15
     assert m.decode_verification(b"\x01") is True
     assert m.decode_verification(b"\x00") is False
     assert [m.decode_close(bytes([n])) for n in range(4)] == list(m.CloseReason)
     m.decode_empty(b"")
     for decode, payload in [
-        (m.decode_ack, ID + b"x"), (m.decode_ack, ID[1:]),
+        (m.decode_acks, ID + b"x"), (m.decode_acks, ID[1:]), (m.decode_acks, b""), (m.decode_acks, ID * 16),
         (m.decode_verification, b""), (m.decode_verification, b"\x02"), (m.decode_verification, b"\x01\x01"),
         (m.decode_close, b""), (m.decode_close, b"\x04"), (m.decode_close, b"\x00\x00"),
         (m.decode_empty, b"\x00"),

@@ -3,6 +3,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -38,7 +39,7 @@ async def proofs():
 class Pair:
     def __init__(self, proofs, hand=None, limits=None):
         self.hand = hand or Hand()
-        config = config_for_test(clock=Clock(monotonic=self.hand), limits=limits or Limits())
+        config = config_for_test(clock=Clock(monotonic=self.hand), limits=replace(limits or Limits(), ack_delay=0.0))
         self.links = [MemoryLink(), MemoryLink()]
         self.lines = [Line(done, link, Inbox(), config) for done, link in zip(proofs, self.links, strict=True)]
 
