@@ -139,9 +139,9 @@ def make_identity(
     path = identity_path(home)
     try:
         write_private(path, _render(key_uri, device, assurance, certificate).encode(), replace=renewal)
-    except FileExistsError:
-        raise identity_exists(path) from None
     except OSError as problem:
+        if isinstance(problem, FileExistsError) and path.exists():
+            raise identity_exists(path) from None
         reason = (problem.strerror or str(problem)).lower()
         hint = "make room there, or let HARDWIRE_HOME name a directory of yours; then run the command again"
         raise LocalError(f"{path} cannot be written: {reason}", code="disk", hint=hint) from None

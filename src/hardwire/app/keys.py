@@ -86,7 +86,7 @@ def describe_device(device: hwkeys.DeviceInfo) -> str:
     """One line for people: ``SoftHSM v2 "alice" (serial 0a1b)``."""
     # Many a model repeats its maker: "SoftHSM project" makes "SoftHSM v2", "Yubico" makes "YubiKey YK5".
     maker, model = device.manufacturer, device.model
-    words = model if maker.split(" ")[0].lower()[:5] in model.lower() else f"{maker} {model}".strip()
+    words = model if maker.split(" ")[0].lower()[:4] in model.lower() else f"{maker} {model}".strip()
     words = words or device.kind
     if device.kind == "pkcs11":
         words += f' "{device.label}"'

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import stat
 from pathlib import Path
 
@@ -39,3 +40,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_private(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_there_can_be_kept(tmp_path):
+    path = tmp_path / "file"
+    write_private(path, b"first", replace=False)
+    with pytest.raises(FileExistsError):
+        write_private(path, b"second", replace=False)
+    assert path.read_bytes() == b"first"
+    assert path.stat().st_nlink == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_it_is_kept_without_hard_links_too(tmp_path, monkeypatch):
+    def no_links(_source, _target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    test_what_is_there_can_be_kept(tmp_path)

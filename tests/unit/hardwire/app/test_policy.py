@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hardwire.app.identity import make_identity
+from hardwire.app.policy import PeerPolicy, check_expected
+from hardwire.certs import Assurance, encode_claim, make_self_signed, open_gate
+from hardwire.certs.did import did_key
+from hardwire.errors import CertificateRefused, IdentityChanged, PeerError, PeerNotVerified, UsageError
+from hardwire.handshake import Credential, Role, safety_number
+from support.people import Person
+
+DAY = timedelta(days=1)
+
+
+class Peer:
+    """What a peer shows, valid from ``begins`` to ``ends`` days from now."""
+
+    def __init__(self, begins: timedelta = -DAY, ends: timedelta = DAY, attestations: tuple[bytes, ...] = ()) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC).replace(microsecond=0)
+        certificate = make_self_signed(key, not_before=now + begins, not_after=now + ends, serial=7)
+        self.did = did_key(key.public_key())
+        self.leaf = open_gate(certificate)
+        self.credential = Credential((certificate,), attestations)
+
+
+@pytest.fixture
+def me(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    return make_identity(key, key_uri="pkcs11:token=me", device="me", assurance=Assurance.SOFTWARE_TOKEN, home=tmp_path)
+
+
+def policy(me, person: Person, expected: str | None = None) -> PeerPolicy:
+    return PeerPolicy(me, expected, person.emit, person.accept_inviter)
+
+
+async def refusal(kind, decide: PeerPolicy, peer: Peer, role: Role = Role.INITIATOR):
+    with pytest.raises(kind) as caught:
+        await decide(peer.credential, peer.leaf, role)
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+@pytest.mark.parametrize("role,questions", [(Role.INITIATOR, 1), (Role.RESPONDER, 0)])
+async def test_the_joiner_is_asked_and_the_inviter_is_not(me, role, questions):
+    person, peer = Person(), Peer(attestations=(encode_claim(Assurance.TOKEN_CLAIMED),))
+    verified = await policy(me, person)(peer.credential, peer.leaf, role)
+    assert verified.did == peer.did
+    (seen,) = person.events
+    assert person.asked == [seen] * questions
+    assert (seen.did, seen.device_id, seen.pinned) == (peer.did, verified.device_id.hex(), False)
+    assert seen.assurance == "token, unproven"
+    assert seen.safety_number == safety_number(peer.leaf.spki, me.own.spki)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_the_expected_peer_needs_no_question(me, role):
+    person, peer = Person(accepts=False), Peer()
+    await policy(me, person, peer.did)(peer.credential, peer.leaf, role)
+    assert person.asked == []
+    assert person.events[0].pinned
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_another_key_than_expected(me, role):
+    person, peer = Person(), Peer()
+    problem = await refusal(IdentityChanged, policy(me, person, me.own.did), peer, role)
+    assert problem.exit_code == 21
+    assert problem.evidence == {"wanted": me.own.did, "got": peer.did}
+    assert person.asked == [], "nobody is asked to accept somebody else"
+    assert not person.events[0].pinned
+
+
+async def test_an_inviter_who_is_not_accepted(me):
+    problem = await refusal(PeerNotVerified, policy(me, Person(accepts=False)), Peer())
+    assert problem.exit_code == 20
+    assert "nothing about you was shown" in problem.message
+
+
+async def test_a_chain_is_refused_before_anything_is_shown(me):
+    person, peer = Person(), Peer()
+    peer.credential = Credential(peer.credential.certificates * 2)
+    problem = await refusal(CertificateRefused, policy(me, person), peer)
+    assert (problem.code, problem.exit_code) == ("cert-chain", 20)
+    assert person.events == []
+
+
+async def test_an_expired_certificate(me):
+    person = Person()
+    problem = await refusal(CertificateRefused, policy(me, person), Peer(-2 * DAY, -timedelta(hours=2)))
+    assert (problem.code, problem.exit_code) == ("cert-expired", 50)
+    assert person.events == []
+
+
+async def test_a_clock_that_is_two_hours_off(me):
+    problem = await refusal(CertificateRefused, policy(me, Person()), Peer(timedelta(hours=2)))
+    assert problem.code == "cert-not-yet-valid"
+    assert "the clock here says" in problem.message
+    assert "clock" in problem.hint
+    assert -7201 <= int(problem.evidence["clock_offset"].split()[0]) <= -7190
+
+
+async def test_a_claim_that_nobody_can_read(me):
+    person, peer = Person(), Peer(attestations=(b"\x00\x01",))
+    with pytest.raises(PeerError):
+        await policy(me, person)(peer.credential, peer.leaf, Role.INITIATOR)
+    assert person.events == []
+
+
+def test_what_can_be_expected(me):
+    assert check_expected(None) is None
+    assert check_expected(me.own.did) == me.own.did
+
+
+@pytest.mark.parametrize("wrong", ["", "alice", "did:web:example.org", "did:key:z", "did:key:zDnaeBroken0"])
+def test_what_cannot_be_expected(wrong):
+    with pytest.raises(UsageError) as caught:
+        check_expected(wrong)
+    assert caught.value.exit_code == 2
+    assert caught.value.message.startswith("--peer: ")
+    assert "hardwire id" in caught.value.hint
