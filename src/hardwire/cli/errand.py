@@ -74,7 +74,7 @@ async def _take(session: Session, face: Face, directory: Path, *, yes: bool) -> 
 async def _consents(face: Face, session: Session, number: int, directory: Path) -> bool:
     name, size = session.transfers.describe(number)
     question = f"take {printable(name)!r} ({human_size(size)}) into {directory}? [y/N] "
-    answer = await face.ask("take-file", question)
+    answer = await face.ask("take-file", question, file=number)
     return (answer or "").strip().lower() in {"y", "yes"}
 
 

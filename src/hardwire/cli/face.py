@@ -70,14 +70,15 @@ class Face:
         if self.watch is not None:
             self.watch(event)
 
-    async def ask(self, name: str, prompt: str) -> str | None:
+    async def ask(self, name: str, prompt: str, *, file: int | None = None) -> str | None:
         """The person's answer to a question, or None when there is no more input.
 
         Args:
             name: Which question, for programs.
             prompt: The question, for people.
+            file: The number of the file that it is about.
         """
-        self._announce(name, prompt)
+        self._announce(name, prompt, file)
         return await self.lines.line(prompt)
 
     async def code(self, wanted: str) -> bytes | None:
@@ -127,8 +128,8 @@ class Face:
         if words:
             self.out.say(words, style="dim")
 
-    def _announce(self, name: str, prompt: str) -> None:
-        self.out.record({"event": "question", "name": name, "text": prompt.strip()})
+    def _announce(self, name: str, prompt: str, file: int | None = None) -> None:
+        self.out.record({"event": "question", "name": name, "text": prompt.strip(), "file": file})
 
     async def _code_from(self, path: Path, wanted: str) -> bytes:
         """The code in a file. The answer's file is still to be made when the invite has just been shown."""

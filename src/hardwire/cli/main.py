@@ -11,6 +11,7 @@ import typer
 
 from hardwire import __version__
 from hardwire.cli import chat, demo, doctor, identity, init, join, receive, send, token
+from hardwire.cli.run import silence
 
 _STDERR: Final = 2
 
@@ -63,7 +64,11 @@ def main() -> None:
     # A core dump would hold session secrets.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    app()
+    try:
+        app()
+    except OSError as problem:  # --help and --version, which no command's guard stands around
+        silence(everything=True)
+        sys.exit(f"hardwire: cannot write: {problem.strerror}")
 
 
 def _open_standard_streams() -> None:

@@ -44,7 +44,7 @@ def run(out: Output, body: Callable[[], None]) -> None:
         body()
     except BrokenPipeError:
         # The reader of our output went away (`hardwire id | head -1`): nothing is left to say, to anybody.
-        _silence()
+        silence()
         raise typer.Exit(_FAILED) from None
     except KeyboardInterrupt:
         _stopped(out, INTERRUPTED)
@@ -116,10 +116,10 @@ def _last_words(out: Output, problem: HardwireError) -> None:
     """Say why it ends, if anybody still listens; the exit code says it in any case."""
     with contextlib.suppress(OSError, HardwireError):
         out.error(problem)
-    _silence(everything=problem.code == "output-failed")
+    silence(everything=problem.code == "output-failed")
 
 
-def _silence(*, everything: bool = False) -> None:
+def silence(*, everything: bool = False) -> None:
     """Where nobody reads, what Python still wants to flush at its end goes nowhere, and changes no exit code."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
