@@ -32,12 +32,6 @@ def _environment(own: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def token(world: Path) -> SoftHsmToken:
-    (world / "t").mkdir()
-    return SoftHsmToken.create(world / "t", "alice", PIN, spy=True)
-
-
-@pytest.fixture(scope="session")
 def tpm(world: Path) -> Iterator[SoftTpm]:
     (world / "m").mkdir()
     with SoftTpm(world / "m") as emulator:
@@ -53,12 +47,13 @@ def pin_file(world: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def token_place(world: Path, token: SoftHsmToken) -> Callable[[str], Place]:
-    """A home without an identity beside the SoftHSM token."""
+def token_place(world: Path) -> Callable[[str], Place]:
+    """A home without an identity, and a SoftHSM token of its own that counts."""
 
     def make(name: str) -> Place:
         home = world / name
-        home.mkdir()
+        (home / "t").mkdir(parents=True)
+        token = SoftHsmToken.create(home / "t", "alice", PIN, spy=True)
         own = {name: token.environment[name] for name in ("SOFTHSM2_CONF", "PKCS11SPY", "PKCS11SPY_OUTPUT")}
         # No TPM here: this person's devices are the token and nothing else.
         env = _environment({**own, "HARDWIRE_HOME": str(home), "HARDWIRE_TCTI": f"swtpm:path={home}/none"})

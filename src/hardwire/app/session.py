@@ -249,10 +249,7 @@ class Session:
         self._face.emit(Verified("here", matched))
         if not matched:
             await self._line.close(CloseReason.NOT_VERIFIED)
-            raise PeerNotVerified(
-                "the strings differ: somebody is in between, and read what was said so far",
-                hint="exchange the codes over another medium, and compare again",
-            )
+            raise _differ()
         self.verified = True
 
     async def close(self) -> None:
@@ -266,11 +263,14 @@ class Session:
         self.transfers.abandon(TransferIncomplete("the line was closed before the file was through", code="closed"))
         await self.transfers.settled()
         self._face.emit(LineClosed(clean=True, reason=reason))
-        if event.by_peer and event.reason is CloseReason.NOT_VERIFIED:
-            raise PeerNotVerified(
-                "your peer says that the strings differ, and closed the line",
-                hint="exchange the codes over another medium, and compare again",
-            )
+        if event.reason is CloseReason.NOT_VERIFIED:  # whoever waits for the line to end hears of it, too
+            raise _differ("your peer says that the strings differ, and closed the line") if event.by_peer else _differ()
+
+
+def _differ(
+    words: str = "the strings differ: somebody is in between, and read what was said so far",
+) -> PeerNotVerified:
+    return PeerNotVerified(words, hint="exchange the codes over another medium, and compare again")
 
 
 _CLOSED = {
