@@ -12,7 +12,8 @@ protocol never uses ends the association at the first octet of it:
 
 Within the limits the work per packet is bounded: aiortc walks all fragments of a message for each new one, here they
 are only walked when the last one is there. One SACK answers two packets (RFC 9260 §6.2); at once when a long message
-is complete or something is missing, and after 20 ms at the latest.
+is complete or something is missing, and after 20 ms at the latest. A small message takes the SACK that is owed along
+in its packet (RFC 9260 §6.10): between question and answer, no packet goes for the SACK alone.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from aiortc.rtcsctptransport import (
     SCTP_DATA_FIRST_FRAG,
     SCTP_DATA_LAST_FRAG,
     SCTP_DATA_UNORDERED,
+    USERDATA_MAX_LENGTH,
     WEBRTC_BINARY,
     Chunk,
     DataChunk,
@@ -51,6 +53,8 @@ _WINDOW_SLACK: Final = _WINDOW
 _MAX_HELD_CHUNKS: Final = 2048
 _MAX_AHEAD: Final = 4096
 _MAX_CWND: Final = 512 * 1024
+_SACK_SIZE: Final = 16
+_BESIDE_SACK: Final = USERDATA_MAX_LENGTH - _SACK_SIZE
 _SACK_EVERY: Final = 2
 _SACK_DELAY: Final = 0.02
 _TSN_MODULO: Final = 1 << 32
@@ -60,6 +64,17 @@ _PROBE: Final = (1, b"hardwire")
 
 class AssociationRefused(Exception):
     """The peer did something that no honest peer does; the text says what, for this side's person."""
+
+
+class _Bundle(Chunk):
+    """Chunks that share a packet; control chunks come first."""
+
+    def __init__(self, *chunks: Chunk) -> None:
+        super().__init__()
+        self._chunks = chunks
+
+    def __bytes__(self) -> bytes:
+        return b"".join(map(bytes, self._chunks))
 
 
 class LineSctp(RTCSctpTransport):
@@ -97,6 +112,7 @@ class LineSctp(RTCSctpTransport):
         self._unsacked = 0
         self._sack_now = False
         self._sack_timer: asyncio.TimerHandle | None = None
+        self._data_beside_sack: DataChunk | None = None
 
     @property
     def is_open(self) -> bool:
@@ -288,8 +304,18 @@ class LineSctp(RTCSctpTransport):
             self._above_low_water = False
             self._on_writable()
 
+    def _fits_sack(self, chunk: DataChunk) -> bool:
+        """Whether both fit into a packet; a SACK that lists gaps goes at once, and by itself."""
+        return len(chunk.user_data) <= _BESIDE_SACK and not self._sack_misordered and not self._sack_duplicates
+
     async def _send_chunk(self, chunk: Chunk) -> None:
-        """Like aiortc's, but a path that is gone is a state, not an exception in some timer's task."""
+        """Like aiortc's, but SACKs travel with data, and a path that is gone is a state, not a timer's exception."""
+        if isinstance(chunk, DataChunk) and self._sack_needed and self._fits_sack(chunk):
+            self._data_beside_sack = chunk
+            await self._send_sack()
+            return
+        if isinstance(chunk, SackChunk) and self._data_beside_sack is not None:
+            chunk, self._data_beside_sack = _Bundle(chunk, self._data_beside_sack), None
         try:
             await super()._send_chunk(chunk)
         except ConnectionError:

@@ -105,6 +105,33 @@ async def test_two_packets_cost_one_sack():
         assert len(sacks) <= packets // 2 + 4
 
 
+async def test_question_and_answer_cost_a_packet_each():
+    async with open_pair() as (first, second):
+        heard = first.link._sctp.packets_heard, second.link._sctp.packets_heard
+        for count in range(1, 51):
+            first.link.send(0, b"question")
+            await second.events.until(lambda count=count: len(second.events.messages) == count)
+            second.link.send(0, b"answer")
+            await first.events.until(lambda count=count: len(first.events.messages) == count)
+        packets = first.link._sctp.packets_heard - heard[0], second.link._sctp.packets_heard - heard[1]
+        # Room for the SACK that a slow machine's timer sends by itself.
+        assert max(packets) < 60
+        assert await first.link.flush()
+
+
+async def test_a_sack_that_lists_gaps_travels_alone():
+    async with open_pair() as (first, _):
+        sctp = first.link._sctp
+        chunk = DataChunk()
+        chunk.user_data = b"answer"
+        assert sctp._fits_sack(chunk)
+        sctp._sack_misordered.add(7)
+        assert not sctp._fits_sack(chunk)
+        sctp._sack_misordered.clear()
+        chunk.user_data = bytes(sctp_module.USERDATA_MAX_LENGTH - sctp_module._SACK_SIZE + 1)
+        assert not sctp._fits_sack(chunk)
+
+
 async def test_a_lone_fragment_is_acknowledged_after_a_moment():
     async with open_pair() as (first, second):
         sctp = first.link._sctp
