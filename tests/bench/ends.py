@@ -73,7 +73,7 @@ def make_end(variant: str, *, offerer: bool) -> End:
     if variant == "ours":
         from bench.ours import LineEnd
 
-        return LineEnd(offerer=offerer)
+        return LineEnd()
     from bench.raw import RawEnd
 
     return RawEnd(offerer=offerer)
