@@ -12,7 +12,7 @@ from typing import Final
 
 from hardwire.errors import Misuse
 from hardwire.handshake.events import Role
-from hardwire.handshake.schedule import IV_SIZE, KEY_SIZE, digest, expand_label, extract, mac
+from hardwire.handshake.schedule import IV_SIZE, KEY_SIZE, digest, expand, expand_label, extract, label_info, mac
 
 CONTROL: Final = 0
 """The channel of chat and everything that steers: control frames, rekeys, the close frame."""
@@ -26,6 +26,9 @@ PEER_OF: Final = {Role.INITIATOR: Role.RESPONDER, Role.RESPONDER: Role.INITIATOR
 _CHAIN_LABEL: Final = {Role.INITIATOR: b"i chain", Role.RESPONDER: b"r chain"}
 _MESSAGE_KEY: Final = b"\x01"
 _NEXT_CHAIN: Final = b"\x02"
+_FRAME_SIZE: Final = KEY_SIZE + IV_SIZE
+# The same for every frame, and encoding it anew takes as long as the HMACs.
+_FRAME_INFO: Final = label_info(b"frame", b"", _FRAME_SIZE)
 
 
 class Chain:
@@ -50,7 +53,7 @@ class Chain:
             raise Misuse("the keys of this epoch are gone")
         message = mac(self._secret, _MESSAGE_KEY)
         self._secret = mac(self._secret, _NEXT_CHAIN)
-        material = expand_label(message, b"frame", b"", KEY_SIZE + IV_SIZE)
+        material = expand(message, _FRAME_INFO, _FRAME_SIZE)
         return material[:KEY_SIZE], material[KEY_SIZE:]
 
     def erase(self) -> None:

@@ -138,7 +138,16 @@ def extract(salt: bytes, material: bytes) -> bytes:
 
 def expand_label(secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
     """HKDF-Expand-Label of RFC 8446 §7.1, with the prefix ``hbi1`` and a space instead of TLS's."""
-    info = Writer().u16(size).v8(LABEL_PREFIX + label).v8(context).getvalue()
+    return expand(secret, label_info(label, context, size), size)
+
+
+def label_info(label: bytes, context: bytes, size: int) -> bytes:
+    """The ``HkdfLabel`` of :func:`expand_label`, for whoever needs the same one often."""
+    return Writer().u16(size).v8(LABEL_PREFIX + label).v8(context).getvalue()
+
+
+def expand(secret: bytes, info: bytes, size: int) -> bytes:
+    """HKDF-Expand (RFC 5869 §2.3) with SHA-256."""
     return HKDFExpand(hashes.SHA256(), size, info).derive(secret)
 
 
