@@ -291,8 +291,7 @@ class Transfers:
         file = await asyncio.to_thread(IncomingFile.create, directory, name, size, sha256)
         transfer.file = file
         transfer.meter = Meter(size, monotonic())
-        if not transfer.ended:
-            self._tell(self._line.accept_file, transfer.key)
+        self._tell(self._line.accept_file, transfer.key)
         while transfer.pieces or not transfer.whole:
             if not transfer.pieces:
                 await transfer.changed()
