@@ -263,7 +263,9 @@ async def test_strings_that_differ_end_the_line_at_both_ends():
         assert isinstance(problem, PeerNotVerified)
         assert problem.exit_code == 20
         assert (await bob.person.until(LineClosed)).reason == "your peer says that the strings differ"
-        assert await alice.ended() is None
+        here = await alice.ended()
+        assert isinstance(here, PeerNotVerified), "whoever waits for the end of the line hears of it, too"
+        assert here.message == caught.value.message
 
 
 async def test_reading_a_file_tells_how_far_it_is_on_the_loop(tmp_path):
