@@ -58,7 +58,7 @@ class End(ABC):
 
     async def ping(self, count: int, seconds: float) -> dict:
         """At most ``count`` round trips in ``seconds``, at least one; one after the other: ``times`` of each, in seconds."""
-        for _ in range(20):
+        for _ in range(5):
             await self.round_trip()
         times: list[float] = []
         stop = time.monotonic() + seconds

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``bash hsm/up.sh bench line``: what a protected line costs, next to plain aiortc, in one run on this machine.
 
-Two processes for each variant, over loopback. A round opens a fresh line of each variant, times round trips, moves the
-same number of octets each way, and closes it; the next round goes through the variants in the opposite order. All
+Two processes for each variant, over loopback. A round opens a fresh line of each variant, times round trips in
+short bursts by turns, moves the same number of octets each way, and closes; the next round goes through the variants in
+the opposite order. All
 figures are medians over the rounds, and a ratio is the median of the ratios *within* each round, because what else the
 machine does changes from one minute to the next. A ratio above 1 means that hardwire is better, also for times.
 
@@ -29,6 +30,7 @@ BAR = 0.9
 WARM_UP_OCTETS = 2_000_000
 MESSAGE = 64 * 1024
 PINGS = 1000
+BURSTS = 10
 # Of each figure: its name in a row of the table, its unit, whether more is better, whether the bar applies.
 FIGURES = {
     "up_mb_per_s": ("offerer sends", "MB/s", True, True),
@@ -85,16 +87,25 @@ class Pair:
         self.variant = variant
         self._offerer = offerer
         self._answerer = answerer
+        self._figures: dict[str, float] = {}
+        self._times: list[float] = []
 
-    async def round(self, size: int, seconds: float) -> dict[str, float]:
-        """Every figure once, over a line of its own."""
-        offerer, answerer = self._offerer, self._answerer
-        offer = await offerer.ask("offer")
-        answer = await answerer.ask("answer", **offer)
-        opened, _ = await asyncio.gather(offerer.ask("accept", **answer), answerer.ask("opened"))
-        times = sorted((await offerer.ask("ping", count=PINGS, seconds=0.4 * seconds))["times"])
+    async def open(self) -> None:
+        """A fresh line."""
+        offer = await self._offerer.ask("offer")
+        answer = await self._answerer.ask("answer", **offer)
+        opened, _ = await asyncio.gather(self._offerer.ask("accept", **answer), self._answerer.ask("opened"))
+        self._figures, self._times = opened, []
+
+    async def ping(self, seconds: float) -> None:
+        """Some more round trips."""
+        self._times += (await self._offerer.ask("ping", count=PINGS, seconds=seconds))["times"]
+
+    async def finish(self, size: int) -> dict[str, float]:
+        """Bulk, and the end of the line: every figure of the round."""
+        offerer, answerer, times = self._offerer, self._answerer, sorted(self._times)
         figures = {
-            **opened,
+            **self._figures,
             "rtt_p50_us": 1e6 * statistics.median(times),
             "rtt_p99_us": 1e6 * times[len(times) * 99 // 100],
             "up_mb_per_s": await self._bulk(offerer, answerer, size),
@@ -119,6 +130,16 @@ class Pair:
         return sent["mb_per_s"]
 
 
+async def play(pairs: list[Pair], size: int, seconds: float) -> dict[str, dict[str, float]]:
+    """One round: the figures of each variant."""
+    for pair in pairs:
+        await pair.open()
+    for _ in range(BURSTS):
+        for pair in pairs:
+            await pair.ping(0.4 * seconds / BURSTS)
+    return {pair.variant: await pair.finish(size) for pair in pairs}
+
+
 async def measure(seconds: float, rounds: int, budget: float) -> tuple[int, list[dict[str, dict[str, float]]]]:
     """Octets moved each way in a round, and what each whole round measured: figures by variant.
 
@@ -135,12 +156,11 @@ async def measure(seconds: float, rounds: int, budget: float) -> tuple[int, list
             pairs.append(Pair(variant, *ends))
         try:
             async with asyncio.timeout_at(stop):
-                warm = {pair.variant: await pair.round(WARM_UP_OCTETS, 0.5 * seconds) for pair in pairs}
+                warm = await play(pairs, WARM_UP_OCTETS, 0.5 * seconds)
                 rate = statistics.mean((warm["raw"]["up_mb_per_s"], warm["raw"]["down_mb_per_s"]))
                 size = max(1, round(1e6 * rate * seconds / MESSAGE)) * MESSAGE
                 while len(done) < rounds:
-                    order = pairs if len(done) % 2 == 0 else pairs[::-1]
-                    done.append({pair.variant: await pair.round(size, seconds) for pair in order})
+                    done.append(await play(pairs if len(done) % 2 == 0 else pairs[::-1], size, seconds))
                     print(f"round {len(done)} of {rounds}", file=sys.stderr)
         except TimeoutError:
             if not done:
