@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``bash hsm/up.sh bench line``: what a protected line costs, next to plain aiortc, in one run on this machine.
 
-Two processes for each variant, over loopback. A round opens a fresh line of each variant, times round trips in
-short bursts by turns, moves the same number of octets each way, and closes; the next round goes through the variants in
-the opposite order. All
-figures are medians over the rounds, and a ratio is the median of the ratios *within* each round, because what else the
-machine does changes from one minute to the next. A ratio above 1 means that hardwire is better, also for times.
+Two processes for each variant, over loopback. A round opens a fresh line of each variant, times round trips in short
+bursts by turns, moves the same number of octets each way, and closes; the next round goes through the variants in the
+opposite order. All figures are medians over the rounds, and a ratio is the median of the ratios *within* each round,
+because what else the machine does changes from one minute to the next. A ratio above 1 means that hardwire is better,
+also for times.
 
 A measurement is no test: the exit code is 0 whatever the figures say, and 1 only when nothing could be measured.
 """
