@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,15 @@ class Place:
     env: Mapping[str, str]
     token: SoftHsmToken | None = None
     tpm: SoftTpm | None = None
-    made: list[Any] = field(default_factory=list)
 
     def json(self, *words: str | Path, **options: Any) -> "Program":
         """Run ``hardwire WORDS --json``."""
         return Program([*HARDWIRE, *map(str, words), "--json"], self.env, self.home, **options)
+
+    def tricky(self, trick: str, *words: str | Path) -> "Program":
+        """Run a changed hardwire: see ``support/badpeer.py``."""
+        script = Path(__file__).with_name("badpeer.py")
+        return Program([sys.executable, str(script), trick, *map(str, words), "--json"], self.env, self.home)
 
     def pipe(self, *words: str | Path, **options: Any) -> "Program":
         """Run ``hardwire WORDS`` with pipes, for people's words."""

@@ -22,7 +22,6 @@ async def send(out: Output, wishes: Wishes, paths: list[Path], *, plain: bool) -
     """
     files = []
     for path in paths:
-        out.say(f"reading {path}")
 
         def progress(done: int, size: int, path: Path = path) -> None:
             out.transient(f"reading {path}: {100 * done // max(size, 1)} %")

@@ -67,8 +67,10 @@ def main() -> None:
     try:
         app()
     except OSError as problem:  # --help and --version, which no command's guard stands around
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"hardwire: cannot write: {problem.strerror}\n")
         silence(everything=True)
-        sys.exit(f"hardwire: cannot write: {problem.strerror}")
+        sys.exit(1)
 
 
 def _open_standard_streams() -> None:

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong while a file is on its way: nothing is ever left under its final name."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+MB = 1_000_000
+
+
+@pytest.fixture
+def machines(alice, bob):
+    return alice, bob
+
+
+def on_its_way(stage, alice, bob, inbox):
+    """A line on which a large file is being sent; more than a fast machine gets through in a test."""
+    large = alice.home / "large.bin"
+    with large.open("wb") as file:
+        file.truncate(400 * MB)
+    host = stage(alice.json("chat", "--loopback"))
+    guest = stage(bob.json("join", "--loopback", "--dir", inbox))
+    stage.line(host, guest)
+    host.say("/send large.bin")
+    guest.expect("file-offer")
+    guest.say("/accept")
+    guest.expect("file-progress")
+    assert [path.name.startswith(".hardwire-") for path in inbox.iterdir()] == [True]
+    return host, guest
+
+
+@pytest.mark.device("softhsm", "swtpm")
+def test_the_sender_vanishes(alice, bob, stage, inbox):
+    host, guest = on_its_way(stage, alice, bob, inbox)
+    host.kill()
+    error = guest.failed()
+    assert error["exit_code"] in {30, 40}
+    assert error["hint"]
+    assert not list(inbox.iterdir())
+
+
+@pytest.mark.device("softhsm", "swtpm")
+def test_the_receiver_vanishes(alice, bob, stage, inbox):
+    host, guest = on_its_way(stage, alice, bob, inbox)
+    guest.kill()
+    error = host.failed()
+    assert error["exit_code"] in {30, 40}
+    assert [event["name"] for event in host.seen if event["event"] == "file-failed"] == ["large.bin"]
+    assert not (inbox / "large.bin").exists()
+
+
+@pytest.mark.device("softhsm", "swtpm")
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+def test_ctrl_c_in_the_middle(alice, bob, stage, inbox, who):
+    host, guest = on_its_way(stage, alice, bob, inbox)
+    leaver, other = (host, guest) if who == "sender" else (guest, host)
+    leaver.signal(signal.SIGINT)
+    assert leaver.failed()["exit_code"] == 130
+    assert other.expect("file-failed")["name"] == "large.bin"
+    assert other.expect("line-closed")["clean"]
+    assert other.finished() == 0
+    assert not list(inbox.iterdir())
+
+
+@pytest.mark.device("softhsm", "swtpm")
+def test_cancelled_from_either_side(alice, bob, stage, inbox):
+    host, guest = on_its_way(stage, alice, bob, inbox)
+    guest.say("/cancel")
+    for peer in (guest, host):
+        assert peer.expect("file-failed")["code"] == "cancelled"
+    host.say("/send large.bin")
+    guest.expect("file-offer")
+    guest.say("/accept")
+    guest.expect("file-progress")
+    host.say("/cancel")
+    for peer in (guest, host):
+        assert peer.expect("file-failed")["code"] == "cancelled"
+    host.say("still here")
+    guest.expect("said", text="still here")
+    assert not list(inbox.iterdir())
+
+
+@pytest.mark.device("softhsm", "swtpm")
+def test_a_receiver_that_is_stopped_before_the_end_says_40_at_the_sender(alice, bob, stage, inbox):
+    (alice.home / "big.bin").write_bytes(bytes(300 * MB))
+    host = stage(alice.json("send", "big.bin", "--loopback", "--unverified"))
+    guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
+    stage.codes(host, guest)
+    guest.expect("file-progress")
+    guest.signal(signal.SIGTERM)
+    assert guest.failed()["exit_code"] == 143
+    assert host.failed()["exit_code"] == 40
+    assert not list(inbox.iterdir())
+
+
+def namespace() -> list[str]:
+    """Words that start a program where it may mount, as root or as anybody; empty when the kernel says no."""
+    for words in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]):
+        if (
+            shutil.which("unshare")
+            and not subprocess.run([*words, "true"], check=False, capture_output=True).returncode
+        ):
+            return words
+    return []
+
+
+@pytest.mark.skipif(not namespace(), reason="this kernel lets nobody here mount a small disk")
+def test_the_receivers_disk_is_full(alice, bob, stage, inbox):
+    (alice.home / "four.bin").write_bytes(os.urandom(4 * MB))
+    script = 'mount -t tmpfs -o size=3m none "$1" && shift && exec "$@"'
+    host = stage(alice.json("send", "four.bin", "--loopback", "--unverified"))
+    guest = stage(
+        bob.json(
+            "receive", "--loopback", "--dir", inbox, "--yes", "--unverified",
+            before=[*namespace(), "sh", "-c", script, "sh", str(inbox)],
+        )
+    )  # fmt: skip
+    stage.codes(host, guest)
+    failed = guest.expect("file-failed")
+    assert failed["code"] == "disk-full"
+    assert "no room for 4.0 MB" in failed["reason"]
+    error = guest.failed()
+    assert (error["exit_code"], error["code"]) == (40, "disk-full")
+    assert "--dir" in error["hint"]
+    assert "no room" in host.failed()["message"]
+
+
+@pytest.mark.device("softhsm", "swtpm")
+@pytest.mark.parametrize(
+    "name, ends",
+    [("../above.txt", True), ("a\nb", True), ("", True), (".bashrc", False), ("evil\u202etxt.exe", False)],
+)
+def test_a_hostile_name_is_refused(machines, stage, inbox, name, ends):
+    alice, bob = machines
+    (alice.home / "harmless.txt").write_text("x")
+    host = stage(alice.tricky(f"name={name}", "send", "harmless.txt", "--loopback", "--unverified"))
+    guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
+    stage.codes(host, guest)
+    # A name that is a path breaks the protocol and ends the line; one that only deceives is declined.
+    assert (host.failed()["exit_code"], guest.failed()["exit_code"]) == ((30, 20) if ends else (40, 40))
+    assert not list(inbox.iterdir())
+    assert not (inbox.parent / "above.txt").exists()
+
+
+@pytest.mark.device("softhsm", "swtpm")
+def test_octets_that_are_not_the_offered_ones(alice, bob, stage, inbox):
+    (alice.home / "true.txt").write_text("the truth")
+    host = stage(alice.tricky("flip", "send", "true.txt", "--loopback", "--unverified"))
+    guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
+    stage.codes(host, guest)
+    error = guest.failed()
+    assert (error["exit_code"], error["code"]) == (40, "hash-mismatch")
+    assert host.failed()["exit_code"] == 40
+    assert not list(inbox.iterdir())
+
+
+@pytest.mark.device("softhsm", "swtpm")
+def test_a_file_that_changes_under_the_transfer(alice, bob, stage, inbox):
+    host, guest = on_its_way(stage, alice, bob, inbox)
+    with (alice.home / "large.bin").open("ab") as file:
+        file.write(b"more")
+    assert host.expect("file-failed")["code"] == "file-changed"
+    guest.expect("file-failed")
+    began = time.monotonic()
+    while list(inbox.iterdir()) and time.monotonic() < began + 5:
+        time.sleep(0.05)
+    assert not list(inbox.iterdir())

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer whose program was changed: hardwire with one honest check taken out, named by the first argument.
+
+``expired`` shows a certificate that it knows to be past its time; ``name=NAME`` offers every file as NAME;
+``flip`` sends another octet than the one it has, under the right hash.
+"""
+
+import dataclasses
+import sys
+from datetime import UTC, datetime
+
+import hardwire.app.identity
+import hardwire.app.session
+from hardwire.app import files
+from hardwire.channel import messages
+from hardwire.cli.main import main
+
+
+def show_an_expired_certificate() -> None:
+    hardwire.app.identity.utc_now = lambda: datetime(2021, 1, 1, tzinfo=UTC)
+
+
+def offer_as(name: str) -> None:
+    honest = files.inspect_outgoing
+    messages._name_fits = lambda _name: True
+    hardwire.app.session.inspect_outgoing = lambda *words: dataclasses.replace(honest(*words), name=name)
+
+
+def flip_an_octet() -> None:
+    honest = files.OutgoingReader.read
+
+    def read(self, size: int) -> bytes:
+        data = honest(self, size)
+        return bytes([data[0] ^ 1]) + data[1:]
+
+    files.OutgoingReader.read = read
+
+
+if __name__ == "__main__":
+    trick, _, value = sys.argv.pop(1).partition("=")
+    {"expired": show_an_expired_certificate, "name": lambda: offer_as(value), "flip": flip_an_octet}[trick]()
+    main()
