@@ -412,3 +412,12 @@ def _tampered(text: bytes) -> bytes:
     der = bytearray(base64.b64decode(b"".join(body)))
     der[-5] ^= 1
     return b"\n".join([name, begin, base64.b64encode(bytes(der)), end, b""])
+
+
+def test_a_new_pin_is_chosen_once_and_not_asked_for_again(tpm):
+    asked = Asked("4711")
+    with generate_key(tpm.uri("chosen"), prompter=asked) as key:
+        key.sign(b"data", ec.ECDSA(hashes.SHA256()))
+        assert [request.new for request in asked.requests] == [True]
+    with pytest.raises(PinWrong):
+        open_key(tpm.uri("chosen"), prompter=StaticPrompter("0815"))

@@ -43,6 +43,7 @@ def generate_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
     state = worker.call(_look, tcti, uri.handle)
     pin = _new_pin(uri, state.info(tcti), prompter)
     made = worker.call(_generate, tcti, uri, pin)
+    prompter = _JustChosen(pin, prompter) if prompter is not None else None
     if uri.file is not None:
         write_key_file(uri.file, made)
         return open_key(uri, prompter)
@@ -78,6 +79,23 @@ def list_devices(tctis: Sequence[str] | None, on_error: Callable[[HwKeyError], N
         except HwKeyError as error:
             on_error(error)
     return found
+
+
+class _JustChosen:
+    """Answers the first question with the PIN that was chosen a moment ago; the person answers any other."""
+
+    def __init__(self, pin: bytes, prompter: Prompter) -> None:
+        self._pin: str | None = pin.decode()
+        self._prompter = prompter
+
+    def pin(self, request: PinRequest) -> str:
+        """The chosen PIN, once."""
+        pin, self._pin = self._pin, None
+        return self._prompter.pin(request) if pin is None else pin
+
+    def confirm_last_try(self, request: PinRequest) -> bool:
+        """The person's to say."""
+        return self._prompter.confirm_last_try(request)
 
 
 def _tcti(uri: TpmUri) -> str:

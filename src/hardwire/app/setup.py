@@ -41,7 +41,7 @@ def find_devices(
 ) -> tuple[hwkeys.DeviceInfo, ...]:
     """The devices of this machine, the best one for an identity first. No PIN is spent.
 
-    ``HARDWIRE_TCTI`` names a TPM that is not where TPMs usually are (a try-out swtpm).
+    ``HARDWIRE_TCTI`` names a TPM that is not where TPMs usually are (a try-out swtpm), or is ``none`` to look at none.
 
     Args:
         wanted: A device URI whose ``module-path`` or ``tcti`` may name a place that is not looked at otherwise.
@@ -56,7 +56,8 @@ def find_devices(
                 modules = [uri.module_path]
             elif isinstance(uri, TpmUri) and uri.tcti is not None:
                 tcti = uri.tcti
-        found = hwkeys.list_devices(modules=modules, tctis=[tcti] if tcti else None, on_error=on_error)
+        tctis = None if not tcti else [] if tcti == "none" else [tcti]
+        found = hwkeys.list_devices(modules=modules, tctis=tctis, on_error=on_error)
     return tuple(sorted(found, key=_rank))
 
 

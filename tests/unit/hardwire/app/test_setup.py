@@ -59,8 +59,10 @@ def test_where_devices_are_looked_for(monkeypatch):
     setup.find_devices("tpm:?tcti=swtpm:path=/a")
     monkeypatch.setenv("HARDWIRE_TCTI", "swtpm:path=/b")
     setup.find_devices()
+    monkeypatch.setenv("HARDWIRE_TCTI", "none")
+    setup.find_devices()
     places = [(one["modules"], one["tctis"]) for one in asked]
-    assert places == [(None, None), (None, None), (None, ["swtpm:path=/a"]), (None, ["swtpm:path=/b"])]
+    assert places == [(None, None), (None, None), (None, ["swtpm:path=/a"]), (None, ["swtpm:path=/b"]), (None, [])]
     with pytest.raises(UsageError):
         setup.find_devices("pkcs11:nonsense")
 
