@@ -103,12 +103,20 @@ class HandshakeDriver:
                     self._fail(error)
                 case HandshakeDone():
                     self._send_all()
-                    if not self._outcome.done():
-                        self._outcome.set_result(event)
-                        self._on_done(event)
+                    self._hand_over(event)
         if not self._outcome.done():
             self._send_all()
             self._set_timer()
+
+    def _hand_over(self, done: HandshakeDone) -> None:
+        if self._outcome.done():
+            return
+        try:
+            self._on_done(done)
+        except Exception as error:  # noqa: BLE001  (a line that cannot begin is the outcome, not a lost exception)
+            self._fail(error)
+        else:
+            self._outcome.set_result(done)
 
     def _send_all(self) -> None:
         while (data := self._machine.data_to_send()) is not None:

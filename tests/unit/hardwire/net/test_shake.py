@@ -159,3 +159,17 @@ async def test_the_responder_says_no():
         await second.task
     first.task.cancel()
     await asyncio.wait({first.task})
+
+
+async def test_a_line_that_cannot_begin_is_the_outcome():
+    def refuse(_done):
+        raise ConnectionLost("the line cannot begin")
+
+    first, second = Side(Initiator), Side(Responder)
+    second.driver._on_done = refuse
+    first.start()
+    second.start()
+    await settle(first, second)
+    assert first.task.exception() is None
+    with pytest.raises(ConnectionLost, match="cannot begin"):
+        await second.task
