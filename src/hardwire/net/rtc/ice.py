@@ -8,6 +8,8 @@ What differs from aioice 0.13, each in one override:
 * a check that failed is tried again. The answerer runs its checks while a person still carries the answer back, so
   "nobody replied for a minute" is the normal case; how long to try is the caller's deadline, not aioice's;
 * mappings in a NAT on the way to the STUN server are kept alive for that time (RFC 8445 §11);
+* what does not come from an address that proved the invite's password is dropped unread, and so is what cannot be
+  read: the sockets are open to everybody for as long as a person carries a code, and aioice would keep all of it;
 * a closed agent says so instead of answering ``None`` for ever.
 """
 
@@ -15,6 +17,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import aioice
@@ -33,6 +36,13 @@ _RESTART_AGE: Final = 1.0
 _MAPPING_INTERVAL: Final = 15.0
 _SOCKET_BUFFER: Final = 4 * 1024 * 1024
 _MAX_REMOTE: Final = 64
+_MAX_EARLY_CHECKS: Final = 64
+_MAX_QUEUED: Final = 8192
+_MAX_QUEUED_EARLY: Final = 64
+_MAX_REASON: Final = 200
+_MAX_DATAGRAM: Final = 20_000
+_STUN_HEADER: Final = 20
+_STUN_FIRST_OCTET: Final = 3
 _KINDS: Final = {"host": CandidateKind.HOST, "srflx": CandidateKind.SRFLX, "relay": CandidateKind.RELAY}
 _COMPONENT: Final = 1
 
@@ -65,6 +75,7 @@ class LineConnection(aioice.Connection):
         self._addresses = [] if servers.relay_only else [str(address) for address in addresses]
         self._stun_endpoint: tuple[str, int] | None = None
         self._started_at: dict[CandidatePair, float] = {}
+        self._last_source: tuple[str, int] | None = None
 
     async def get_component_candidates(
         self,
@@ -75,6 +86,7 @@ class LineConnection(aioice.Connection):
         """Bind our addresses, then ask the helpers."""
         found = await super().get_component_candidates(component, self._addresses, timeout)
         for protocol in self._protocols:
+            self._guard(protocol)
             _enlarge_buffers(protocol.transport.get_extra_info("socket"))
         hosts = list(self._protocols)
         async with asyncio.TaskGroup() as group:
@@ -134,6 +146,17 @@ class LineConnection(aioice.Connection):
             self.check_state(pair, CandidatePair.State.WAITING)
         super().check_incoming(message, addr, protocol)
 
+    def request_received(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """A check from whoever: aioice keeps those that come before it knows the peer, and would keep any number."""
+        if self._early_checks_done or len(self._early_checks) < _MAX_EARLY_CHECKS:
+            super().request_received(message, addr, protocol)
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """A datagram for DTLS. aiortc reads its first octet unasked, and ends the line when there is none."""
+        room = _MAX_QUEUED if self._nominated else _MAX_QUEUED_EARLY
+        if 0 < len(data) <= _MAX_DATAGRAM and self._queue.qsize() < room:
+            super().data_received(data, component)
+
     def check_start_task(self, pair: CandidatePair) -> None:
         """Remember when, for :meth:`check_incoming`."""
         self._started_at[pair] = asyncio.get_running_loop().time()
@@ -148,6 +171,26 @@ class LineConnection(aioice.Connection):
 
     def _check_list_maybe_fail(self) -> None:
         """Never: the caller's deadline decides, see :meth:`keep_trying`."""
+
+    def _guard(self, protocol: StunProtocol) -> None:
+        # The agent makes its protocols itself; this is the one place where another way in can be given to them.
+        setattr(protocol, "datagram_received", partial(self._datagram, protocol))  # noqa: B010
+
+    def _datagram(self, protocol: StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
+        """Everything that any host on the network sends to one of our sockets."""
+        source = (addr[0], addr[1])
+        if len(data) >= _STUN_HEADER and data[0] <= _STUN_FIRST_OCTET:  # RFC 7983
+            try:
+                StunProtocol.datagram_received(protocol, data, source)
+            except Exception:  # noqa: BLE001  (struct.error, KeyError and others, for what a stranger sent)
+                return
+        elif source == self._last_source or self._is_peer(source):
+            self._last_source = source
+            self.data_received(data, _COMPONENT)
+
+    def _is_peer(self, source: tuple[str, int]) -> bool:
+        """The code names that address, or a check with the right password came from it."""
+        return any((one._network_host, one.port) == source for one in self._remote_candidates)  # noqa: SLF001
 
     def _age(self, pair: CandidatePair) -> float:
         return asyncio.get_running_loop().time() - self._started_at.get(pair, 0.0)
@@ -210,6 +253,7 @@ class LineConnection(aioice.Connection):
         except (OSError, TimeoutError, stun.TransactionError) as error:
             self.problems.append(f"the TURN server {server.host} gave no relay ({_reason(error)})")
             return
+        self._guard(protocol)
         self._protocols.append(protocol)
         found.append(candidate)
 
@@ -234,4 +278,6 @@ def _enlarge_buffers(sock: Any) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    return "time is up" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    """For the person. A server's own words in it are a stranger's: STUN answers are not authenticated."""
+    words = "time is up" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words)[:_MAX_REASON]

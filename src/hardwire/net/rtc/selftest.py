@@ -24,6 +24,7 @@ from OpenSSL import _util as openssl_util
 
 from hardwire.errors import LocalError
 from hardwire.net.rtc.dtls import EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_SIZE, LineCertificate
+from hardwire.net.rtc.parameters import is_installed
 
 KNOWN_VERSIONS: Final[Mapping[str, str]] = MappingProxyType(
     {"aiortc": "1.16.0", "aioice": "0.13.0", "pyOpenSSL": "26.4.0"}
@@ -38,6 +39,9 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (aioice.Connection, "check_state", ("self", "pair", "state")),
     (aioice.Connection, "_check_list_maybe_fail", ("self",)),
     (aioice.Connection, "_find_pair", ("self", "protocol", "remote_candidate")),
+    (aioice.Connection, "data_received", ("self", "data", "component")),
+    (aioice.Connection, "request_received", ("self", "message", "addr", "protocol")),
+    (aioice.ice.StunProtocol, "datagram_received", ("self", "data", "addr")),
     (aioice.ice, "server_reflexive_candidate", ("protocol", "stun_server")),
     (aiortc.RTCCertificate, "_create_ssl_context", ("self", "srtp_profiles")),
     (aiortc.RTCDtlsTransport, "_setup_srtp", ("self",)),
@@ -62,13 +66,17 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     ),
     (aiortc.rtcsctptransport.InboundStream, "pop_messages", ("self",)),
     (aiortc.rtcsctptransport, "parse_packet", ("data",)),
+    (aiortc.rtcsctptransport, "decode_params", ("body",)),
 )
 
 # Attributes that the constructors of the libraries must set: looked for in their source, since no object is there yet.
 _ATTRIBUTES: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     (
         aioice.Connection,
-        ("_check_list", "_closing", "_nominated", "_protocols", "_remote_candidates", "remote_username"),
+        (
+            *("_check_list", "_closing", "_early_checks", "_early_checks_done", "_nominated", "_protocols", "_queue"),
+            *("_remote_candidates", "remote_username"),
+        ),
     ),
     (aiortc.RTCIceGatherer, ("_connection",)),
     (aiortc.RTCCertificate, ("_cert",)),
@@ -113,6 +121,8 @@ def _check_names() -> None:
         for attribute in attributes:
             if f"self.{attribute}" not in source:
                 raise _failed(f"{owner.__name__} has no {attribute} any more")
+    if not is_installed():
+        raise _failed("aiortc reads SCTP parameters by itself")
     if not hasattr(openssl_util.lib, "SSL_get_extms_support"):
         raise _failed("pyOpenSSL does not tell about the extended master secret any more")
 

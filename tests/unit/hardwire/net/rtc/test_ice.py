@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import ipaddress
+import socket
+import struct
 
 import aioice
 import pytest
+from aioice import stun
 from aioice.ice import CandidatePair
 
 from hardwire.net.candidate import CandidateKind
@@ -129,3 +132,84 @@ async def test_force_close_drops_the_sockets():
     assert all(transport.is_closing() for transport in transports)
     await asyncio.sleep(0)
     await agent.close()
+
+
+def stranger_at(link, *datagrams: bytes) -> None:
+    """Somebody on the network who has neither code nor password."""
+    one = link.candidates[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for data in datagrams:
+            sock.sendto(data, (str(one.address), one.port))
+
+
+async def test_an_empty_datagram_of_a_stranger_ends_no_line():
+    async with open_pair() as (first, second):
+        stranger_at(first.link, b"", b"")
+        first.link._connection.data_received(b"", 1)  # nor does one that claims the peer's address
+        await asyncio.sleep(0.1)
+        second.link.send(0, b"still here")
+        await first.events.until(lambda: first.events.messages == [(0, b"still here")])
+        assert first.events.errors == []
+
+
+async def test_what_strangers_send_while_a_code_is_carried_is_not_kept():
+    link = await gather(offerer=True, secrets=fresh_secrets())
+    try:
+        for _ in range(40):
+            stranger_at(link, *[b"\x16" + bytes(1000)] * 10)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert link._connection._queue.qsize() == 0
+    finally:
+        await link.close()
+
+
+async def test_nor_is_all_of_what_the_peer_sends_before_there_is_a_path():
+    agent = connection()
+    for _ in range(1000):
+        agent.data_received(b"\x16" * 1000, 1)
+    assert agent._queue.qsize() == ice_module._MAX_QUEUED_EARLY
+    agent.data_received(b"\x16" * (ice_module._MAX_DATAGRAM + 1), 1)
+    agent._nominated[1] = object()
+    agent.data_received(b"\x16" * (ice_module._MAX_DATAGRAM + 1), 1)
+    assert agent._queue.qsize() == ice_module._MAX_QUEUED_EARLY
+    agent._nominated.clear()
+    check = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+    for _ in range(1000):
+        agent._early_checks_done = False
+        agent.request_received(check, ("192.0.2.1", 1), _Silent())
+        agent._early_checks.append((check, ("192.0.2.1", 1), _Silent()))
+        if len(agent._early_checks) > ice_module._MAX_EARLY_CHECKS:
+            break
+    asked = _Silent()
+    agent.request_received(check, ("192.0.2.1", 1), asked)
+    assert asked.sent == 0
+    await agent.close()
+
+
+class _Silent:
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def send_stun(self, message, addr) -> None:
+        self.sent += 1
+
+
+async def test_stun_that_cannot_be_read_is_dropped_without_a_word(capfd):
+    async with open_pair() as (first, second):
+        for attribute, body in ((0x24, b"abcde"), (0x06, b"\xff\xfe"), (0x08, b"x"), (0x8028, b""), (0x20, b"\0\1")):
+            octets = struct.pack("!HH", attribute, len(body)) + body + bytes(-len(body) % 4)
+            for kind in (0x0001, 0x0101, 0x0111, 0x0002, 0x3FFF):
+                stranger_at(first.link, struct.pack("!HHI12s", kind, len(octets), 0x2112A442, bytes(12)) + octets)
+        await asyncio.sleep(0.1)
+        second.link.send(0, b"still here")
+        await first.events.until(lambda: first.events.messages == [(0, b"still here")])
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_servers_words_cannot_steer_a_terminal():
+    answer = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.ERROR)
+    answer.attributes["ERROR-CODE"] = (401, "no\x1b[2J\u202e" + "a" * 1000)
+    words = ice_module._reason(stun.TransactionFailed(answer))
+    assert words.isprintable()
+    assert len(words) == ice_module._MAX_REASON
