@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+
+import pytest
+
+from hardwire.app.events import FileDone, FileFailed
+from hardwire.app.files import inspect_outgoing
+from hardwire.cli.conversation import Wishes, race
+from hardwire.cli.errand import _deliver, _judge, _take, receive, send
+from hardwire.cli.output import Output
+from hardwire.errors import TransferIncomplete, UsageError
+from hardwire.net.servers import NO_SERVERS
+from support.faces import seats
+
+DONE = FileDone(2, "a", "out", 1, "00", 0.1, None)
+FAILED = FileFailed(4, "b\x1b", "out", "declined", "the peer said no", "ask your peer")
+
+
+async def errand(alice, bob, tmp_path, *, yes=False):
+    (tmp_path / "letter").write_text("dear bob")
+    files = [inspect_outgoing(tmp_path / "letter")]
+    (tmp_path / "in").mkdir()
+    return await asyncio.gather(
+        race(alice.session, lambda: _deliver(alice.session, alice.face, files)),
+        race(bob.session, lambda: _take(bob.session, bob.face, tmp_path / "in", yes=yes)),
+        return_exceptions=True,
+    )
+
+
+async def test_compare_consent_deliver(tmp_path):
+    async with seats() as (alice, bob):
+        alice.type(bob.number)
+        bob.type(alice.number, "y")
+        assert await errand(alice, bob, tmp_path) == [None, None]
+        assert (tmp_path / "in" / "letter").read_text() == "dear bob"
+        assert bob.face.lines.prompts[-1] == f"take 'letter' (8 B) into {tmp_path / 'in'}? [y/N] "
+
+
+async def test_without_questions(tmp_path):
+    async with seats(unverified=True) as (alice, bob):
+        assert await errand(alice, bob, tmp_path, yes=True) == [None, None]
+        assert not bob.face.lines.prompts
+
+
+@pytest.mark.parametrize("answer", ["", "n", "what?", None])
+async def test_no_consent(tmp_path, answer):
+    async with seats(unverified=True) as (alice, bob):
+        bob.type(answer)
+        outcome, _ = await errand(alice, bob, tmp_path)
+        assert isinstance(outcome, TransferIncomplete)
+        assert outcome.exit_code == 40
+        assert not list((tmp_path / "in").iterdir())
+
+
+def test_the_errand_is_judged_by_its_worst_file():
+    _judge([DONE])
+    with pytest.raises(TransferIncomplete, match="the peer said no") as caught:
+        _judge([DONE, FAILED])
+    assert (caught.value.code, caught.value.hint) == ("declined", "ask your peer")
+    with pytest.raises(TransferIncomplete, match=r"\(and 1 more\)"):
+        _judge([FAILED, FAILED])
+    with pytest.raises(TransferIncomplete, match="before a file was offered"):
+        _judge([])
+
+
+async def test_what_cannot_be_sent_or_kept_is_refused_first(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        await send(Output(), Wishes(NO_SERVERS), [tmp_path / "none"], plain=False)
+    with pytest.raises(UsageError, match="not a directory"):
+        await receive(Output(), Wishes(NO_SERVERS), tmp_path / "none", plain=False, yes=False)

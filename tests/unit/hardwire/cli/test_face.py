@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import json
+
+import pytest
+
+from hardwire.app.events import AnswerReady, InviteReady, Notice, Opening, PeerSeen
+from hardwire.errors import InviteRefused
+from hardwire.net import carriers
+from support.faces import faced
+from support.people import STRANGER
+
+BLOB = bytes(range(80))
+CODE = carriers.to_text(BLOB)
+
+
+def test_an_invite_is_data_and_what_to_do_with_it_is_talk():
+    face, said = faced(hosting=True, qr=True, counterpart="hardwire receive")
+    face.emit(InviteReady(CODE, 2**40))
+    assert said.out == f"{CODE}\n"
+    assert "hardwire receive" in said.err
+    assert carriers.qr_terminal(BLOB) in said.err
+
+
+def test_an_answer_goes_into_a_file_too(tmp_path):
+    face, said = faced(out_file=tmp_path / "answer.txt")
+    face.emit(AnswerReady(CODE))
+    assert carriers.from_file(tmp_path / "answer.txt") == BLOB
+    assert "send it back to your peer" in said.err
+
+
+def test_a_program_gets_events_only():
+    face, said = faced(hosting=True, json_mode=True)
+    face.emit(InviteReady(CODE, 1))
+    face.emit(Opening("connecting"))
+    assert said.err == ""
+    assert [json.loads(line)["event"] for line in said.out.splitlines()] == ["invite-ready", "opening"]
+
+
+@pytest.mark.parametrize(
+    "hosting, stages, said_last",
+    [
+        (True, ["connecting"], "connecting to your peer, for at most 30 s"),
+        (True, ["connecting", "securing", "waiting"], "connected"),
+        (True, ["connecting", "securing", "waiting", "signing", "waiting"], "waiting for your peer to accept you"),
+        (False, ["connecting"], ""),
+        (False, ["connecting", "securing"], "connected; waiting for your peer to prove itself"),
+        (
+            False,
+            ["securing", "waiting", "verifying", "signing", "waiting"],
+            "waiting for your peer to check your proof",
+        ),
+    ],
+)
+def test_a_wait_says_what_it_waits_for(hosting, stages, said_last):
+    face, said = faced(hosting=hosting)
+    for stage in stages:
+        face.emit(Opening(stage))
+    assert (said.err.splitlines() or [""])[-1] == said_last
+
+
+async def test_a_mistyped_code_is_asked_for_again():
+    face, said = faced("", "not a code!", f'> "{CODE[:20]}\n  {CODE[20:]}"')
+    assert await face.code("invite") == BLOB
+    assert said.err.startswith("hardwire: this is not a hardwire code")
+    assert face.lines.prompts == ["paste the invite here: "] * 3
+
+
+async def test_a_program_that_gives_a_wrong_code_is_refused():
+    face, said = faced("not a code!", interactive=False, json_mode=True)
+    with pytest.raises(InviteRefused):
+        await face.code("invite")
+    assert json.loads(said.out) == {
+        "event": "question", "name": "invite", "text": "paste the invite here:", "file": None
+    }  # fmt: skip
+
+
+async def test_no_more_input():
+    face, _ = faced(None)
+    assert await face.code("answer") is None
+
+
+async def test_a_code_in_a_file_that_is_there_or_still_to_come(tmp_path):
+    path = tmp_path / "code"
+    face, _ = faced(code_file=path, hosting=True)
+    waiting = asyncio.create_task(face.code("answer"))
+    await asyncio.sleep(0.4)
+    assert not waiting.done()
+    path.touch()
+    await asyncio.sleep(0.4)
+    assert not waiting.done()
+    path.write_text(CODE)
+    assert await waiting == BLOB
+    joining, _ = faced(code_file=path)
+    assert await joining.code("invite") == BLOB
+    assert not joining.refused(InviteRefused("no"))
+
+
+@pytest.mark.parametrize("answer, accepted", [("y", True), (" YES ", True), ("", False), ("n", False), (None, False)])
+async def test_the_inviter_is_accepted_by_an_explicit_yes(answer, accepted):
+    face, said = faced(answer)
+    assert await face.accept_inviter(STRANGER) is accepted
+    assert "you have shown nothing of yourself yet" in said.err
+
+
+async def test_without_anybody_to_ask_the_answer_is_no():
+    face, _ = faced("y", interactive=False)
+    assert not await face.accept_inviter(STRANGER)
+    face, _ = faced(interactive=False, unverified=True)
+    assert await face.accept_inviter(STRANGER)
+    face, said = faced("y", interactive=False, json_mode=True)
+    assert await face.accept_inviter(STRANGER)
+    assert '"accept-inviter"' in said.out
+
+
+def test_whoever_watches_gets_everything():
+    seen = []
+    face, _ = faced(watch=seen.append)
+    face.emit(STRANGER)
+    face.emit(Notice("x"))
+    assert [type(event) for event in seen] == [PeerSeen, Notice]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hardwire.app import events
+from hardwire.cli.conversation import race
+from hardwire.cli.talk import Talk
+from hardwire.errors import PeerNotVerified
+from support.faces import seats, until
+
+
+@asynccontextmanager
+async def talks(tmp_path):
+    """Two people in the middle of a chat: (seat, its task) twice."""
+    async with seats() as pair:
+        running = []
+        for seat, name in zip(pair, ("a", "b"), strict=True):
+            (tmp_path / name).mkdir()
+            talk = Talk(seat.session, seat.face, tmp_path / name)
+            seat.face.watch = talk.watch
+            running.append(asyncio.create_task(race(seat.session, talk.run)))
+        try:
+            yield *pair, running
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_words_go_over_and_slashes_do_not(tmp_path):
+    async with talks(tmp_path) as (alice, bob, running):
+        alice.type("hello", "   ", "//etc is a path", "/help")
+        await bob.hears("peer: hello\n")
+        await bob.hears("peer: /etc is a path\n")
+        await alice.hears("/decline [N]")
+        alice.type("/quit")
+        await asyncio.gather(*running)
+        assert bob.said.err.endswith("line closed: your peer closed the line\n")
+        assert alice.said.err.endswith("line closed\n")
+        assert "did not confirm" not in alice.said.err
+
+
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        ("/nonsense", "hardwire: there is no /nonsense\n"),
+        ("/\x1b[2J", "there is no /\N{REPLACEMENT CHARACTER}[2J\n"),
+        ("/send", "which file?"),
+        ("/accept", "nothing is offered to you right now"),
+        ("/accept 7", "hardwire: "),
+        ("/decline one", "'one' is not a number"),
+        ("/cancel one", "'one' is not a number"),
+        ("/cancel", "there is nothing to cancel"),
+        ("/cancel 9", "hardwire: "),
+        ("/files", "no file is offered or on its way"),
+        ("/verify 1", "that is not the last number here"),
+        ("/id", "your peer: did:key:zStranger"),
+    ],
+)
+async def test_wrong_words_change_nothing(tmp_path, typed, said):
+    async with talks(tmp_path) as (alice, bob, _):
+        alice.type(typed, "still here")
+        await alice.hears(said)
+        await bob.hears("peer: still here")
+
+
+async def test_the_prompt_shows_whether_the_line_is_verified(tmp_path):
+    async with talks(tmp_path) as (alice, bob, _):
+        alice.type(f"/verify {bob.number}", "/verify", "/verify")
+        await alice.hears("this line is verified already")
+        await bob.hears("your peer says that the numbers match")
+        assert alice.face.lines.prompts[0] == "you (not verified): "
+        await until(lambda: alice.face.lines.prompts[-1] == "you: ")
+
+
+async def test_the_dialogue_of_verify_may_be_left_for_later(tmp_path):
+    async with talks(tmp_path) as (alice, bob, _):
+        alice.type("/verify", "", "later then")
+        await bob.hears("peer: later then")
+        assert not alice.session.verified
+        alice.type("/verify", bob.number)
+        await alice.hears("verified: nobody is between you two")
+
+
+async def test_strings_that_differ_end_both(tmp_path):
+    async with talks(tmp_path) as (alice, _, running):
+        alice.type("/verify differs")
+        ends = await asyncio.gather(*running, return_exceptions=True)
+        assert [type(end) for end in ends] == [PeerNotVerified, PeerNotVerified]
+
+
+async def test_a_file_from_the_offer_to_the_disk(tmp_path):
+    async with talks(tmp_path) as (alice, bob, _):
+        (tmp_path / "my file.txt").write_text("contents")
+        alice.type(f"/send '{tmp_path}/my file.txt'")
+        await alice.hears("careful: this line is not verified")
+        await alice.hears("offered 'my file.txt' to your peer")
+        await bob.hears("peer offers 'my file.txt', 8 B")
+        bob.type("/files", "/accept")
+        await bob.hears("is offered to you: /accept")
+        await bob.hears("saved ")
+        await alice.hears("arrived whole")
+        assert (tmp_path / "b" / "my file.txt").read_text() == "contents"
+        alice.type("/files")
+        await alice.hears("no file is offered or on its way")
+
+
+async def test_a_file_that_is_declined_and_one_that_is_taken_back(tmp_path):
+    async with talks(tmp_path) as (alice, bob, _):
+        (tmp_path / "one").write_text("1")
+        alice.type(f"/send {tmp_path}/one")
+        await bob.hears("peer offers")
+        bob.type("/decline")
+        await alice.hears("did not arrive: the peer said no")
+        alice.type(f"/send {tmp_path}/one")
+        await until(lambda: alice.said.err.count("offered 'one'") == 2)
+        alice.type("/cancel")
+        await until(lambda: bob.said.err.count("did not arrive") == 2)
+        assert not list((tmp_path / "b").iterdir())
+
+
+async def test_a_file_that_is_not_there(tmp_path):
+    async with talks(tmp_path) as (alice, _, _):
+        alice.type("/send /nowhere/at/all")
+        await alice.hears("/nowhere/at/all: no such file")
+
+
+async def test_the_end_of_input_waits_for_what_was_sent(tmp_path):
+    async with talks(tmp_path) as (alice, bob, running):
+        (tmp_path / "last").write_bytes(bytes(100_000))
+        alice.type(f"/send {tmp_path}/last", None)
+        await bob.hears("peer offers")
+        assert not running[0].done()
+        bob.type("/accept")
+        await asyncio.gather(*running)
+        assert (tmp_path / "b" / "last").stat().st_size == 100_000
+
+
+async def test_lines_that_nobody_confirmed_are_named_at_the_end(tmp_path):
+    async with seats() as (alice, _):
+        talk = Talk(alice.session, alice.face, tmp_path)
+        talk.watch(events.Said("here", "01", "did you get this?"))
+        talk.watch(events.Said("here", "02", "and this?"))
+        talk.watch(events.Delivered("01"))
+        talk.watch(events.LineClosed(clean=False, reason="cut"))
+        assert "your peer did not confirm the last of your lines (1):\n  and this?\n" in alice.said.err
