@@ -20,7 +20,7 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
         case events.DeviceAsked(device=device):
             out.say(f"\asigning with {device}: touch it now if it blinks", style="bold")
         case events.HelperUsed(server=server, learns=learns):
-            out.say(f"asked {server}: it learns {learns}", style="yellow")
+            out.say(printable(f"asked {server}: it learns {learns}"), style="yellow")
         case events.PeerSeen():
             _peer(out, event)
         case events.LineOpen():
@@ -44,9 +44,9 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             if hint:
                 out.say(f"hint: {hint}")
         case events.Notice(text=text):
-            out.say(text, style="dim")
+            out.say(printable(text), style="dim")
         case events.LineClosed(clean=True, reason=reason):
-            out.say("line closed" if reason == CLOSED_HERE else f"line closed: {reason}")
+            out.say("line closed" if reason == CLOSED_HERE else f"line closed: {printable(reason)}")
         case _:
             pass  # Delivered, EpochChanged, own words: a person needs no line for them
 

@@ -2,9 +2,11 @@
 import json
 import sys
 
+import pytest
+
 from hardwire.app.events import Notice
-from hardwire.cli.output import Output
-from hardwire.errors import HandshakeRefused, TokenMissing
+from hardwire.cli.output import Output, put
+from hardwire.errors import HandshakeRefused, LocalError, TokenMissing
 
 
 def test_data_to_stdout_and_talk_to_stderr(capsys):
@@ -82,3 +84,78 @@ def test_no_colour_and_dumb_terminals_and_plain(monkeypatch):
     out.transient("12 %")
     out.say("c", style="red")
     assert terminal.text == "a\nb\nc\n"
+
+
+def at_terminal(monkeypatch, columns=60):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return terminal
+
+
+def test_long_sentences_break_between_words_and_codes_do_not(monkeypatch):
+    terminal = at_terminal(monkeypatch)
+    out = Output()
+    out.say("a sentence that goes on and on, until it no longer fits into one row")
+    out.say("hw:" + "A" * 100)
+    out.error(
+        TokenMissing("gone", hint="a hint that is long as well, so that it needs a second row in a narrow window")
+    )
+    rows = terminal.text.splitlines()
+    assert rows[:2] == ["a sentence that goes on and on, until it no longer fits", "  into one row"]
+    assert rows[2] == "hw:" + "A" * 100
+    assert max(map(len, rows[3:])) < 60
+
+
+def test_progress_is_redrawn_at_a_terminal(monkeypatch):
+    terminal = at_terminal(monkeypatch)
+    out = Output()
+    out.progress(1, 10, "10 %")
+    out.progress(1, 11, "11 %")
+    out.status(1, None)
+    out.say("done")
+    assert terminal.text == "\r\x1b[2K10 %\r\x1b[2K11 %\r\x1b[2Kdone\n"
+
+
+def test_progress_is_a_line_each_quarter_where_nothing_is_redrawn(capsys):
+    out = Output(plain=True)
+    for share in range(0, 101, 5):
+        out.progress(1, share, f"{share} %")
+    assert capsys.readouterr().err == "25 %\n50 %\n75 %\n100 %\n"
+
+
+def test_progress_is_an_event_for_programs(capsys):
+    out = Output(json_mode=True)
+    out.progress(1, 50, "50 %")
+    out.status(1, "half")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_transient_line_fits_one_row(monkeypatch):
+    terminal = at_terminal(monkeypatch, 20)
+    Output().transient("x" * 50)
+    assert terminal.text == "\r\x1b[2K" + "x" * 19
+
+
+def test_an_error_that_is_not_the_end(capsys):
+    Output(json_mode=True).error(TokenMissing("gone"), final=False)
+    assert json.loads(capsys.readouterr().out)["final"] is False
+
+
+class Broken(Terminal):
+    def __init__(self, problem):
+        super().__init__()
+        self.problem = problem
+
+    def write(self, text):
+        raise self.problem
+
+
+def test_a_stream_that_takes_no_words():
+    with pytest.raises(LocalError, match="cannot write to stderr: full") as caught:
+        put(Broken(OSError(28, "full")), "x")
+    assert caught.value.code == "output-failed"
+    with pytest.raises(BrokenPipeError):
+        put(Broken(BrokenPipeError()), "x")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from pathlib import Path
+
+import pytest
+
+from hardwire.app import events
+from hardwire.cli.output import Output
+from hardwire.cli.render import CLOSED_HERE, show
+
+EVIL = "x\x1b[2J\u202ey\rz"
+OPEN = events.LineOpen("1111 2222 3333", ("🐶 dog", "🐱 cat"), "00", 1.0, 2.0)
+
+
+def shown(capsys, event) -> tuple[str, str]:
+    show(Output(), event)
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def test_numbers_and_words_stand_side_by_side_as_data(capsys):
+    out, err = shown(capsys, OPEN)
+    assert out == "    1111 2222 3333\n    🐶 dog · 🐱 cat\n"
+    assert "compare with your peer" in err
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        events.Said("peer", "00", EVIL),
+        events.FileOffer(1, EVIL, 5, "00"),
+        events.FileFailed(1, EVIL, "in", "declined", EVIL, "ask"),
+        events.FileProgress(1, EVIL, "in", 1, 5, 1.0, None),
+        events.FileDone(1, EVIL, "out", 5, "00", 1.0, None),
+        events.HelperUsed("stun:x", EVIL),
+        events.Notice(EVIL),
+        events.LineClosed(clean=True, reason=EVIL),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_nothing_of_the_peer_steers_the_terminal(capsys, event):
+    out, err = shown(capsys, event)
+    for char in "\x1b\u202e\r":
+        assert char not in out + err
+
+
+def test_a_message_of_several_lines_is_marked_on_each(capsys):
+    assert shown(capsys, events.Said("peer", "00", "one\nyou: two"))[0] == "peer: one\npeer: you: two\n"
+
+
+@pytest.mark.parametrize(
+    "event, words",
+    [
+        (events.DeviceAsked("a token", software=False), "\asigning with a token: touch it now if it blinks\n"),
+        (events.DeviceAsked("SoftHSM", software=True), "signing with SoftHSM\n"),
+        (events.HelperUsed("stun:s", "your address"), "asked stun:s: it learns your address\n"),
+        (events.Verified("here", matched=True), "verified: nobody is between you two\n"),
+        (events.Verified("peer", matched=True), "your peer says that the numbers match\n"),
+        (events.FileOffer(3, "a.txt", 2_000_000, "00"), "file 3: peer offers 'a.txt', 2.0 MB\n"),
+        (events.Notice("no relay"), "no relay\n"),
+        (events.LineClosed(clean=True, reason=CLOSED_HERE), "line closed\n"),
+        (events.LineClosed(clean=True, reason="your peer left"), "line closed: your peer left\n"),
+        (events.LineClosed(clean=False, reason="cut"), ""),
+        (events.Said("here", "00", "mine"), ""),
+        (events.Delivered("00"), ""),
+        (events.EpochChanged(1), ""),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, events.Event) else "",
+)
+def test_words_for_people(capsys, event, words):
+    assert shown(capsys, event) == ("", words)
+
+
+def test_a_peer_is_introduced(capsys):
+    seen = events.PeerSeen("did:key:zA", "00", "SOFTWARE TOKEN", "1234567890", pinned=True)
+    _, err = shown(capsys, seen)
+    assert err == (
+        "\nyour peer: did:key:zA\n  key in     SOFTWARE TOKEN\n  safety no. 12345 67890\n"
+        "  this is the peer you asked for (--peer)\n"
+    )
+
+
+def test_the_end_of_a_file(capsys):
+    done = events.FileDone(1, "a", "in", 5, "abcd", 0.5, Path("/tmp/a"))
+    assert shown(capsys, done)[1] == "file 1: saved /tmp/a (5 B in 500 ms)\n  sha256 abcd\n"
+    failed = events.FileFailed(1, "a", "in", "disk-full", "no room", "make room")
+    assert shown(capsys, failed)[1] == "file 1: 'a' did not arrive: no room\nhint: make room\n"
+
+
+def test_a_program_gets_each_event_as_it_is(capsys):
+    show(Output(json_mode=True), OPEN)
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["sas"] == "1111 2222 3333"
+    assert captured.err == ""
