@@ -5,7 +5,7 @@
 protocol.md §11 has passed; whatever needs a finished handshake asks for this value in its constructor.
 """
 
-from dataclasses import KW_ONLY, InitVar, dataclass, field
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Final
 
@@ -126,6 +126,13 @@ class HandshakeDone:
     def __post_init__(self, made_by: object) -> None:
         if made_by is not _MADE_BY_THE_MACHINE:
             raise Misuse("only a finished handshake makes a HandshakeDone")
+
+    def spent(self) -> "HandshakeDone":
+        """The same proof without ``epoch_secret``, for whoever keeps it after the record layer has begun.
+
+        The root of epoch 0 opens all of its frames: it is forgotten when the chains exist (protocol.md §14.3).
+        """
+        return replace(self, epoch_secret=b"", made_by=_MADE_BY_THE_MACHINE)
 
 
 Event = SignatureNeeded | PeerPresented | WaitingForPeer | HandshakeDone | HandshakeFailed

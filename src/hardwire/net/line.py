@@ -47,14 +47,15 @@ class Line:
     """Made by :mod:`hardwire.net.pending` when the handshake is done.
 
     Attributes:
-        done: The proof: who the peer is, the short authentication string, secrets for the next meeting.
+        done: The proof: who the peer is, the short authentication string, secrets for the next meeting. What the
+            record layer grew from is not in it any more.
         timings: Of the opening.
     """
 
     timings: Timings
 
     def __init__(self, done: HandshakeDone, link: RtcLink, inbox: Inbox, config: LineConfig) -> None:
-        self.done = done
+        self.done = done.spent()
         self._link = link
         self._now = config.clock.monotonic
         self._events: deque[Event] = deque()

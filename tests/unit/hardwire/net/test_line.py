@@ -2,6 +2,7 @@
 """The driver of an open line over a link in memory; the whole way is tried in tests/net."""
 
 import asyncio
+import gc
 import time
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from hardwire.channel import (
     StopReason,
 )
 from hardwire.errors import ConnectionLost, WireError
+from hardwire.handshake import HandshakeDone
 from hardwire.net import line as line_module
 from hardwire.net.config import Clock
 from hardwire.net.inbox import Inbox
@@ -31,9 +33,18 @@ from support.memorylink import Hand, MemoryLink, deliver
 
 @pytest.fixture
 async def proofs():
-    """Two real proofs of one handshake."""
+    """Two real proofs of one handshake, kept whole."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HandshakeDone, "spent", lambda done: done)
+        async with line_pair() as (first, second):
+            return first.done, second.done
+
+
+async def test_what_epoch_0_grew_from_is_forgotten_when_the_line_is_open():
     async with line_pair() as (first, second):
-        return first.done, second.done
+        assert first.done.sid == second.done.sid
+        held = [one.epoch_secret for one in gc.get_objects() if isinstance(one, HandshakeDone)]
+        assert set(held) == {b""}
 
 
 class Pair:
