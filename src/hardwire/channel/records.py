@@ -35,6 +35,8 @@ FRAME_MAX: Final = HEADER.size + BUCKETS[-1] + AEAD_TAG_SIZE
 PAYLOAD_MAX: Final = BUCKETS[-1] - PREFIX.size
 """Octets of the largest payload: 65 499."""
 
+_NO_EPOCH: Final = -1
+"""No header holds it."""
 _BUCKET_OF_FRAME: Final = {HEADER.size + bucket + AEAD_TAG_SIZE: bucket for bucket in BUCKETS}
 
 
@@ -138,6 +140,12 @@ class RecordLayer:
         """Accept only the expected epoch on this incoming channel; the old keys are erased."""
         self._enter(self._incoming[channel], channel)
 
+    def drop_old(self, channel: int) -> None:
+        """Erase the old keys of an incoming channel that is behind: the next frame there opens the new epoch."""
+        position = self._incoming[channel]
+        position.chain.erase()
+        position.epoch = _NO_EPOCH
+
     def advance(self, channel: int, epoch: Epoch) -> None:
         """Send everything more on ``channel`` in ``epoch``; the old keys are erased."""
         position = self._outgoing[channel]
@@ -165,7 +173,7 @@ class RecordLayer:
             raise RecordRefused(f"a frame of channel {of_channel} came in on channel {channel}", code="frame-channel")
         moved = position.following is not None and epoch == position.following.number
         if not moved and epoch != position.epoch:
-            raise RecordRefused(f"a frame of epoch {epoch} in epoch {position.epoch}", code="frame-epoch")
+            raise RecordRefused(f"a frame of epoch {epoch}, whose keys are not in use here", code="frame-epoch")
         wanted = 0 if moved else position.seq
         if seq != wanted:
             raise RecordRefused(f"frame {seq} came where frame {wanted} was due", code="frame-sequence")

@@ -262,4 +262,4 @@ class Rekey:
 
     def _leave(self, channel: int) -> None:
         del self._old[channel]
-        self._records.enter(channel)
+        self._records.drop_old(channel)

@@ -13,7 +13,7 @@ from hardwire.channel import (
     SecureChannel,
 )
 from hardwire.channel.messages import CHUNK_SIZE, Kind, RekeyAck, RekeyInit
-from hardwire.channel.ratchet import Epoch
+from hardwire.channel.ratchet import Chain, Epoch
 from hardwire.channel.records import RecordLayer
 from hardwire.errors import Misuse
 from hardwire.handshake import Role
@@ -224,10 +224,12 @@ def test_old_keys_go_when_nothing_comes_for_them():
     wire.now = 49.9
     wire.responder.send_verification(matched=True, now=wire.now)
     wire.deliver(R, CONTROL)
-    assert wire.initiator._records.behind == (BULK,)
+    old = wire.initiator._records._incoming[BULK].chain
+    old.step()
     wire.now = 50.0
     wire.initiator.handle_timeout(wire.now)
-    assert wire.initiator._records.behind == ()
+    with pytest.raises(Misuse):
+        old.step()
     wire.deliver(R, BULK)
     assert failure(wire, I) == "frame-epoch"
 
@@ -367,3 +369,38 @@ def test_a_line_that_ends_between_two_epochs_forgets_both():
     for chain in chains:
         with pytest.raises(Misuse):
             chain.step()
+
+
+def wait_without_bulk(wire, seconds):
+    for _ in range(seconds):
+        wire.now += 1.0
+        for end in wire.ends.values():
+            end.handle_timeout(wire.now)
+        while wire.deliver(I, CONTROL) or wire.deliver(R, CONTROL):
+            pass
+
+
+def test_a_fin_that_comes_after_the_old_keys_were_dropped_still_moves_its_channel():
+    wire = behind_on_bulk()
+    old = wire.initiator._records._incoming[BULK].chain
+    wait_without_bulk(wire, 31)
+    with pytest.raises(Misuse):
+        old.step()
+    assert wire.initiator._records.behind == (BULK,)  # and until then no third epoch begins
+    transfer(wire, 1)
+    assert wire.take(I, LineFailed) == []
+    assert wire.initiator._records.behind == ()
+
+
+def test_but_no_frame_of_the_old_epoch_does_and_no_other_than_fin():
+    for in_old_epoch in (True, False):
+        wire = behind_on_bulk()
+        wait_without_bulk(wire, 31)
+        wire.take(I)
+        records = RecordLayer(R, Epoch(0, EPOCH_SECRET))
+        if not in_old_epoch:
+            sending = records._outgoing[BULK]
+            expected = wire.initiator._records._incoming[BULK].following.chain(R, BULK)
+            sending.epoch, sending.chain = 1, Chain(expected._secret)
+        wire.initiator.receive_data(BULK, records.seal(BULK, Kind.DUMMY), wire.now)
+        assert failure(wire, I) == ("frame-epoch" if in_old_epoch else "rekey-order")
