@@ -8,6 +8,7 @@ skipped or did not run into a failed run: a green run in which no key was ever t
 import os
 from pathlib import Path
 
+import coverage
 import pytest
 
 from support.budgets import ROOT, largest_file, largest_function
@@ -32,6 +33,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_deselected(items: list[pytest.Item]) -> None:
     for item in items:
         item.config.stash[_WATCH].forget(item.nodeid)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # The unit tests alone owe the pure packages their full coverage; measuring on would only make the others slow
+    # (property tests take three times as long, and lines between processes lose their rhythm).
+    measuring = coverage.Coverage.current()
+    if measuring is not None and item.config.stash[_WATCH].required and _place(item.path) > _ORDER.index("unit"):
+        measuring.stop()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -41,7 +41,8 @@ check() {
     fi
 }
 
-# One run for everything: coverage is measured on the pure packages only (see [tool.coverage.run]), and costs little.
+# One run for everything. Coverage is measured on the pure packages ([tool.coverage.run]) while the unit tests run
+# (tests/conftest.py): they alone have to reach every branch.
 run_pytest() {
     HARDWIRE_REQUIRE_DEVICES=$required_devices "$venv/bin/python" -m pytest --cov --cov-fail-under=100
 }
