@@ -20,6 +20,7 @@ os.environ.setdefault("TSS2_LOG", "all+NONE")
 
 import tpm2_pytss as tss
 
+from hwkeys.errors import WrongDevice
 from hwkeys.tpm.faults import fault
 from hwkeys.tpm.public import STORAGE_TEMPLATE, PublicArea
 from hwkeys.tpm.tcti import missing
@@ -95,6 +96,7 @@ class Tpm:
         with faults("making the storage key"):
             handle, public, *_ = self._esys.create_primary(None, template, tss.ESYS_TR.OWNER)
         with self._flushed(handle):
+            self._require_one_answer(handle, public)
             yield handle, bytes(public.publicArea.marshal())
 
     @contextmanager
@@ -104,10 +106,25 @@ class Tpm:
             handle = self._esys.tr_from_tpmpublic(tpm_handle)
             public, *_ = self._esys.read_public(handle)
         try:
+            self._require_one_answer(handle, public)
             yield handle, bytes(public.publicArea.marshal())
         finally:
             with suppress(tss.TSS2_Exception):
                 self._esys.tr_close(handle)
+
+    def _require_one_answer(self, handle: Handle, public: Any) -> None:
+        """The public area that is judged is the one that tpm2-tss holds, and encrypts the salt to.
+
+        It asks a persistent handle for itself, before we do: whoever sits on the bus could give the two of us two
+        answers.
+
+        Raises:
+            WrongDevice: They differ.
+        """
+        with faults("reading the key's name"):
+            held = bytes(self._esys.tr_get_name(handle))
+        if held != bytes(public.publicArea.get_name()):
+            raise WrongDevice("the TPM gave two different answers about one key")
 
     @contextmanager
     def session(self, storage: Handle) -> Iterator[Handle]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hwkeys import DeviceMissing, KeyMissing, PinWrong
+from hwkeys import DeviceMissing, KeyMissing, PinWrong, WrongDevice
 from hwkeys.tpm.binding import Tpm
 from hwkeys.tpm.public import SIGNING_TEMPLATE
 from hwkeys.tpm.session import conversation
@@ -79,3 +79,36 @@ def test_the_library_does_not_write_to_standard_error():
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True, env=clean
     )
     assert (done.stdout, done.stderr) == ("missing\n", "")
+
+
+class TwoAnswers:
+    """Somebody on the bus: tpm2-tss, which asks first, is told of the handle ``theirs``; we, of the right one."""
+
+    def __init__(self, esys, theirs: int) -> None:
+        self._esys = esys
+        self._theirs = theirs
+
+    def __getattr__(self, name: str):
+        return getattr(self._esys, name)
+
+    def tr_from_tpmpublic(self, handle: int):
+        self._right = handle
+        return self._esys.tr_from_tpmpublic(self._theirs)
+
+    def read_public(self, _handle):
+        return self._esys.read_public(self._esys.tr_from_tpmpublic(self._right))
+
+
+def test_no_salt_for_a_storage_key_that_was_shown_to_the_library_only(tpm):
+    for number, words in enumerate(("noda", "")):
+        attributes = f"restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|{words}".rstrip("|")
+        tpm.tool("tpm2_createprimary", "-C", "o", "-G", "ecc", "-c", f"{number}.ctx", "-a", attributes)
+        tpm.tool("tpm2_flushcontext", "-t")
+        tpm.tool("tpm2_evictcontrol", "-C", "o", "-c", f"{number}.ctx", f"0x8100000{number + 1}")
+        tpm.tool("tpm2_flushcontext", "-t")
+    with Tpm(tpm.tcti) as line:
+        with conversation(line, 0x81000001, None) as talk:
+            name = talk.storage_name
+        line._esys = TwoAnswers(line._esys, 0x81000002)
+        with pytest.raises(WrongDevice, match="two different answers"), conversation(line, 0x81000001, name):
+            pytest.fail("the salt was encrypted to another key than the pinned one")
