@@ -21,6 +21,7 @@ from hwkeys.tpm.binding import Handle, Tpm
 from hwkeys.tpm.public import PublicArea, refuse_unfit
 from hwkeys.tpm.session import Conversation, Place, conversation, key_at
 from hwkeys.tpm.state import TpmState, read_state
+from hwkeys.uri import TpmUri, parse_uri
 from hwkeys.worker import Worker, worker_for
 
 _T = TypeVar("_T")
@@ -60,6 +61,12 @@ def pin_octets(pin: str) -> bytes:
     if len(octets) > MAX_PIN or octets.endswith(b"\0"):
         raise PinRefused(f"a TPM key's PIN has at most {MAX_PIN} octets", hint="choose a shorter one")
     return octets
+
+
+def _name(uri: str) -> str:
+    """What a person calls the key: its file, or its handle; the rest of the URI is for machines."""
+    found = parse_uri(uri)
+    return str(found.file) if isinstance(found, TpmUri) and found.file is not None else uri
 
 
 class TpmKey(EllipticCurveHardwareKey):
@@ -119,7 +126,7 @@ class TpmKey(EllipticCurveHardwareKey):
 
     def _ask(self) -> bytes:
         self._state = self._worker.call(_read, self._place.tcti)
-        request = PinRequest(device=self._state.info(self._place.tcti), key=self._uri)
+        request = PinRequest(device=self._state.info(self._place.tcti), key=_name(self._uri))
         if self._state.pin_state is PinState.LOCKED:
             raise self._state.locked()
         if self._prompter is None:

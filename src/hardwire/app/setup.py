@@ -126,6 +126,8 @@ def create(
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         raise LocalError(f"{path.parent} cannot be made: {reason}", code="disk", hint="see HARDWIRE_HOME") from None
+    if prompter is not None:
+        prompter = _Once(prompter)
     with translated():
         try:
             key = hwkeys.generate_key(str(uri), prompter=None if pin_source else prompter)
@@ -147,6 +149,24 @@ def create(
             raise
         finally:
             key.close()
+
+
+class _Once:
+    """Nobody types a PIN that they have just chosen a third time: the first signature of a new TPM key takes it."""
+
+    def __init__(self, prompter: hwkeys.Prompter) -> None:
+        self._prompter = prompter
+        self._chosen: str | None = None
+
+    def pin(self, request: hwkeys.PinRequest) -> str:
+        if request.new:
+            self._chosen = self._prompter.pin(request)
+            return self._chosen
+        chosen, self._chosen = self._chosen, None
+        return self._prompter.pin(request) if chosen is None else chosen
+
+    def confirm_last_try(self, request: hwkeys.PinRequest) -> bool:
+        return self._prompter.confirm_last_try(request)
 
 
 def adopt(key_uri: str, prompter: hwkeys.Prompter | None, *, home: Path | None = None) -> Identity:
