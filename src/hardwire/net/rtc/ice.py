@@ -28,6 +28,7 @@ from aiortc import RTCIceGatherer
 
 from hardwire.net.candidate import Candidate, CandidateKind, IPAddress, select
 from hardwire.net.invite import IceCredentials
+from hardwire.net.rtc.datagrams import is_readable
 from hardwire.net.servers import IceServers
 
 _SERVER_TIMEOUT: Final = 5.0
@@ -40,7 +41,6 @@ _MAX_EARLY_CHECKS: Final = 64
 _MAX_QUEUED: Final = 8192
 _MAX_QUEUED_EARLY: Final = 64
 _MAX_REASON: Final = 200
-_MAX_DATAGRAM: Final = 20_000
 _STUN_HEADER: Final = 20
 _STUN_FIRST_OCTET: Final = 3
 _KINDS: Final = {"host": CandidateKind.HOST, "srflx": CandidateKind.SRFLX, "relay": CandidateKind.RELAY}
@@ -154,7 +154,7 @@ class LineConnection(aioice.Connection):
     def data_received(self, data: bytes, component: int) -> None:
         """A datagram for DTLS. aiortc reads its first octet unasked, and ends the line when there is none."""
         room = _MAX_QUEUED if self._nominated else _MAX_QUEUED_EARLY
-        if 0 < len(data) <= _MAX_DATAGRAM and self._queue.qsize() < room:
+        if is_readable(data) and self._queue.qsize() < room:
             super().data_received(data, component)
 
     def check_start_task(self, pair: CandidatePair) -> None:
