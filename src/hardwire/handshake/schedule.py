@@ -42,7 +42,7 @@ class Binding:
     """What this side itself observed of the connection; never what the peer says (protocol.md §6 and §7).
 
     Attributes:
-        offer: The offer blob, as it travelled.
+        offer: The offer blob, as it travelled; the invitation secret is in it.
         answer: The answer blob, as it travelled; empty for a one-way invite.
         fp_offer: SHA-256 of the offerer's DTLS certificate, 32 octets.
         fp_answer: SHA-256 of the answerer's DTLS certificate, 32 octets.
@@ -50,7 +50,7 @@ class Binding:
         inv_secret: 32 octets derived from the secret in the offer.
     """
 
-    offer: bytes
+    offer: bytes = field(repr=False)
     answer: bytes
     fp_offer: bytes
     fp_answer: bytes

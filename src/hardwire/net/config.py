@@ -31,16 +31,24 @@ class Stage(Enum):
     OPEN = "open"
 
 
+# Linux stops its monotonic clock while the machine sleeps, and with it the age of a line and of its keys.
+_WITH_SLEEP: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _elapsed() -> float:
+    return time.clock_gettime(_WITH_SLEEP)
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Two clocks, for two questions.
 
     Args:
-        monotonic: Seconds that only grow, for timers.
+        monotonic: Seconds that only grow, also while the machine sleeps, for timers.
         wall: Unix seconds, for the expiry of invites.
     """
 
-    monotonic: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = _elapsed
     wall: Callable[[], float] = time.time
 
 

@@ -42,6 +42,7 @@ def test_no_key_is_shown():
     assert repr(keys) == "HandshakeKeys(responder=DirectionKeys(), initiator=DirectionKeys())"
     assert repr(session) == f"SessionKeys(sid={session.sid!r})"
     assert "inv_secret" not in repr(BINDING)
+    assert repr(BINDING.offer) not in repr(BINDING)  # its secret yields the other
 
 
 def test_a_sealed_text_opens_only_under_its_own_counter_and_transcript():
