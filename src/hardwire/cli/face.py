@@ -148,8 +148,6 @@ class Face:
         self.out.say()
         self.out.say("your invite:" if isinstance(event, events.InviteReady) else "your answer:", style="bold")
         self.out.data(event.code)
-        if self.qr:
-            self.out.say(carriers.qr_terminal(blob))
         if self.out_file is not None:
             carriers.to_file(blob, self.out_file)
             self.out.say(f"also written to {self.out_file}")
@@ -160,6 +158,8 @@ class Face:
             )
         else:
             self.out.say("send it back to your peer; the line opens when it is pasted there.")
+        if self.qr:  # last: with the prompt below it, an ordinary code's picture just fits 24 rows
+            self.out.say(carriers.qr_terminal(blob))
 
 
 def _size(path: Path) -> int:
