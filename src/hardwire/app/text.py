@@ -8,8 +8,12 @@ from typing import Final
 # Cs, Co, Cn: surrogates, private use, unassigned. Zl and Zp break lines where the reader does not expect it.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-# Zero-width joiner and the variation selectors build ordinary emoji and scripts; alone they do no harm.
-_HARMLESS: Final = frozenset({"\u200d", "\ufe0f", "\ufe0e"})
+# Zero-width joiner and the variation selectors build ordinary emoji and scripts. Behind a letter of ASCII they build
+# nothing, and only make a second name that looks like the first; a keycap begins with one of the signs below.
+_JOINING: Final = frozenset({"\u200d", "\ufe0f", "\ufe0e"})
+_KEYCAPS: Final = frozenset("0123456789#*")
+# Letters, marks and signs by their category, and nothing at all to the eye.
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc")
 
 
 def printable(text: str, *, newlines: bool = False) -> str:
@@ -20,11 +24,15 @@ def printable(text: str, *, newlines: bool = False) -> str:
         newlines: Keep line feeds (chat), instead of replacing them (names).
     """
     return "".join(
-        char
-        if char in _HARMLESS or (newlines and char == "\n") or unicodedata.category(char) not in _HIDDEN
-        else _REPLACEMENT
-        for char in text
+        char if (newlines and char == "\n") or _visible(char, before) else _REPLACEMENT
+        for before, char in zip(" " + text, text, strict=False)
     )
+
+
+def _visible(char: str, before: str) -> bool:
+    if char in _JOINING:
+        return not before.isascii() or (char != "\u200d" and before in _KEYCAPS)
+    return char not in _BLANK and unicodedata.category(char) not in _HIDDEN
 
 
 def human_size(octets: int) -> str:

@@ -20,6 +20,18 @@ def test_ordinary_text_stays_as_it_is():
         assert printable(text) == text
 
 
+@pytest.mark.parametrize("blank", ["\u3164", "\u115f", "\u2800", "\uffa0", "\u034f", "\u17b4", "\u180b", "\ufffc"])
+def test_letters_that_nobody_sees_are_shown(blank):
+    assert printable(f"a{blank}b") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_joiners_make_no_second_name_that_looks_like_the_first():
+    for text in ("rep\u200dort.pdf", "a\ufe0fb", "1\u200d2", "\u200dx", "\ufe0f"):
+        assert printable(text) != text
+    for text in ("1\ufe0f\u20e3", "#\ufe0f\u20e3", "❤\ufe0f", "👨‍👩‍👧", "क्‍ष"):
+        assert printable(text) == text
+
+
 def test_line_feeds_only_where_they_are_wanted():
     assert printable("a\nb", newlines=True) == "a\nb"
     assert printable("a\nb") == "a\N{REPLACEMENT CHARACTER}b"
