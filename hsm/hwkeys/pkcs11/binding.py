@@ -21,7 +21,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, To
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from hwkeys.devices import PinState
-from hwkeys.errors import DeviceFailed, Unsupported
+from hwkeys.errors import DeviceFailed, TokenRemoved, Unsupported
 from hwkeys.pkcs11.faults import faults
 
 P256 = bytes(encode_named_curve_parameters("secp256r1"))
@@ -65,8 +65,12 @@ class Library:
 
     def tokens(self) -> tuple[TokenRecord, ...]:
         """The initialised tokens that are there now."""
-        with faults("looking for tokens"):
-            slots = self._lib.get_slots(token_present=True)
+        try:
+            with faults("looking for tokens"):
+                slots = self._lib.get_slots(token_present=True)
+        except TokenRemoved:
+            # ykcs11 says DeviceError when there is no reader, or no smart-card service; others list nothing.
+            return ()
         found = []
         for slot in slots:
             # A token can leave between the list and the question.

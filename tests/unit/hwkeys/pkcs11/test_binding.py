@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from pkcs11 import TokenFlag
+from pkcs11 import exceptions as p11
 
 from hwkeys import DeviceFailed, PinState, Unsupported, generate_key
 from hwkeys.pkcs11 import binding
@@ -65,3 +66,14 @@ def test_closing_twice_is_harmless():
         binding.close(session)
 
     module_for(bench.token.module).call(twice)
+
+
+def test_a_module_without_a_reader_has_no_tokens():
+    class NoReader:
+        def get_slots(self, *, token_present):
+            assert token_present
+            raise p11.DeviceError
+
+    library = binding.Library.__new__(binding.Library)
+    library._lib = NoReader()
+    assert library.tokens() == ()
