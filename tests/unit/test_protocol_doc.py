@@ -162,7 +162,7 @@ def test_labels_of_the_record_layer():
     from hardwire import channel
 
     source = "".join(file.read_text() for file in Path(channel.__file__).parent.glob("*.py"))
-    used = set(re.findall(r'expand_label\(.*?, b"([^"]+)"', source)) | {"i chain", "r chain"}
+    used = set(re.findall(r'(?:expand_label\(.*?, |label_info\()b"([^"]+)"', source)) | {"i chain", "r chain"}
     chains = {value.decode() for value in channel.ratchet._CHAIN_LABEL.values()}
     assert chains == {"i chain", "r chain"}
     told = set(re.findall(r'XL\([^"]*?"([^"]+)"', SECTIONS[14])) | set(re.findall(r'\| "(r chain)"', SECTIONS[14]))
