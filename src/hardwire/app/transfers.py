@@ -262,7 +262,8 @@ class Transfers:
 
     def _on_stopped(self, transfer: _Transfer | None, reason: StopReason, code: str) -> None:
         if transfer is not None:
-            self._fail(transfer, TransferIncomplete(_STOPPED[reason], code=code, hint="ask your peer"))
+            words = "the peer stopped it" if (code, reason) == ("cancelled", StopReason.PERSON) else _STOPPED[reason]
+            self._fail(transfer, TransferIncomplete(words, code=code, hint="ask your peer"))
 
     # The two tasks.
 

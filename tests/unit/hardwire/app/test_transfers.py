@@ -142,7 +142,7 @@ async def test_cancelled_on_the_way(outbox, inbox, who):
         assert not empty(inbox)
         (alice if who == "sender" else bob).transfers.cancel(number)
         reasons = {(await failed(end, "cancelled")).reason for end in (alice, bob)}
-        assert reasons == {"stopped here", "the peer said no"}
+        assert reasons == {"stopped here", "the peer stopped it"}
         await bob.transfers.settled()
         assert empty(inbox)
         alice.session.say("still there?")
