@@ -80,8 +80,8 @@ def opened(stage, people, host_words=("chat",), guest_words=("join",), **options
     return host, guest
 
 
-def last_number(window):
-    found = re.search(r"^    \d{4} \d{4} (\d{4})$", window.text, re.MULTILINE)
+def numbers_of(window):
+    found = re.search(r"^    (\d{4} \d{4} \d{4})$", window.text, re.MULTILINE)
     assert found
     return found.group(1)
 
@@ -93,16 +93,16 @@ def test_a_conversation(people, stage, inbox):
     for window in (host, guest):
         window.see(PROMPT)
         window.expect("line open")
-    assert last_number(host) == last_number(guest)
+    assert numbers_of(host) == numbers_of(guest)
     assert "your peer: did:key:z" in host.text
     assert "SOFTWARE TOKEN" in guest.text
 
     host.enter("/verify")
-    host.see("^type the LAST number")
-    host.enter(last_number(guest))
+    host.see("^type the three numbers")
+    host.enter(numbers_of(guest))
     host.expect("verified: nobody is between you two")
     guest.see("your peer says that the numbers match")
-    guest.enter(f"/verify {last_number(host)}")
+    guest.enter(f"/verify {numbers_of(host)}")
     guest.see("^you:")
 
     guest.type("half a sent")
@@ -166,7 +166,7 @@ def test_wrong_words_are_said_so_and_change_nothing(people, stage):
         ("/cancel", "there is nothing to cancel"),
         ("/send", "which file?"),
         ("/send nowhere.bin", "nowhere.bin: no such file"),
-        ("/verify 1", "that is not the last number here"),
+        ("/verify 1", "those are not the numbers here"),
         ("/help", "/decline"),
         ("/id", "your peer: did:key:z"),
         ("x" * 300, "x{100}"),
@@ -231,9 +231,9 @@ def test_send_asks_for_the_numbers_and_receive_for_consent(people, stage, inbox)
     (carol.home / "letter.txt").write_text("dear dave\n")
     host, guest = opened(stage, people, ("send", "letter.txt"), ("receive", "--dir", str(inbox)))
     for window, other in ((host, guest), (guest, host)):
-        window.see("^type the LAST number")
+        window.see("^type the three numbers")
         other.expect("line open")
-        window.enter(last_number(window))
+        window.enter(numbers_of(window))
     guest.see(r"^take 'letter.txt' \(10 B\) into ")
     guest.enter("y")
     assert (host.finished(), guest.finished()) == (0, 0)

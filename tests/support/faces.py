@@ -74,8 +74,8 @@ class Seat:
 
     @property
     def number(self) -> str:
-        """The last number, as this person's peer would read it."""
-        return self.session._sas.decimal.split()[-1]
+        """The three numbers, as this person's peer would read them."""
+        return self.session._sas.decimal
 
     def type(self, *texts: str | None) -> None:
         self.face.lines.type(*texts)

@@ -254,10 +254,9 @@ class _Demo:
         return open_a, open_b, _brief(seen_by_a), _brief(seen_by_b), line_ms
 
     async def _compare_and_chat(self, sas: str) -> bool:
-        # The demo stands in for two people: each types the last number as the other reads it out.
-        last = sas.rsplit(maxsplit=1)[-1]
+        # The demo stands in for two people: each types the numbers as the other reads them out.
         for peer in (self.alice, self.bob):
-            await peer.say(f"/verify {last}")
+            await peer.say(f"/verify {sas}")
             await peer.expect("verified", by="here", matched=True)
         await self.alice.say("hello bob")
         await self.bob.expect("said", by="peer", text="hello bob")

@@ -14,6 +14,7 @@ The person and the device are asked through the face and the key; this module on
 
 import asyncio
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -228,13 +229,15 @@ class Session:
         return self.transfers.offer(file)
 
     def matches(self, heard: str) -> bool:
-        """Whether what the person heard from the peer is this side's string: all three groups, or the last one.
+        """Whether what the person heard from the peer is this side's string: all three numbers, or all seven words.
 
-        The software never compares two strings by itself; it compares what a *person* heard with what it has.
+        All of it, because a part is worth only its own bits against somebody in between: one number would be found in
+        8192 tries. The software never compares two strings by itself; it compares what a *person* heard.
         """
-        digits = "".join(char for char in heard if char.isdigit())
-        own = self._sas.decimal.split()
-        return digits in {"".join(own), own[-1]}
+        digits = "".join(char for char in heard if char.isascii() and char.isdigit())
+        words = re.findall(r"[a-z]+", heard.lower())
+        named = [name for _, name in self._sas.emoji]
+        return digits == self._sas.decimal.replace(" ", "") or (not digits and words == named)
 
     async def verify(self, *, matched: bool) -> None:
         """The person has compared. A string that differs ends the line.

@@ -19,7 +19,7 @@ from hardwire.cli.output import Output
 from hardwire.errors import PeerNotVerified, UsageError
 from hardwire.net import IceServers
 
-_QUESTION: Final = "type the LAST number as your peer reads it to you (or: differs): "
+_QUESTION: Final = "type the three numbers as your peer reads them to you (or: differs): "
 _TRIES: Final = 3
 """Wrong numbers before a comparison counts as failed."""
 
@@ -80,11 +80,11 @@ async def conversation(
 
 
 def slip() -> UsageError:
-    """What a person hears who typed another number than the one shown here."""
+    """What a person hears who typed other numbers than those shown here."""
     return UsageError(
-        "that is not the last number here",
+        "those are not the numbers here",
         code="other-number",
-        hint="a slip? ask your peer to read it again; if it stays so, answer: differs",
+        hint="a slip? ask your peer to read all of them again; if it stays so, answer: differs",
     )
 
 

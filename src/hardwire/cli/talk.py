@@ -22,7 +22,7 @@ from hardwire.cli.render import CLOSED_HERE, show
 from hardwire.errors import ConnectionLost, HardwireError, PeerError, UsageError
 
 HELP: Final = """\
-/verify [NUMBER|differs]  say which LAST number your peer reads to you
+/verify [NUMBERS|differs]  say which numbers (or words) your peer reads to you
 /send FILE                offer a file
 /accept [N]               take an offered file (the newest, or number N)
 /decline [N]              do not take it

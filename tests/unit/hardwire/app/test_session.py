@@ -229,13 +229,27 @@ async def test_the_number_that_a_person_heard():
         sas = (await alice.person.until(LineOpen)).sas
         groups = sas.split()
         wrong = f"{(int(groups[-1]) + 1) % 10_000:04}"
-        right = (sas, groups[-1], f" {groups[-1]} ", "-".join(groups), "".join(groups), f"it is {groups[-1]}")
+        words = [name for _, name in alice.session._sas.emoji]
+        right = (
+            sas,
+            f" {sas} ",
+            "-".join(groups),
+            "".join(groups),
+            f"they are {sas}",
+            " ".join(words),
+            ", ".join(words).title(),
+        )
         for heard in right:
             assert alice.session.matches(heard), heard
         for heard in (
             "",
             "yes",
             wrong,
+            groups[-1],
+            " ".join(groups[:2]),
+            " ".join(words[:-1]),
+            " ".join([*words[1:], words[0]]) + " x",
+            f"{' '.join(words)} {groups[0]}",
             " ".join([*groups[:-1], wrong]),
             groups[-1][:3],
             sas + "0",

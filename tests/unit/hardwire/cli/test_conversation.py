@@ -17,7 +17,7 @@ async def test_comparing_until_it_is_right():
         alice.type("", "0" if bob.number != "0" else "1", bob.number)
         await compare(alice.session, alice.face)
         assert alice.session.verified
-        assert alice.said.err.count("that is not the last number here") == 1
+        assert alice.said.err.count("those are not the numbers here") == 1
         await bob.hears("your peer says that the numbers match")
         await compare(alice.session, alice.face)  # asks nothing any more
         await alice.session.close()

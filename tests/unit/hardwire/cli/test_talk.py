@@ -55,7 +55,7 @@ async def test_words_go_over_and_slashes_do_not(tmp_path):
         ("/cancel", "there is nothing to cancel"),
         ("/cancel 9", "hardwire: "),
         ("/files", "no file is offered or on its way"),
-        ("/verify 1", "that is not the last number here"),
+        ("/verify 1", "those are not the numbers here"),
         ("/id", "your peer: did:key:zStranger"),
     ],
 )
