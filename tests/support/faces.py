@@ -80,6 +80,10 @@ class Seat:
     def type(self, *texts: str | None) -> None:
         self.face.lines.type(*texts)
 
+    async def asked(self, words: str) -> None:
+        """Wait until the person is asked something that begins so."""
+        await until(lambda: any(prompt.startswith(words) for prompt in self.face.lines.prompts))
+
     async def hears(self, words: str, within: float = 10.0) -> None:
         await until(lambda: words in self.said.err + self.said.out, within, lambda: self.said.err)
 

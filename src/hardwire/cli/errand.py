@@ -2,7 +2,10 @@
 """A line for one errand: `send` offers its files and closes, `receive` takes what it is offered until the end."""
 
 import asyncio
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hardwire.app import events
 from hardwire.app.files import OutgoingFile
@@ -11,7 +14,7 @@ from hardwire.app.text import human_size, printable
 from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
-from hardwire.errors import TransferIncomplete
+from hardwire.errors import TransferIncomplete, UsageError
 
 
 async def send(out: Output, wishes: Wishes, paths: list[Path], *, plain: bool) -> None:
@@ -40,21 +43,27 @@ async def receive(out: Output, wishes: Wishes, directory: Path, *, plain: bool, 
         TransferIncomplete: Nothing came, or something did not arrive whole.
     """
     await asyncio.to_thread(require_directory, directory)
-    results: list[events.FileDone | events.FileFailed] = []
+    tally = _Tally()
     async with conversation(out, wishes, hosting=False, plain=plain) as (session, face):
-        face.watch = lambda event: results.append(event) if isinstance(event, _OUTCOMES) else None
+        face.watch = tally.count
         await race(session, lambda: _take(session, face, directory, yes=yes))
-    _judge(results)
+    tally.judge()
 
 
-_OUTCOMES = (events.FileDone, events.FileFailed)
+_AT_ONCE: Final = 8
+"""Files on offer at the same time; a line takes no more than 16."""
 
 
 async def _deliver(session: Session, face: Face, files: list[OutgoingFile]) -> None:
     await compare(session, face)
-    numbers = [session.offer(file) for file in files]
     face.out.say("waiting for your peer to accept")
-    _judge([await session.transfers.outcome(number) for number in numbers])
+    waiting, under_way = deque(files), deque[int]()
+    tally = _Tally()
+    while waiting or under_way:
+        while waiting and len(under_way) < _AT_ONCE:
+            under_way.append(session.offer(waiting.popleft()))
+        tally.count(await session.transfers.outcome(under_way.popleft()))
+    tally.judge()
 
 
 async def _take(session: Session, face: Face, directory: Path, *, yes: bool) -> None:
@@ -64,10 +73,13 @@ async def _take(session: Session, face: Face, directory: Path, *, yes: bool) -> 
         await session.transfers.offered.wait()
         session.transfers.offered.clear()
         for number in session.transfers.waiting:
-            if yes or await _consents(face, session, number, directory):
-                session.transfers.accept(number, directory)
-            else:
-                session.transfers.decline(number)
+            try:
+                if yes or await _consents(face, session, number, directory):
+                    session.transfers.accept(number, directory)
+                else:
+                    session.transfers.decline(number)
+            except UsageError:
+                face.out.say(f"file {number} is not offered any more")  # taken back while the person was asked
 
 
 async def _consents(face: Face, session: Session, number: int, directory: Path) -> bool:
@@ -77,13 +89,31 @@ async def _consents(face: Face, session: Session, number: int, directory: Path) 
     return (answer or "").strip().lower() in {"y", "yes"}
 
 
-def _judge(results: list[events.FileDone | events.FileFailed]) -> None:
-    """The errand's exit: zero only when everything arrived whole."""
-    failed = [result for result in results if isinstance(result, events.FileFailed)]
-    if failed:
-        first = failed[0]
-        what = f"{printable(first.name)}: {first.reason}"
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        raise TransferIncomplete(what + more, code=first.code, hint=first.hint or None)
-    if not results:
-        raise TransferIncomplete("the line closed before a file was offered", hint="ask your peer to send again")
+@dataclass(slots=True)
+class _Tally:
+    """How the files of an errand ended: what is needed for its exit, however many there were."""
+
+    done: int = 0
+    failed: int = 0
+    first: events.FileFailed | None = None
+
+    def count(self, event: events.Event) -> None:
+        """Take note of an event, if it is the end of a file."""
+        if isinstance(event, events.FileDone):
+            self.done += 1
+        elif isinstance(event, events.FileFailed):
+            self.failed += 1
+            self.first = self.first or event
+
+    def judge(self) -> None:
+        """The errand's exit: zero only when something was to be done, and everything arrived whole.
+
+        Raises:
+            TransferIncomplete: Otherwise.
+        """
+        if self.first is not None:
+            what = f"{printable(self.first.name)}: {self.first.reason}"
+            more = f" (and {self.failed - 1} more)" if self.failed > 1 else ""
+            raise TransferIncomplete(what + more, code=self.first.code, hint=self.first.hint or None)
+        if not self.done:
+            raise TransferIncomplete("the line closed before a file was offered", hint="ask your peer to send again")

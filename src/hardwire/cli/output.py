@@ -58,7 +58,7 @@ class Output:
     def record(self, fields: Mapping[str, object]) -> None:
         """One JSON object on stdout, only in JSON mode."""
         if self.json_mode:
-            self._write(sys.stdout, json.dumps(fields, ensure_ascii=False))
+            self._write(sys.stdout, json.dumps(fields))
 
     def data(self, text: str) -> None:
         """What the command was asked for; stdout. Nothing in JSON mode, where events carry it."""

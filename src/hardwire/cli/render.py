@@ -27,6 +27,8 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             _open(out, event)
         case events.Verified(by="here", matched=True):
             out.say("verified: nobody is between you two", style="green")
+        case events.Verified(by="peer", matched=False):
+            out.say("your peer says that the numbers differ", style="red")
         case events.Verified(by="peer", matched=True):
             out.say("your peer says that the numbers match")
         case events.Said(by="peer", text=text):

@@ -6,6 +6,7 @@ The same grammar serves a person and a program (docs/adr/0004-one-word-a-line-fo
 
 import asyncio
 import contextlib
+import re
 import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -170,11 +171,9 @@ class Talk:
         self._keep(number, f"file {number}: {printable(name)!r} ({human_size(size)}) is coming")
 
     def _cancel(self, rest: str) -> None:
-        if rest and not rest.isdecimal():
-            raise UsageError(f"{rest!r} is not a number", hint="files are numbered as they are offered")
         if not rest and not self._open_files:
             raise UsageError("there is nothing to cancel")
-        self.session.transfers.cancel(int(rest) if rest else None)
+        self.session.transfers.cancel(_whole(rest) if rest else None)
 
     def _send(self, name: str) -> None:
         if not name:
@@ -211,11 +210,15 @@ def _path(name: str) -> Path:
     return path
 
 
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise UsageError(f"{text[:20]!r} is not a number", hint="files are numbered as they are offered")
+    return int(text)
+
+
 def _number(text: str, waiting: tuple[int, ...]) -> int:
-    if text and not text.isdecimal():
-        raise UsageError(f"{text!r} is not a number", hint="files are numbered as they are offered")
     if text:
-        return int(text)
+        return _whole(text)
     if not waiting:
         raise UsageError("nothing is offered to you right now")
     return waiting[-1]

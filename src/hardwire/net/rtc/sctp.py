@@ -56,6 +56,10 @@ _MAX_CWND: Final = 512 * 1024
 _SACK_SIZE: Final = 16
 _BESIDE_SACK: Final = USERDATA_MAX_LENGTH - _SACK_SIZE
 _SACK_EVERY: Final = 2
+# What a SACK lists fits one packet (RFC 9260 §6.2.1 allows to leave the rest out): a peer that makes holes on purpose
+# would otherwise make us sort and send a list of them for each of its packets.
+_MAX_GAPS: Final = 200
+_MAX_DUPLICATES: Final = 50
 _SACK_DELAY: Final = 0.02
 _TSN_MODULO: Final = 1 << 32
 _TSN_HALF: Final = 1 << 31
@@ -314,6 +318,8 @@ class LineSctp(RTCSctpTransport):
             self._data_beside_sack = chunk
             await self._send_sack()
             return
+        if isinstance(chunk, SackChunk):
+            del chunk.gaps[_MAX_GAPS:], chunk.duplicates[_MAX_DUPLICATES:]
         if isinstance(chunk, SackChunk) and self._data_beside_sack is not None:
             chunk, self._data_beside_sack = _Bundle(chunk, self._data_beside_sack), None
         try:

@@ -3,10 +3,10 @@ import asyncio
 
 import pytest
 
-from hardwire.app.events import FileDone, FileFailed
+from hardwire.app.events import FileDone, FileFailed, Notice
 from hardwire.app.files import inspect_outgoing
 from hardwire.cli.conversation import Wishes, race
-from hardwire.cli.errand import _deliver, _judge, _take, receive, send
+from hardwire.cli.errand import _deliver, _take, _Tally, receive, send
 from hardwire.cli.output import Output
 from hardwire.errors import TransferIncomplete, UsageError
 from hardwire.net.servers import NO_SERVERS
@@ -52,15 +52,60 @@ async def test_no_consent(tmp_path, answer):
         assert not list((tmp_path / "in").iterdir())
 
 
+def judge(*events):
+    tally = _Tally()
+    for event in events:
+        tally.count(event)
+    tally.judge()
+
+
 def test_the_errand_is_judged_by_its_worst_file():
-    _judge([DONE])
+    judge(DONE, Notice("not a file"))
     with pytest.raises(TransferIncomplete, match="the peer said no") as caught:
-        _judge([DONE, FAILED])
+        judge(DONE, FAILED)
     assert (caught.value.code, caught.value.hint) == ("declined", "ask your peer")
     with pytest.raises(TransferIncomplete, match=r"\(and 1 more\)"):
-        _judge([FAILED, FAILED])
+        judge(FAILED, FAILED)
     with pytest.raises(TransferIncomplete, match="before a file was offered"):
-        _judge([])
+        judge()
+
+
+async def test_more_files_than_a_line_takes_at_once(tmp_path):
+    (tmp_path / "in").mkdir()
+    files = []
+    for number in range(20):
+        (tmp_path / f"page{number}").write_text(str(number))
+        files.append(inspect_outgoing(tmp_path / f"page{number}"))
+    async with seats(unverified=True) as (alice, bob):
+        outcomes = await asyncio.gather(
+            race(alice.session, lambda: _deliver(alice.session, alice.face, files)),
+            race(bob.session, lambda: _take(bob.session, bob.face, tmp_path / "in", yes=True)),
+            return_exceptions=True,
+        )
+    assert outcomes == [None, None]
+    assert sorted(int(path.read_text()) for path in (tmp_path / "in").iterdir()) == list(range(20))
+
+
+async def test_a_file_that_is_taken_back_while_the_person_is_asked(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "letter").write_text("dear bob")
+    async with seats(unverified=True) as (alice, bob):
+
+        async def change_of_mind():
+            number = alice.session.offer(inspect_outgoing(tmp_path / "letter"))
+            await bob.asked("take 'letter'")
+            alice.session.transfers.cancel(number)
+            await bob.hears("did not arrive: the peer stopped it")
+            bob.type("y")
+            await bob.hears(f"file {number} is not offered any more")
+
+        outcomes = await asyncio.gather(
+            race(alice.session, change_of_mind),
+            race(bob.session, lambda: _take(bob.session, bob.face, tmp_path / "in", yes=False)),
+            return_exceptions=True,
+        )
+    assert outcomes == [None, None]
+    assert not list((tmp_path / "in").iterdir())
 
 
 async def test_what_cannot_be_sent_or_kept_is_refused_first(tmp_path):

@@ -52,6 +52,8 @@ async def test_words_go_over_and_slashes_do_not(tmp_path):
         ("/accept 7", "hardwire: "),
         ("/decline one", "'one' is not a number"),
         ("/cancel one", "'one' is not a number"),
+        (f"/cancel {'9' * 5000}", "is not a number"),
+        ("/accept ١", "is not a number"),
         ("/cancel", "there is nothing to cancel"),
         ("/cancel 9", "hardwire: "),
         ("/files", "no file is offered or on its way"),

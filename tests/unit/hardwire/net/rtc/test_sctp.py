@@ -132,6 +132,22 @@ async def test_a_sack_that_lists_gaps_travels_alone():
         assert not sctp._fits_sack(chunk)
 
 
+async def test_a_sack_fits_one_packet_whatever_the_peer_leaves_out(monkeypatch):
+    async with open_pair() as (first, second):
+        sctp = first.link._sctp
+        sizes = []
+        plain = first.link._dtls.send_now
+        monkeypatch.setattr(first.link._dtls, "send_now", lambda data: (sizes.append(len(data)), plain(data)))
+        sack = SackChunk()
+        sack.cumulative_tsn = sctp._last_received_tsn
+        sack.gaps = [(place, place) for place in range(2, 4000, 2)]
+        sack.duplicates = list(range(3000))
+        await sctp._send_chunk(sack)
+        assert sizes
+        assert max(sizes) < 1200
+        assert second.events.errors == []
+
+
 async def test_a_lone_fragment_is_acknowledged_after_a_moment():
     async with open_pair() as (first, second):
         sctp = first.link._sctp
