@@ -38,7 +38,7 @@ def test_nobody_else_makes_a_finished_handshake():
 def test_a_finished_handshake_is_not_altered():
     i, r = initiator(), responder()
     converse(i, r)
-    with pytest.raises(ValueError, match="made_by"):
+    with pytest.raises((TypeError, ValueError), match="made_by"):
         dataclasses.replace(i.done, epoch_secret=bytes(32))
     with pytest.raises(dataclasses.FrozenInstanceError):
         i.done.epoch_secret = bytes(32)
