@@ -166,7 +166,7 @@ class SecureChannel:
             self.close(now, CloseReason.LIFE)
             return
         if now >= self._last_heard + self._limits.silence:
-            self._fail(ConnectionLost("nothing was heard from the peer any more", code="peer-silent"))
+            self._fail(ConnectionLost("connection lost: nothing was heard from the peer any more", code="peer-silent"))
             return
         self._now = now
         try:
@@ -270,7 +270,7 @@ class SecureChannel:
 
     def path_lost(self) -> None:
         """The connection is gone: an abrupt end, unless a close frame was sent or received before."""
-        self._fail(ConnectionLost("the connection ended without a goodbye"))
+        self._fail(ConnectionLost("connection lost: it ended without a goodbye"))
 
     @property
     def peer_confirmed(self) -> bool:

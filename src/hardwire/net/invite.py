@@ -31,7 +31,7 @@ MAX_LIFE: Final = 86_400
 
 OFFER_HEAD: Final = 0x10
 ANSWER_HEAD: Final = 0x11
-_NAMES: Final = {OFFER_HEAD: "an offer", ANSWER_HEAD: "an answer"}
+_NAMES: Final = {OFFER_HEAD: "an invite", ANSWER_HEAD: "an answer"}
 
 LABEL_CHECKSUM: Final = b"HBI1 invite checksum"
 LABEL_INV_SECRET: Final = b"HBI1 invite secret"
@@ -248,7 +248,7 @@ def _open(blob: bytes, head: int) -> Reader:
         raise InviteRefused(
             f"this is {_NAMES[body[0]]}, and {_NAMES[head]} is wanted here",
             code="invite-malformed",
-            hint="the offer goes to your peer, the answer comes back to whoever made the offer",
+            hint="the invite goes to your peer, the answer comes back to whoever made the invite",
         )
     reader = Reader(body, "invite")
     reader.expect(head)

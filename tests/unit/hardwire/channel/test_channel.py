@@ -198,6 +198,7 @@ def test_an_end_without_a_close_frame_is_a_loss():
     wire.initiator.path_lost()
     (failed,) = wire.take(I)
     assert isinstance(failed.error, ConnectionLost)
+    assert failed.error.message.startswith("connection lost")
     assert failed.error.code == "connection-lost"
 
 
@@ -244,6 +245,7 @@ def test_silence_is_a_lost_path():
     end.handle_timeout(18.0)
     (failed,) = drained(end)
     assert isinstance(failed.error, ConnectionLost)
+    assert failed.error.message.startswith("connection lost")
     assert failed.error.code == "peer-silent"
 
 

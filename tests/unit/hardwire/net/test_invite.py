@@ -103,7 +103,7 @@ def test_another_version_says_so(head):
 def test_an_answer_where_an_offer_is_wanted_says_so():
     blob = sample_offer().encode()
     assert "this is an answer" in refused("invite-malformed", Offer.decode, sample_answer(blob).encode()).message
-    assert "this is an offer" in refused("invite-malformed", Answer.decode, blob, offer=blob).message
+    assert "this is an invite" in refused("invite-malformed", Answer.decode, blob, offer=blob).message
 
 
 def test_an_answer_to_another_offer_says_so():
