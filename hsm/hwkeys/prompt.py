@@ -10,6 +10,7 @@ The rules this file keeps:
 
 import getpass
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -172,6 +173,7 @@ class TerminalPrompter:
 
         Raises:
             PinRefused: There is no terminal, the person gave up, or the two new PINs differ.
+            KeyboardInterrupt: Ctrl-C; no PIN was spent.
         """
         if not request.new:
             return _hidden(f"{request.describe()}\nPIN for {request.key}: ")
@@ -192,8 +194,17 @@ def _hidden(prompt: str) -> str:
         raise PinRefused("there is no terminal to ask for the PIN on", hint="give a pin-source=file:… in the URI")
     try:
         return getpass.getpass(prompt)
-    except (EOFError, KeyboardInterrupt) as error:
+    except EOFError as error:
+        _end_line()
         raise PinRefused("no PIN was given") from error
+    except KeyboardInterrupt:
+        _end_line()
+        raise
+
+
+def _end_line() -> None:
+    with suppress(OSError), Path("/dev/tty").open("wb", buffering=0) as out:
+        out.write(b"\n")
 
 
 def _terminal() -> bool:
@@ -210,5 +221,8 @@ def _yes(question: str) -> bool:
         with Path("/dev/tty").open("wb", buffering=0) as out, Path("/dev/tty").open("rb") as answer:
             out.write(question.encode())
             return answer.readline().strip() == b"yes"
-    except (OSError, KeyboardInterrupt):
+    except OSError:
         return False
+    except KeyboardInterrupt:
+        _end_line()
+        raise

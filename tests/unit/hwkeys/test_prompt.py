@@ -78,6 +78,8 @@ try:
     print("PIN was", ask_pin(TerminalPrompter(), PinRequest(device, "mykey", new=sys.argv[2] == "new")).upper())
 except PinRefused as error:
     print("refused:", error)
+except KeyboardInterrupt:
+    print("interrupted")
 """
 
 
@@ -129,11 +131,19 @@ def test_no_pin_at_all_needs_a_yes(answer, said):
     child.expect_exact(said)
 
 
-def test_an_interrupt_is_a_no():
+def test_the_end_of_input_is_a_no_on_a_line_of_its_own():
     child = terminal("OK", "old")
     child.expect_exact("PIN for mykey: ")
+    child.sendeof()
+    child.expect_exact("\r\nrefused: no PIN was given")
+
+
+@pytest.mark.parametrize("state, prompt", [("OK", "PIN for mykey: "), ("FINAL_TRY", "use the last try? yes/no: ")])
+def test_ctrl_c_is_an_interrupt_on_a_line_of_its_own(state, prompt):
+    child = terminal(state, "old")
+    child.expect_exact(prompt)
     child.sendintr()
-    child.expect_exact("refused: no PIN was given")
+    child.expect("\r\n.*interrupted")
 
 
 def test_without_a_terminal_nothing_is_read_from_standard_input():
