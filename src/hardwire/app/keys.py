@@ -160,7 +160,10 @@ def _terminal_restored() -> Iterator[None]:
         try:
             yield
         except asyncio.CancelledError:
+            asking = termios.tcgetattr(terminal) != before
             termios.tcsetattr(terminal, termios.TCSANOW, before)
+            if asking:
+                os.write(terminal, b"\n")  # what is said next does not stand behind the question
             raise
     finally:
         os.close(terminal)

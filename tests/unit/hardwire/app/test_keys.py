@@ -310,7 +310,7 @@ async def test_a_device_that_hangs_is_left_alone(monkeypatch):
     go_on.set()
 
 
-def test_a_question_that_was_given_up_leaves_the_echo_on(monkeypatch):
+def test_a_question_that_was_given_up_leaves_the_echo_on_and_ends_its_line(monkeypatch):
     ours, theirs = pty.openpty()
     name = os.ttyname(theirs)
     real = os.open
@@ -321,6 +321,7 @@ def test_a_question_that_was_given_up_leaves_the_echo_on(monkeypatch):
         termios.tcsetattr(theirs, termios.TCSANOW, mode)
         raise asyncio.CancelledError
     assert termios.tcgetattr(theirs)[3] & termios.ECHO
+    assert os.read(ours, 10) == b"\r\n"
     os.close(ours)
     os.close(theirs)
 
