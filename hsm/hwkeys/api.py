@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hwkeys.capabilities import Purpose
 from hwkeys.devices import DeviceInfo
-from hwkeys.errors import HwKeyError, ModuleMissing
+from hwkeys.errors import HwKeyError, ModuleMissing, Unsupported
 from hwkeys.key import EllipticCurveHardwareKey
 from hwkeys.prompt import PinSourcePrompter, Prompter
 from hwkeys.uri import KeyUri, Pkcs11Uri, TpmUri, parse_uri
@@ -47,8 +50,14 @@ def open_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHard
     return key
 
 
-def generate_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHardwareKey:
-    """Make a P-256 signing key in the device, and open it.
+def generate_key(
+    uri: str,
+    *,
+    prompter: Prompter | None = None,
+    purpose: Purpose = Purpose.SIGN,
+    curve: ec.EllipticCurve | None = None,
+) -> EllipticCurveHardwareKey:
+    """Make a key in the device, and open it.
 
     On a token the PIN is the token's. A TPM key has a PIN of its own, chosen now; the empty string means none.
 
@@ -56,14 +65,20 @@ def generate_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurve
         uri: Where, and under what name: a token with ``object=`` or ``id=``, a ``tpm:file=`` that does not exist
             yet, or a free ``tpm:handle=``.
         prompter: Whom to ask for the PIN; it comes before the URI's ``pin-source``.
+        purpose: Signing, or key agreement; a key does one of them, for ever.
+        curve: P-256 when None, or P-384 where the device knows it.
 
     Raises:
+        Unsupported: The device knows no such key.
         KeyExists: The name is taken; nothing was changed.
         KeyNotAsAsked: The device made something else; it was deleted again.
         HwKeyError: As for ``open_key``.
     """
     parsed = parse_uri(uri)
-    key: EllipticCurveHardwareKey = _backend(type(parsed)).generate_key(parsed, _who(parsed, prompter))
+    who, on = _who(parsed, prompter), ec.SECP256R1() if curve is None else curve
+    if not isinstance(on, ec.SECP256R1 | ec.SECP384R1):
+        raise Unsupported(f"no key is generated on {on.name}", hint="use P-256, or P-384 where the device knows it")
+    key: EllipticCurveHardwareKey = _backend(type(parsed)).generate_key(parsed, who, purpose, on)
     return key
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.utils import Buffer
 
 from hwkeys.devices import DeviceInfo
-from hwkeys.errors import Unsupported
+from hwkeys.errors import PeerKeyRefused, Unsupported
 
 
 @runtime_checkable
@@ -79,13 +79,35 @@ class EllipticCurveHardwareKey(ec.EllipticCurvePrivateKey):
     def close(self) -> None:
         """Let go of the device and forget the PIN; closing twice is harmless."""
 
+    @property
+    def capabilities(self) -> frozenset[object]:
+        """What this key can do besides signing: ``KeyAgreement``, ``Attester``, ``Sealer``; see ``capability()``."""
+        return frozenset()
+
     @abstractmethod
     def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
         """Sign in the device.
 
         Returns:
             The signature, DER Ecdsa-Sig-Value (RFC 3279 §2.2.3).
+
+        Raises:
+            Unsupported: It is a key for key agreement.
         """
+
+    def _agree(self, point: bytes) -> bytes:  # noqa: ARG002 - for those that can
+        """Key agreement in the device.
+
+        Args:
+            point: The other side's, already checked: uncompressed (SEC 1 §2.3.3), 65 octets for P-256.
+
+        Returns:
+            The x coordinate, as many octets as the curve has.
+
+        Raises:
+            Unsupported: It is a key for signing.
+        """
+        raise Unsupported("this is a signing key: it does no key agreement", hint="use a key made for key agreement")
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """The public half."""
@@ -133,13 +155,33 @@ class EllipticCurveHardwareKey(ec.EllipticCurvePrivateKey):
             raise Unsupported(f"{algorithm.name} is longer than the curve; use SHA-{self.key_size}")
         return self._sign_digest(digest, algorithm)
 
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:  # noqa: ARG002
-        """Never: a signing key signs. Key agreement is another key and another capability.
+    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
+        """Key agreement (ECDH) in the device, with a key made for it.
+
+        Args:
+            algorithm: ``ec.ECDH()``.
+            peer_public_key: On this key's curve.
+
+        Returns:
+            The shared x coordinate, as many octets as the curve has. Derive keys from it; it is not one.
 
         Raises:
-            Unsupported: Always.
+            Unsupported: This is a signing key, or not ECDH was asked for.
+            PeerKeyRefused: The other key is not a point of this curve; the device was not asked.
+            HwKeyError: Anything the device can fail with; see ``hwkeys.errors``.
         """
-        raise Unsupported("this is a signing key: it does no key agreement", hint="use a key made for key agreement")
+        if not isinstance(algorithm, ec.ECDH):
+            raise Unsupported("an elliptic-curve hardware key agrees by ECDH only")
+        if peer_public_key.curve.name != self.curve.name:
+            raise PeerKeyRefused(f"the other side's key is on {peer_public_key.curve.name}, not {self.curve.name}")
+        point = peer_public_key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        try:
+            # Read again: a point off its curve tells the other side about the private key, bit by bit, and
+            # not every key object that claims to be public came through a check.
+            ec.EllipticCurvePublicKey.from_encoded_point(self.curve, point)
+        except ValueError as error:
+            raise PeerKeyRefused(f"the other side's key is not a point of {self.curve.name}") from error
+        return self._agree(point)
 
     def private_numbers(self) -> NoReturn:
         """Never.

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pkcs11
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from hwkeys.capabilities import Purpose
 from hwkeys.devices import DeviceInfo
-from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, UriError
+from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, Unsupported, UriError
 from hwkeys.pkcs11 import binding, objects, tokens
 from hwkeys.pkcs11.key import Login, Pkcs11Key
 from hwkeys.pkcs11.modules import Module, default_modules, module_for
@@ -17,6 +19,7 @@ from hwkeys.prompt import Prompter
 from hwkeys.uri import Pkcs11Uri
 
 _ID_OCTETS = 16
+_P256 = ec.SECP256R1()
 
 
 def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
@@ -42,8 +45,12 @@ def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
     return key
 
 
-def generate_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
+def generate_key(
+    uri: Pkcs11Uri, prompter: Prompter | None, purpose: Purpose = Purpose.SIGN, curve: ec.EllipticCurve = _P256
+) -> Pkcs11Key:
     """Make a P-256 signing pair; a label or an id must be given, and neither may be taken."""
+    if purpose is not Purpose.SIGN or curve.name != _P256.name:
+        raise Unsupported("a token generates P-256 signing keys only", hint="use a key that is on the token")
     if uri.object is None and uri.id is None:
         raise UriError("a new key needs a name: object=… or id=… in the URI")
     module, record = tokens.find_token(uri)

@@ -4,8 +4,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hwkeys.capabilities import Purpose
 from hwkeys.devices import DeviceInfo, KeyInfo
-from hwkeys.errors import DeviceFailed, HwKeyError, KeyExists, KeyNotAsAsked, PinNeeded, UriError
+from hwkeys.errors import DeviceFailed, HwKeyError, KeyExists, KeyNotAsAsked, PinNeeded, Unsupported, UriError
 from hwkeys.prompt import PinRequest, Prompter, ask_pin
 from hwkeys.tpm.binding import Tpm
 from hwkeys.tpm.key import TpmKey, pin_octets
@@ -18,6 +21,7 @@ from hwkeys.uri import TpmUri
 from hwkeys.worker import worker_for
 
 _PERSISTENT = 0x81000000
+_P256 = ec.SECP256R1()
 
 
 def open_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
@@ -30,8 +34,12 @@ def open_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
     return key
 
 
-def generate_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
+def generate_key(
+    uri: TpmUri, prompter: Prompter | None, purpose: Purpose = Purpose.SIGN, curve: ec.EllipticCurve = _P256
+) -> TpmKey:
     """Make a P-256 signing key with a PIN of its own."""
+    if purpose is not Purpose.SIGN or curve.name != _P256.name:
+        raise Unsupported("a TPM generates P-256 signing keys only")
     if (uri.file is None) == (uri.handle is None):
         raise UriError("a new key needs a place: file=… or handle=… in the URI")
     if uri.file is not None and uri.file.exists():
