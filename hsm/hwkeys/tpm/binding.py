@@ -20,6 +20,7 @@ os.environ.setdefault("TSS2_LOG", "all+NONE")
 
 import tpm2_pytss as tss
 
+from hwkeys.errors import DeviceFailed
 from hwkeys.tpm.faults import fault
 from hwkeys.tpm.public import STORAGE_TEMPLATE, PublicArea
 from hwkeys.tpm.tcti import missing
@@ -27,6 +28,7 @@ from hwkeys.tpm.tcti import missing
 Handle = Any
 """An ESYS_TR."""
 
+_HASHES = {"sha256": tss.TPM2_ALG.SHA256, "sha384": tss.TPM2_ALG.SHA384}
 _PROPERTIES = 127
 _HANDLES = 254
 
@@ -172,8 +174,14 @@ class Tpm:
         with self._flushed(trial), faults("checking the PIN"):
             self._esys.policy_secret(key, trial, b"", b"", b"", 0, session1=session)
 
-    def sign(self, key: Handle, session: Handle, digest: bytes) -> bytes:
-        """TPM2_Sign, ECDSA with SHA-256.
+    def sign(self, key: Handle, session: Handle, digest: bytes, hash_algorithm: str) -> bytes:
+        """TPM2_Sign, ECDSA.
+
+        Args:
+            key: A signing key.
+            session: Of this operation.
+            digest: As long as the hash is.
+            hash_algorithm: "sha256" or "sha384".
 
         Returns:
             DER Ecdsa-Sig-Value.
@@ -181,12 +189,34 @@ class Tpm:
         scheme = tss.TPMT_SIG_SCHEME(
             scheme=tss.TPM2_ALG.ECDSA,
             # The union's own member for ECDSA does not take what it should (tpm2-pytss 3.0.0); "any" does.
-            details=tss.TPMU_SIG_SCHEME(any=tss.TPMS_SCHEME_HASH(hashAlg=tss.TPM2_ALG.SHA256)),
+            details=tss.TPMU_SIG_SCHEME(any=tss.TPMS_SCHEME_HASH(hashAlg=_HASHES[hash_algorithm])),
         )
         ticket = tss.TPMT_TK_HASHCHECK(tag=tss.TPM2_ST.HASHCHECK, hierarchy=tss.TPM2_RH.NULL)
         with faults("signing"):
             signature = self._esys.sign(key, tss.TPM2B_DIGEST(digest), scheme, ticket, session1=session)
             return bytes(signature)
+
+    def agree(self, key: Handle, session: Handle, point: bytes) -> bytes:
+        """TPM2_ECDH_ZGen.
+
+        Args:
+            key: A key for key agreement.
+            session: Of this operation; it encrypts the point on the way in, and the secret on the way out.
+            point: Uncompressed, SEC 1 §2.3.3, known to be on the key's curve.
+
+        Returns:
+            The shared x coordinate, as many octets as the curve has.
+        """
+        size = len(point) // 2
+        theirs = tss.TPM2B_ECC_POINT(tss.TPMS_ECC_POINT(x=point[1 : 1 + size], y=point[1 + size :]))
+        with faults("agreeing on a secret"):
+            # Bound to a name before anything is read from it: tpm2-pytss 3.0.0 frees what `bytes(….point.x)` reads, and
+            # kilobytes of the heap come back in its place.
+            shared = self._esys.ecdh_zgen(key, theirs, session1=session)
+            secret = bytes(shared.point.x)
+        if len(secret) > size:
+            raise DeviceFailed("the TPM gave a secret that is longer than its curve")
+        return secret.rjust(size, b"\0")
 
     def persist(self, key: Handle, tpm_handle: int) -> None:
         """TPM2_EvictControl: keep a loaded key at a persistent handle."""

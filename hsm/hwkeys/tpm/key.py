@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A signing key in a TPM.
+"""A key in a TPM: it signs, or it agrees.
 
 The TPM cannot be logged in to: each use brings the PIN's proof along. So the PIN is kept here while the key is open,
 and is forgotten when it is closed, or when the TPM refuses it. A PIN is first used without signing (see
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives import hashes
 
+from hwkeys.capabilities import KeyAgreement, Purpose
 from hwkeys.devices import DeviceInfo, PinState
 from hwkeys.errors import KeyClosed, KeyNotAsAsked, PinLocked, PinNeeded, PinRefused, PinWrong, Unsupported
 from hwkeys.key import EllipticCurveHardwareKey
@@ -83,6 +84,11 @@ class TpmKey(EllipticCurveHardwareKey):
         return self._state.info(self._place.tcti)
 
     @property
+    def capabilities(self) -> frozenset[object]:
+        """What this key can do besides signing."""
+        return frozenset({KeyAgreement} if self._area.purpose is Purpose.AGREE else ())
+
+    @property
     def storage_name(self) -> bytes | None:
         """The Name of the storage key that protects the way to the TPM, 34 octets."""
         return self._place.storage_name
@@ -103,10 +109,18 @@ class TpmKey(EllipticCurveHardwareKey):
             self._pin = None
 
     def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
-        if not isinstance(algorithm, hashes.SHA256):
-            raise Unsupported("a P-256 TPM key signs SHA-256 only")
+        if self._area.purpose is not Purpose.SIGN:
+            raise Unsupported("this is a key for key agreement: it does not sign", hint="use a key made for signing")
+        if self._area.ecdsa and not isinstance(algorithm, hashes.SHA256):
+            raise Unsupported("this TPM key signs SHA-256 only")
         pin = self._unlocked()
-        return self._use(pin, lambda talk, key: talk.tpm.sign(key, talk.session, digest))
+        return self._use(pin, lambda talk, key: talk.tpm.sign(key, talk.session, digest, algorithm.name))
+
+    def _agree(self, point: bytes) -> bytes:
+        if self._area.purpose is not Purpose.AGREE:
+            return super()._agree(point)
+        pin = self._unlocked()
+        return self._use(pin, lambda talk, key: talk.tpm.agree(key, talk.session, point))
 
     def _unlocked(self) -> bytes:
         with self._lock:

@@ -43,7 +43,7 @@ def test_everything_is_flushed_on_every_way_out(tpm):
                 assert len(left(line)) == 3
                 line.authorise(key, b"1234")
                 line.check_pin(key, talk.session)
-                assert line.sign(key, talk.session, bytes(32))
+                assert line.sign(key, talk.session, bytes(32), "sha256")
         assert left(line) == []
         with (  # noqa: PT012 - leaving the contexts is what is tested
             pytest.raises(PinWrong),
