@@ -11,22 +11,17 @@ not enough, because ``cryptography`` gives every private key an ``exchange()``.
 """
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Protocol, TypeVar, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hwkeys.errors import Unsupported
 from hwkeys.evidence.values import Evidence
+from hwkeys.purpose import Purpose
+
+__all__ = ["Attester", "KeyAgreement", "Purpose", "Sealer", "capability"]
 
 _T = TypeVar("_T")
-
-
-class Purpose(Enum):
-    """What a new key is for. One key never does both: a device would have to be told each time which is meant."""
-
-    SIGN = "sign"
-    AGREE = "agree"
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from hwkeys.capabilities import Purpose
+from hwkeys.purpose import Purpose
 
 
 class PinState(Enum):

@@ -6,7 +6,7 @@ Certificates pass through as they are; ``cryptography`` reads those.
 
 from hwkeys.errors import EvidenceRefused
 
-INTEGER, OCTETS, OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
+INTEGER, BITS, OCTETS, SEQUENCE = 0x02, 0x03, 0x04, 0x30
 
 _LONG = 0x80
 _LONGEST = 2  # octets of a length: what is read here has less than 64 KiB

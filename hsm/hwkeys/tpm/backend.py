@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hwkeys.capabilities import Purpose
 from hwkeys.devices import DeviceInfo, KeyInfo
 from hwkeys.errors import DeviceFailed, HwKeyError, KeyExists, KeyNotAsAsked, PinNeeded, UriError
 from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.purpose import Purpose
 from hwkeys.tpm.binding import Tpm
 from hwkeys.tpm.key import TpmKey, pin_octets
 from hwkeys.tpm.public import PublicArea, decode_public, refuse_unfit, template_for

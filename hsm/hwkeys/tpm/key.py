@@ -13,11 +13,12 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives import hashes
 
-from hwkeys.capabilities import KeyAgreement, Purpose
+from hwkeys.capabilities import KeyAgreement
 from hwkeys.devices import DeviceInfo, PinState
 from hwkeys.errors import KeyClosed, KeyNotAsAsked, PinLocked, PinNeeded, PinRefused, PinWrong, Unsupported
 from hwkeys.key import EllipticCurveHardwareKey
 from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.purpose import Purpose
 from hwkeys.tpm.binding import Handle, Tpm
 from hwkeys.tpm.public import PublicArea, refuse_unfit
 from hwkeys.tpm.session import Conversation, Place, conversation, key_at

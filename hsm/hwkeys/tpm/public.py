@@ -13,8 +13,8 @@ from enum import IntFlag
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hwkeys.capabilities import Purpose
 from hwkeys.errors import KeyNotAsAsked
+from hwkeys.purpose import Purpose
 
 _ECC = 0x0023
 _SHA256 = 0x000B

@@ -2,7 +2,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hwkeys import Attester, KeyAgreement, Purpose, Sealer, Unsupported, capability
+from hwkeys import Attester, KeyAgreement, Sealer, Unsupported, capability
 
 
 class Everything:
@@ -45,7 +45,3 @@ def test_a_key_that_cannot_says_which_could(kind, words):
         with pytest.raises(Unsupported, match=words) as refused:
             capability(key, kind)
         assert refused.value.hint
-
-
-def test_one_key_has_one_purpose():
-    assert {purpose.value for purpose in Purpose} == {"sign", "agree"}
