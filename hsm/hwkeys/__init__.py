@@ -12,7 +12,7 @@ Importing this package loads neither python-pkcs11 nor tpm2-pytss: a backend is 
 """
 
 from hwkeys.api import delete_key, generate_key, list_devices, open_key
-from hwkeys.capabilities import Attester, KeyAgreement, Purpose, Sealer, capability
+from hwkeys.capabilities import Attester, KeyAgreement, Sealer, capability
 from hwkeys.devices import DeviceInfo, KeyInfo, PinState
 from hwkeys.errors import (
     Ambiguous,
@@ -41,6 +41,8 @@ from hwkeys.errors import (
 )
 from hwkeys.key import EllipticCurveHardwareKey, HardwareKey
 from hwkeys.prompt import CallbackPrompter, PinRequest, PinSourcePrompter, Prompter, StaticPrompter, TerminalPrompter
+from hwkeys.purpose import Purpose
+from hwkeys.rsakey import RSAHardwareKey
 from hwkeys.uri import KeyUri, Pkcs11Uri, TpmUri, parse_uri
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "Pkcs11Uri",
     "Prompter",
     "Purpose",
+    "RSAHardwareKey",
     "SealRefused",
     "Sealer",
     "StaticPrompter",

@@ -8,12 +8,15 @@ from types import ModuleType
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hwkeys.capabilities import Purpose
 from hwkeys.devices import DeviceInfo
 from hwkeys.errors import HwKeyError, ModuleMissing, Unsupported
 from hwkeys.key import EllipticCurveHardwareKey
 from hwkeys.prompt import PinSourcePrompter, Prompter
+from hwkeys.purpose import Purpose
+from hwkeys.rsakey import RSAHardwareKey
 from hwkeys.uri import KeyUri, Pkcs11Uri, TpmUri, parse_uri
+
+OpenedKey = EllipticCurveHardwareKey | RSAHardwareKey
 
 # URI class → backend, the Python package it needs, how to get it.
 _BACKENDS = {
@@ -26,8 +29,8 @@ _BACKENDS = {
 }
 
 
-def open_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHardwareKey:
-    """Open a signing key.
+def open_key(uri: str, *, prompter: Prompter | None = None) -> OpenedKey:
+    """Open a key.
 
     With somebody to ask (a prompter, or a ``pin-source`` in the URI) the PIN is asked for and checked now, without
     making a signature. With nobody to ask the key opens locked: ``public_key()`` works, ``sign()`` raises PinNeeded.
@@ -35,6 +38,9 @@ def open_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHard
     Args:
         uri: ``pkcs11:…`` or ``tpm:…``; it must name exactly one key.
         prompter: Whom to ask for the PIN; it comes before the URI's ``pin-source``.
+
+    Returns:
+        An elliptic-curve key, or on a token also an RSA key, whichever it is.
 
     Raises:
         UriError: The URI cannot be used.
@@ -46,7 +52,7 @@ def open_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHard
         KeyNotAsAsked: The key is of another kind, or could leave its device.
     """
     parsed = parse_uri(uri)
-    key: EllipticCurveHardwareKey = _backend(type(parsed)).open_key(parsed, _who(parsed, prompter))
+    key: OpenedKey = _backend(type(parsed)).open_key(parsed, _who(parsed, prompter))
     return key
 
 

@@ -7,7 +7,7 @@ number raises. The data is hashed here and the digest goes to the device: SoftHS
 and a digest is 32 octets on a slow bus.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import NoReturn, Protocol, Self, runtime_checkable
 
@@ -42,18 +42,14 @@ class HardwareKey(Protocol):
         ...
 
 
-class EllipticCurveHardwareKey(ec.EllipticCurvePrivateKey):
-    """An elliptic-curve signing key in a device.
-
-    Threads may share it; the device does one thing at a time. A copy is the same object: there is only one key.
+class InDevice(ABC):
+    """What elliptic-curve and RSA keys in a device have in common: everything but the mathematics.
 
     Args:
-        public_key: The public half, already checked to be on its curve.
         uri: The key's exact URI.
     """
 
-    def __init__(self, *, public_key: ec.EllipticCurvePublicKey, uri: str) -> None:
-        self._public_key = public_key
+    def __init__(self, *, uri: str) -> None:
         self._uri = uri
 
     @property
@@ -83,6 +79,81 @@ class EllipticCurveHardwareKey(ec.EllipticCurvePrivateKey):
     def capabilities(self) -> frozenset[object]:
         """What this key can do besides signing: ``KeyAgreement``, ``Attester``, ``Sealer``; see ``capability()``."""
         return frozenset()
+
+    def private_numbers(self) -> NoReturn:
+        """Never.
+
+        Raises:
+            Unsupported: Always.
+        """
+        raise Unsupported("the private key stays in its device", hint="there is no way to export it; that is the point")
+
+    def private_bytes(
+        self,
+        encoding: serialization.Encoding,  # noqa: ARG002
+        format: serialization.PrivateFormat,  # noqa: A002, ARG002 - the base class's name
+        encryption_algorithm: serialization.KeySerializationEncryption,  # noqa: ARG002
+    ) -> NoReturn:
+        """Never.
+
+        Raises:
+            Unsupported: Always.
+        """
+        raise Unsupported("the private key stays in its device", hint="there is no way to export it; that is the point")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise Unsupported("a hardware key cannot be pickled", hint="send its URI and open it there")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._uri}>"
+
+
+def digest_of(data: Buffer, algorithm: hashes.HashAlgorithm | utils.Prehashed) -> tuple[bytes, hashes.HashAlgorithm]:
+    """Hash here what is to be signed in the device; with ``Prehashed`` the data is the digest.
+
+    Raises:
+        Unsupported: A hash the device cannot be asked for, or a digest that is not of its size.
+    """
+    if isinstance(algorithm, utils.Prehashed):
+        digest, algorithm = bytes(data), algorithm._algorithm  # noqa: SLF001 - no public name for it
+    else:
+        hasher = hashes.Hash(algorithm)
+        hasher.update(data)
+        digest = hasher.finalize()
+    if len(digest) != algorithm.digest_size:
+        raise Unsupported(f"a {algorithm.name} digest has {algorithm.digest_size} octets, not {len(digest)}")
+    if not isinstance(algorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
+        raise Unsupported(f"{algorithm.name} is not a hash to sign with; use SHA-256")
+    return digest, algorithm
+
+
+class EllipticCurveHardwareKey(InDevice, ec.EllipticCurvePrivateKey):
+    """An elliptic-curve signing key in a device.
+
+    Threads may share it; the device does one thing at a time. A copy is the same object: there is only one key.
+
+    Args:
+        public_key: The public half, already checked to be on its curve.
+        uri: The key's exact URI.
+    """
+
+    def __init__(self, *, public_key: ec.EllipticCurvePublicKey, uri: str) -> None:
+        super().__init__(uri=uri)
+        self._public_key = public_key
 
     @abstractmethod
     def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
@@ -139,17 +210,7 @@ class EllipticCurveHardwareKey(ec.EllipticCurvePrivateKey):
         """
         if not isinstance(signature_algorithm, ec.ECDSA):
             raise Unsupported("an elliptic-curve hardware key signs with ECDSA only")
-        algorithm = signature_algorithm.algorithm
-        if isinstance(algorithm, utils.Prehashed):
-            digest, algorithm = bytes(data), algorithm._algorithm  # noqa: SLF001 - no public name for it
-        else:
-            hasher = hashes.Hash(algorithm)
-            hasher.update(data)
-            digest = hasher.finalize()
-        if len(digest) != algorithm.digest_size:
-            raise Unsupported(f"a {algorithm.name} digest has {algorithm.digest_size} octets, not {len(digest)}")
-        if not isinstance(algorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
-            raise Unsupported(f"{algorithm.name} is not a hash to sign with; use SHA-256")
+        digest, algorithm = digest_of(data, signature_algorithm.algorithm)
         if algorithm.digest_size * 8 > (self.key_size + 7) // 8 * 8:
             # Truncation is legal in ECDSA; devices disagree on who does it.
             raise Unsupported(f"{algorithm.name} is longer than the curve; use SHA-{self.key_size}")
@@ -182,44 +243,3 @@ class EllipticCurveHardwareKey(ec.EllipticCurvePrivateKey):
         except ValueError as error:
             raise PeerKeyRefused(f"the other side's key is not a point of {self.curve.name}") from error
         return self._agree(point)
-
-    def private_numbers(self) -> NoReturn:
-        """Never.
-
-        Raises:
-            Unsupported: Always.
-        """
-        raise Unsupported("the private key stays in its device", hint="there is no way to export it; that is the point")
-
-    def private_bytes(
-        self,
-        encoding: serialization.Encoding,  # noqa: ARG002
-        format: serialization.PrivateFormat,  # noqa: A002, ARG002 - the base class's name
-        encryption_algorithm: serialization.KeySerializationEncryption,  # noqa: ARG002
-    ) -> NoReturn:
-        """Never.
-
-        Raises:
-            Unsupported: Always.
-        """
-        raise Unsupported("the private key stays in its device", hint="there is no way to export it; that is the point")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        raise Unsupported("a hardware key cannot be pickled", hint="send its URI and open it there")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._uri}>"

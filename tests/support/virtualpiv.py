@@ -43,23 +43,22 @@ class Service:
     """The smart-card service of this process."""
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="piv-"))
-        atexit.register(shutil.rmtree, self.directory, ignore_errors=True)
+        self.directory = claim()
         rootless = ["--map-root-user"] if os.geteuid() else []
         command = ["unshare", *rootless, "--net", "--mount", sys.executable, "-m", "support.virtualpiv_server"]
-        self._process = subprocess.Popen(
-            [*command, str(self.directory)],
-            env={**os.environ, "PYTHONPATH": str(_TESTS)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.directory / "server.log").open("wb"),
-            text=True,
-        )
+        with (self.directory / "server.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*command, str(self.directory)],
+                env={**os.environ, "PYTHONPATH": str(_TESTS)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         atexit.register(self.stop)
         self._lock = threading.Lock()
         self.readers: list[VirtualPiv | None] = [None, None]
         self._read()
-        os.environ["PCSCLITE_CSOCK_NAME"] = str(self.directory / "pcscd.comm")
 
     def ask(self, verb: str, **words: object) -> Any:
         """Do something to the cards; what comes of it."""
@@ -86,8 +85,21 @@ class Service:
 
 
 @cache
+def claim() -> Path:
+    """From now on this process and its children look for cards in a directory of their own, at first in vain.
+
+    The client library reads the name once. So a test run says this before anything else, and never meets the
+    machine's own cards: a wrong PIN of a test would be spent on somebody's real one.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="piv-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.environ["PCSCLITE_CSOCK_NAME"] = str(directory / "pcscd.comm")
+    return directory
+
+
+@cache
 def service() -> Service:
-    """The one of this process. Must be called before a module that looks for cards is first loaded."""
+    """The one of this process."""
     return Service()
 
 
@@ -154,3 +166,8 @@ class VirtualPiv:
     def attestation_root(self) -> str:
         """The maker's root, PEM."""
         return str(self._service.ask("root"))
+
+    @property
+    def directory(self) -> Path:
+        """A private directory that goes with the process."""
+        return self._service.directory

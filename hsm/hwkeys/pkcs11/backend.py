@@ -13,16 +13,19 @@ from hwkeys.capabilities import Purpose
 from hwkeys.devices import DeviceInfo
 from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, Unsupported, UriError
 from hwkeys.pkcs11 import binding, objects, tokens
-from hwkeys.pkcs11.key import Login, Pkcs11Key
+from hwkeys.pkcs11.binding import TokenRecord
+from hwkeys.pkcs11.key import Pkcs11Key, Pkcs11RsaKey, elliptic_curve_key, key_of
+from hwkeys.pkcs11.login import Login
 from hwkeys.pkcs11.modules import Module, default_modules, module_for
 from hwkeys.prompt import Prompter
 from hwkeys.uri import Pkcs11Uri
 
 _ID_OCTETS = 16
 _P256 = ec.SECP256R1()
+_OPENSC_PIV = "piv_II"
 
 
-def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
+def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key | Pkcs11RsaKey:
     """Find the key; log in when there is somebody to ask, or when nothing can be seen without it."""
     module, record = tokens.find_token(uri)
     login = Login(module, record, prompter, uri.object or "the key")
@@ -36,7 +39,7 @@ def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
                 raise
             # Perhaps it shows itself only after the login.
             raise PinNeeded("the token shows no such key without its PIN") from error
-        key = Pkcs11Key(login, pair, objects.need_public_key(pair))
+        key = key_of(login, pair)
         if login.can_ask:
             key.unlock()
     except BaseException:
@@ -48,17 +51,17 @@ def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
 def generate_key(
     uri: Pkcs11Uri, prompter: Prompter | None, purpose: Purpose = Purpose.SIGN, curve: ec.EllipticCurve = _P256
 ) -> Pkcs11Key:
-    """Make a P-256 signing pair; a label or an id must be given, and neither may be taken."""
-    if purpose is not Purpose.SIGN or curve.name != _P256.name:
-        raise Unsupported("a token generates P-256 signing keys only", hint="use a key that is on the token")
+    """Make an elliptic-curve pair; a label or an id must be given, and neither may be taken."""
     if uri.object is None and uri.id is None:
         raise UriError("a new key needs a name: object=… or id=… in the URI")
     module, record = tokens.find_token(uri)
+    refuse_piv(record)
     login = Login(module, record, prompter, f"the new key {uri.object or ''}".rstrip())
     try:
         login.ensure()
-        pair = module.call(_generate, login, uri)
-        key = Pkcs11Key(login, pair, objects.need_public_key(pair))
+        params = binding.P384 if isinstance(curve, ec.SECP384R1) else binding.P256
+        pair = module.call(_generate, login, uri, params=params, agree=purpose is Purpose.AGREE)
+        key = elliptic_curve_key(login, pair)
         key.unlock()
     except BaseException:
         login.release()
@@ -66,11 +69,25 @@ def generate_key(
     return key
 
 
+def refuse_piv(record: TokenRecord) -> None:
+    """PIV cards make and delete keys for whoever has the management key, not the PIN: no user of the key can.
+
+    Raises:
+        Unsupported: It is one.
+    """
+    if record.manufacturer == _OPENSC_PIV or binding.is_ykcs11(record):
+        raise Unsupported(
+            f'the PIV card "{record.label}" makes and deletes keys only for its management key',
+            hint="provision it first: `hardwire init --device` for a YubiKey, or `ykman piv`; then open the key",
+        )
+
+
 def delete_key(uri: Pkcs11Uri, prompter: Prompter | None) -> None:
     """Delete both halves of exactly one key."""
     if uri.object is None and uri.id is None:
         raise UriError("say which key to delete: object=… or id=… in the URI")
     module, record = tokens.find_token(uri)
+    refuse_piv(record)
     login = Login(module, record, prompter, f"deleting {uri.object or 'the key'}")
     try:
         login.ensure()
@@ -105,7 +122,7 @@ def _look(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
     return objects.the_one(objects.pairs(attached.reader, uri), uri, tokens.device_uri(module, login.record))
 
 
-def _generate(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
+def _generate(module: Module, login: Login, uri: Pkcs11Uri, *, params: bytes, agree: bool) -> objects.Pair:
     attached = login.attach(module)
     # The label and the id must each be free: together they would only be free as a pair.
     for name in (Pkcs11Uri(object=uri.object), Pkcs11Uri(id=uri.id)):
@@ -114,7 +131,7 @@ def _generate(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
     key_id = uri.id or os.urandom(_ID_OCTETS)
     writer = binding.open_session(login.record, rw=True)
     try:
-        private, public = binding.generate(writer, label=uri.object or "", key_id=key_id)
+        private, public = binding.generate(writer, label=uri.object or "", key_id=key_id, params=params, agree=agree)
         try:
             objects.refuse_unprotected(private, just_made=True)
         except HwKeyError:
@@ -141,7 +158,7 @@ def _delete(module: Module, login: Login, uri: Pkcs11Uri) -> None:
 
 def _list(module: Module) -> list[DeviceInfo]:
     found = []
-    for record in module.library.tokens():
+    for record in module.tokens():
         where = tokens.device_uri(module, record)
         attached: pkcs11.Session = binding.open_session(record)
         try:

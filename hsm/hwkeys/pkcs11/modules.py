@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from hwkeys.errors import ModuleMissing
-from hwkeys.pkcs11.binding import Library
-from hwkeys.pkcs11.session import TokenSessions
+from hwkeys.pkcs11.binding import Library, TokenRecord, is_ykcs11
+from hwkeys.pkcs11.session import TokenSessions, token_name
 from hwkeys.worker import Worker, worker_for
 
 _P = ParamSpec("_P")
@@ -48,11 +48,28 @@ class Module:
         self.path = path
         self.worker: Worker = worker_for(str(path))
         self.sessions = TokenSessions()
+        self._seen: dict[int, str] = {}
 
     @cached_property
     def library(self) -> Library:
         """The library; only ever asked for on the worker's thread."""
         return Library(self.path)
+
+    def tokens(self) -> tuple[TokenRecord, ...]:
+        """The tokens that are there now. Runs on the worker.
+
+        A session of a token that is not in its slot any more is closed at once. ykcs11 does not notice by itself that
+        one card was exchanged for another while nobody looked: it would show the old one's keys under the new one's
+        serial number. So it is made to start again then, and every key opens its session anew.
+        """
+        found = self.library.tokens()
+        if any(is_ykcs11(record) and self._seen.get(record.slot, record.serial) != record.serial for record in found):
+            self.sessions.keep(())
+            self.library.start_again()
+            found = self.library.tokens()
+        self._seen.update((record.slot, record.serial) for record in found)
+        self.sessions.keep({(token_name(record), record.slot) for record in found})
+        return found
 
     def call(self, function: Callable[Concatenate["Module", _P], _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run ``function(module, …)`` on the worker's thread.

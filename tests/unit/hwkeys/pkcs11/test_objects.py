@@ -20,7 +20,7 @@ def point(curve: ec.EllipticCurve) -> bytes:
 
 
 def record(octets: bytes | None, params: bytes | None = P256) -> ObjectRecord:
-    return ObjectRecord(False, b"\x01", "k", True, params, octets, None)
+    return ObjectRecord(False, b"\x01", "k", "ec", params, octets, None)
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name)
@@ -95,7 +95,7 @@ def test_each_answer_counts(at, told):
     asked = objects.KEEPS + objects.BORN_HERE
     answers = dict(asked)
     answers[asked[at][0]] = told
-    made = ObjectRecord(True, b"", "", True, None, None, answers)
+    made = ObjectRecord(True, b"", "", "ec", None, None, answers)
     if told is asked[at][1]:
         objects.refuse_unprotected(made, just_made=True)
     else:
