@@ -21,18 +21,19 @@ def module_path(name: str) -> Path:
 
 
 class PivBench:
-    """A card with signing keys in 9a and 9e and an agreement key in 9d, in the first reader."""
+    """A card with a signing key in 9a and an agreement key in 9d, or the card given, in the first reader."""
 
     rounds = 160
     pin = PIN
     software = False
     generates = False
 
-    def __init__(self, module: str, *, kind: str = "P256") -> None:
+    def __init__(self, module: str, *, kind: str = "P256", card: VirtualPiv | None = None) -> None:
         self.name = module
-        self.card = VirtualPiv()
-        self.card.place("9a", kind, name="alice")
-        self.card.place("9d", kind, name="alice")
+        self.card = card or VirtualPiv()
+        if card is None:
+            self.card.place("9a", kind, name="alice")
+            self.card.place("9d", kind, name="alice")
         self.card.insert()
         self.module = module_path(module)
         (device,) = self.devices()

@@ -163,9 +163,9 @@ class VirtualPiv:
         """The next private operation ends only when the card is pulled."""
         self._service.ask("hang", serial=self.serial)
 
-    def attestation_root(self) -> str:
-        """The maker's root, PEM."""
-        return str(self._service.ask("root"))
+    def attest(self, slot: str) -> list[str]:
+        """The card's certificate for a key, that of its attestation key, and the maker's root; PEM."""
+        return list(self._service.ask("attest", serial=self.serial, slot=int(slot, 16)))
 
     @property
     def directory(self) -> Path:

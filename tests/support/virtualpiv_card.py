@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+from cryptography import x509
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -75,9 +76,9 @@ class Card:
         self.go_on.set()
         self.keys: dict[int, SlotKey] = {}
         self._management = (_3DES, MANAGEMENT_KEY)
-        self._f9, f9_certificate = maker.attestation_key(VERSION)
+        self._f9, self._f9_certificate = maker.attestation_key(VERSION)
         self._objects = {_CHUID: _chuid()}
-        self._store(SLOT_OBJECTS[0xF9], der(f9_certificate))
+        self._store(SLOT_OBJECTS[0xF9], der(self._f9_certificate))
         self.power_cycle()
 
     def power_cycle(self) -> None:
@@ -94,6 +95,11 @@ class Card:
         self.keys[slot] = key
         if name:
             self._store(SLOT_OBJECTS[slot], self_signed(name, key.private))
+
+    def attested(self, slot: int) -> tuple[x509.Certificate, x509.Certificate]:
+        """What the card says of a key, and the certificate of the key that says it."""
+        said = attestation(self._f9, slot, self.keys[slot], serial=self.serial, version=VERSION)
+        return said, self._f9_certificate
 
     def apdu(self, command: bytes) -> bytes:
         """One command as it comes from the reader; the response with its status."""
@@ -114,7 +120,9 @@ class Card:
                 return _BAD_DATA.to_bytes(2)
         most = len(self._waiting) if extended else 256
         now, self._waiting = self._waiting[:most], self._waiting[most:]
-        return now + (_MORE | min(len(self._waiting), 0xFF) if self._waiting else _OK).to_bytes(2)
+        left = len(self._waiting)
+        # 6100: 256 octets or more are left (ISO/IEC 7816-4, 5.3.4).
+        return now + (_MORE | (left if left < 256 else 0) if left else _OK).to_bytes(2)
 
     def _answer(self, ins: int, p1: int, p2: int, data: bytes) -> bytes:
         fresh, self._just_verified = self._just_verified, False
@@ -250,7 +258,7 @@ class Card:
         key = self.keys[p1]
         if not key.generated:
             raise _Refused(_BAD_DATA)
-        return der(attestation(self._f9, p1, key, serial=self.serial, version=VERSION))
+        return der(self.attested(p1)[0])
 
     def _metadata(self, _p1: int, p2: int, _data: bytes) -> bytes:
         if p2 in (0x80, 0x81):

@@ -160,9 +160,10 @@ class Server:
         """The next private operation does not end until the card is pulled."""
         self._cards[serial].go_on.clear()
 
-    def root(self) -> str:
-        """The root over all attestation keys, PEM."""
-        return self._maker.root.public_bytes(serialization.Encoding.PEM).decode()
+    def attest(self, serial: int, slot: int) -> list[str]:
+        """The card's word for a key, its own attestation key's certificate, the maker's root; PEM."""
+        chain = (*self._cards[serial].attested(slot), self._maker.root)
+        return [certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in chain]
 
     def stop(self) -> None:
         for reader in self._readers.values():

@@ -9,12 +9,14 @@ the token is found by its serial, the PIN asked for again, the key found by its 
 """
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
 from hwkeys.devices import DeviceInfo
 from hwkeys.errors import (
+    DeviceFailed,
     DeviceMissing,
     HwKeyError,
     KeyClosed,
@@ -31,6 +33,8 @@ from hwkeys.pkcs11.session import TokenSession
 from hwkeys.uri import Pkcs11Uri
 
 _T = TypeVar("_T")
+_NOTICED_WITHIN = 1.0
+_LOOK_AGAIN = 0.05
 Operation = Callable[[ObjectRecord, str | None], _T]
 """What is done with the private key object; gets the PIN too when the token wants it for each use."""
 
@@ -163,9 +167,25 @@ class HeldKey:
         except PinWrong as error:
             self._lose(module)
             raise self.login.refused(module) from error
-        except HwKeyError:
+        except HwKeyError as error:
             self._lose(module)
+            if type(error) is DeviceFailed and self._has_gone(module):
+                raise TokenRemoved("the token went away while it was at work") from error
             raise
+
+    def _has_gone(self, module: Module) -> bool:
+        """Whether a failure nobody explains was a token pulled out in the middle.
+
+        A module says anything then, and the smart-card service looks at its readers only every 0.4 seconds.
+        """
+        if self.software:
+            return False
+        deadline = time.monotonic() + _NOTICED_WITHIN
+        while tokens.matching(module, tokens.device_uri(module, self.login.record)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_AGAIN)
+        return True
 
     def _certificates(self, module: Module) -> list[bytes]:
         key_id = self.exact.id
