@@ -53,6 +53,9 @@ class TokenSessions:
     def __init__(self) -> None:
         self._live: dict[TokenName, TokenSession] = {}
 
+    def __len__(self) -> int:
+        return len(self._live)
+
     def attach(self, record: TokenRecord) -> TokenSession:
         """The token's session, one user more."""
         name = token_name(record)
