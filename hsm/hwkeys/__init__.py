@@ -12,7 +12,7 @@ Importing this package loads neither python-pkcs11 nor tpm2-pytss: a backend is 
 """
 
 from hwkeys.api import delete_key, generate_key, list_devices, open_key
-from hwkeys.capabilities import Attester, KeyAgreement, Sealer, capability
+from hwkeys.capabilities import Attester, Enrollable, KeyAgreement, Sealer, capability
 from hwkeys.devices import DeviceInfo, KeyInfo, PinState
 from hwkeys.errors import (
     Ambiguous,
@@ -54,6 +54,7 @@ __all__ = [
     "DeviceInfo",
     "DeviceMissing",
     "EllipticCurveHardwareKey",
+    "Enrollable",
     "EvidenceRefused",
     "ForkRefused",
     "HardwareKey",

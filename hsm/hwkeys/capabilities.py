@@ -10,16 +10,17 @@ Each capability is a small protocol. A key lists those it has in ``capabilities`
 not enough, because ``cryptography`` gives every private key an ``exchange()``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hwkeys.errors import Unsupported
+from hwkeys.evidence.enrolment import Challenge
 from hwkeys.evidence.values import Evidence
 from hwkeys.purpose import Purpose
 
-__all__ = ["Attester", "KeyAgreement", "Purpose", "Sealer", "capability"]
+__all__ = ["Attester", "Enrollable", "KeyAgreement", "Purpose", "Sealer", "capability"]
 
 _T = TypeVar("_T")
 
@@ -65,6 +66,44 @@ class Attester(Protocol):
 
 
 @runtime_checkable
+class Enrollable(Protocol):
+    """A key whose attestation key an authority can enrol; its side is ``hwkeys.evidence.make_credential``.
+
+    The steps: send ``endorsements()`` and ``attestation_public()``; answer the authority's challenge with
+    ``activate()``; keep the certificates it sends. From then on ``attest()`` sends them along.
+    """
+
+    def endorsements(self) -> tuple[bytes, ...]:
+        """The device's certificates by its maker, DER; empty when it has none."""
+        ...
+
+    def attestation_public(self) -> bytes:
+        """TPMT_PUBLIC of the attestation key, which is made at the first call."""
+        ...
+
+    def activate(self, endorsement: bytes, challenge: Challenge) -> bytes:
+        """The challenge's secret, which the device gives out because both keys are in it.
+
+        Args:
+            endorsement: The certificate the challenge was made for, one of ``endorsements()``.
+            challenge: From the authority.
+
+        Raises:
+            Unsupported: The device has no such certificate.
+            HwKeyError: The challenge is for another device, or for another attestation key.
+        """
+        ...
+
+    def keep_certificates(self, certificates: Sequence[bytes]) -> None:
+        """Keep the authority's answer: DER, the attestation key's certificate first.
+
+        Raises:
+            KeyNotAsAsked: It is not the attestation key's.
+        """
+        ...
+
+
+@runtime_checkable
 class Sealer(Protocol):
     """A key whose device locks secrets up so that no other device opens them."""
 
@@ -92,16 +131,17 @@ class Sealer(Protocol):
 _HINTS: dict[object, tuple[str, str]] = {
     KeyAgreement: ("no key agreement", "use a key made for it: generate_key(uri, purpose=Purpose.AGREE)"),
     Attester: ("no attestation", "a YubiKey attests keys generated in it, a TPM attests keys kept in a key file"),
+    Enrollable: ("no enrolment", "only a TPM key in a key file is enrolled; a YubiKey was, by its maker"),
     Sealer: ("no sealing", "a TPM seals with each of its keys, a token with a key made for key agreement"),
 }
 
 
 def capability(key: object, kind: Callable[..., _T]) -> _T:
-    """Ask a key for one of the three.
+    """Ask a key for one of them.
 
     Args:
         key: A hardware key; any other object has no capability.
-        kind: ``KeyAgreement``, ``Attester`` or ``Sealer``.
+        kind: ``KeyAgreement``, ``Attester``, ``Enrollable`` or ``Sealer``.
 
     Returns:
         What can do it; today always the key itself.
@@ -112,5 +152,5 @@ def capability(key: object, kind: Callable[..., _T]) -> _T:
     if kind in getattr(key, "capabilities", frozenset()):
         found: _T = key  # type: ignore[assignment]  # the key's own word; a test holds every backend to it
         return found
-    what, hint = _HINTS.get(kind, ("no such thing", "ask for KeyAgreement, Attester or Sealer"))
+    what, hint = _HINTS.get(kind, ("no such thing", "ask for KeyAgreement, Attester, Enrollable or Sealer"))
     raise Unsupported(f"this key does {what}", hint=hint)

@@ -41,13 +41,12 @@ class TpmAttestation:
 
     Attributes:
         maker: Manufacturer, model and version of the TPM, as the enrolment authority copied them from the maker's
-            certificate; None when it did not.
-        firmware: The TPM's own 64 bits, in hexadecimal: makers disagree on what they mean.
+            certificate; None when it did not. The statement's own firmware version is of no use: a TPM hides it from
+            keys outside the endorsement hierarchy.
         nonce: The judge's.
     """
 
     maker: Maker | None
-    firmware: str
     nonce: bytes
 
 
@@ -91,7 +90,7 @@ def verify_tpm_attestation(
         )
     leaf = verify_chain(evidence.certificates, roots=roots, at=at)[0]
     _check_signature(evidence, _attestation_key(leaf))
-    firmware, name = _statement(evidence.attest, nonce)
+    name = _statement(evidence.attest, nonce)
     area = _area(evidence.public)
     if not hmac.compare_digest(name, area.name()):
         raise EvidenceRefused("the statement is about another key than the one shown", code="tpm-name")
@@ -102,7 +101,7 @@ def verify_tpm_attestation(
         raise EvidenceRefused(error.message, code="tpm-attributes") from error
     if spki_of(certified) != spki_of(public_key):
         raise EvidenceRefused("the TPM certifies another key", code="key-mismatch")
-    return TpmAttestation(maker_of(leaf), f"{firmware:016x}", nonce)
+    return TpmAttestation(maker_of(leaf), nonce)
 
 
 def _attestation_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
@@ -132,7 +131,7 @@ def _check_signature(evidence: TpmEvidence, key: ec.EllipticCurvePublicKey) -> N
         raise EvidenceRefused("the attestation key did not sign the statement", code="tpm-signature") from error
 
 
-def _statement(attest: bytes, nonce: bytes) -> tuple[int, bytes]:
+def _statement(attest: bytes, nonce: bytes) -> bytes:
     reader = _Reader(attest)
     (magic,) = reader.numbers(">I")
     if magic != _MAGIC:
@@ -142,14 +141,13 @@ def _statement(attest: bytes, nonce: bytes) -> tuple[int, bytes]:
         raise EvidenceRefused("the statement does not certify a key", code="tpm-type")
     reader.sized()  # the signer's qualified name: the certificate says who it is
     extra = reader.sized()
-    reader.numbers(">QIIB")  # clock, resets, restarts, safe
-    (firmware,) = reader.numbers(">Q")
+    reader.numbers(">QIIBQ")  # clock, resets, restarts, safe, firmware
     name = reader.sized()
     reader.sized()  # the qualified name: the way to the key through its parents
     reader.end()
     if not nonce or not hmac.compare_digest(extra, nonce):
         raise EvidenceRefused("the statement is not the answer to this question", code="tpm-nonce")
-    return firmware, name
+    return name
 
 
 def _area(public: bytes) -> PublicArea:

@@ -10,6 +10,7 @@ from hwkeys.devices import DeviceInfo, KeyInfo
 from hwkeys.errors import DeviceFailed, HwKeyError, KeyExists, KeyNotAsAsked, PinNeeded, UriError
 from hwkeys.prompt import PinRequest, Prompter, ask_pin
 from hwkeys.purpose import Purpose
+from hwkeys.tpm.attestation import ENDINGS
 from hwkeys.tpm.binding import Tpm
 from hwkeys.tpm.key import TpmKey, pin_octets
 from hwkeys.tpm.public import PublicArea, decode_public, refuse_unfit, template_for
@@ -64,6 +65,8 @@ def delete_key(uri: TpmUri, prompter: Prompter | None) -> None:  # noqa: ARG001 
     if uri.file is not None:
         try:
             uri.file.unlink()
+            for ending in ENDINGS:
+                uri.file.with_name(uri.file.name + ending).unlink(missing_ok=True)
         except OSError as error:
             raise DeviceFailed(f"{uri.file} cannot be deleted: {error.strerror}") from error
     elif place.handle is not None:
@@ -101,6 +104,7 @@ def _place(uri: TpmUri) -> Place:
         parent=blob.parent if blob is not None else uri.parent or OWNER,
         # What the caller says counts before what stands in the file, which others may be able to write.
         storage_name=uri.srk_name or (None if blob is None else blob.parent_name),
+        file=uri.file,
     )
 
 
