@@ -32,7 +32,8 @@ class KeyInfo:
         uri: Names exactly this key; can be given to ``open_key``.
         label: What a person called it; may be empty.
         key_id: CKA_ID on a token; the four octets of the persistent handle on a TPM.
-        kind: "EC P-256" and so on, or "unknown".
+        kind: "EC P-256", "RSA 2048" and so on, or "unknown".
+        certificate: The subject (RFC 4514) of the certificate that is kept with the key; None when there is none.
         purpose: What it does; a key is listed only when that is known.
     """
 
@@ -41,6 +42,7 @@ class KeyInfo:
     key_id: bytes
     kind: str
     purpose: Purpose = Purpose.SIGN
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

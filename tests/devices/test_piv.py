@@ -16,6 +16,7 @@ from hwkeys import (
     PinRefused,
     PinState,
     PinWrong,
+    Purpose,
     RSAHardwareKey,
     TokenRemoved,
     open_key,
@@ -94,7 +95,8 @@ def test_the_list_shows_what_is_on_the_card_without_a_pin(piv):
     assert {info.key_id for info in device.keys} >= {b"\1", b"\3"}
     for info in device.keys:
         if info.key_id in (b"\1", b"\3"):
-            assert info.kind == "EC P-256"
+            assert (info.kind, info.certificate) == ("EC P-256", "CN=alice")
+            assert info.purpose is (Purpose.AGREE if info.key_id == b"\3" else Purpose.SIGN)
             with open_key(info.uri) as locked, pytest.raises(PinNeeded):
                 locked.unlock()
     assert piv.card.spent == 0

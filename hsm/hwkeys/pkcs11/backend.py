@@ -10,9 +10,9 @@ import pkcs11
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hwkeys.capabilities import Purpose
-from hwkeys.devices import DeviceInfo
+from hwkeys.devices import DeviceInfo, KeyInfo
 from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, Unsupported, UriError
-from hwkeys.pkcs11 import binding, objects, tokens
+from hwkeys.pkcs11 import binding, objects, operations, tokens
 from hwkeys.pkcs11.binding import TokenRecord
 from hwkeys.pkcs11.key import Pkcs11Key, Pkcs11RsaKey, elliptic_curve_key, key_of
 from hwkeys.pkcs11.login import Login
@@ -162,8 +162,15 @@ def _list(module: Module) -> list[DeviceInfo]:
         where = tokens.device_uri(module, record)
         attached: pkcs11.Session = binding.open_session(record)
         try:
-            keys = tuple(objects.key_info(where, pair) for pair in objects.pairs(attached, Pkcs11Uri()))
+            keys = tuple(_info(attached, record, where, pair) for pair in objects.pairs(attached, Pkcs11Uri()))
         finally:
             binding.close(attached)
         found.append(tokens.device_info(module, record, keys))
     return found
+
+
+def _info(attached: pkcs11.Session, record: TokenRecord, where: Pkcs11Uri, pair: objects.Pair) -> KeyInfo:
+    certificates = binding.certificates(attached, pair.key_id) if pair.key_id else []
+    half = pair.private or pair.public
+    agrees = half is not None and operations.derives(record, half)
+    return objects.key_info(where, pair, certificates, Purpose.AGREE if agrees else Purpose.SIGN)

@@ -209,7 +209,12 @@ def generate(
                 Attribute.DECRYPT: False,
                 Attribute.UNWRAP: False,
             },
-            public_template={Attribute.TOKEN: True, Attribute.PRIVATE: False, Attribute.VERIFY: not agree},
+            public_template={
+                Attribute.TOKEN: True,
+                Attribute.PRIVATE: False,
+                Attribute.VERIFY: not agree,
+                Attribute.DERIVE: agree,
+            },
         )
         return _object(private, private=True), _object(public, private=False)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
@@ -19,8 +19,6 @@ from hwkeys.pkcs11 import objects, operations
 from hwkeys.pkcs11.held import HeldKey
 from hwkeys.pkcs11.login import Login
 from hwkeys.rsakey import RSAHardwareKey
-
-_PIV_ATTESTED = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.3")
 
 
 def key_of(login: Login, pair: objects.Pair) -> "Pkcs11Key | Pkcs11RsaKey":
@@ -77,7 +75,7 @@ class Pkcs11Key(EllipticCurveHardwareKey):
 
     def certificate(self) -> x509.Certificate | None:
         """The certificate that is kept with the key on its token, if there is one."""
-        return _certificate(self._held)
+        return objects.certificate_of(self._held.public_key, self._held.certificates())
 
     def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
         self._held.unlock()
@@ -123,7 +121,7 @@ class Pkcs11RsaKey(RSAHardwareKey):
 
     def certificate(self) -> x509.Certificate | None:
         """The certificate that is kept with the key on its token, if there is one."""
-        return _certificate(self._held)
+        return objects.certificate_of(self._held.public_key, self._held.certificates())
 
     def _sign_pkcs1(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
         sign = partial(operations.sign_pkcs1, digest=digest, algorithm=algorithm)
@@ -153,24 +151,3 @@ def _verifying() -> Iterator[None]:
         yield
     except InvalidSignature as error:
         raise KeyNotAsAsked("the token's signature is not one of the key that was opened") from error
-
-
-def _certificate(held: HeldKey) -> x509.Certificate | None:
-    """Of this key, and not the token's own word about it, which ykcs11 shows under the same id."""
-    wanted = _spki(held.public_key)
-    for octets in held.certificates():
-        try:
-            found = x509.load_der_x509_certificate(octets)
-            attested = any(extension.oid == _PIV_ATTESTED for extension in found.extensions)
-            if not attested and _spki(found.public_key()) == wanted:
-                return found
-        except ValueError:
-            # Whoever can write to the token may have put anything there.
-            continue
-    return None
-
-
-def _spki(key: object) -> bytes:
-    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
-        return b""
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -2,7 +2,7 @@
 """The vendors' libraries: where they are, which package brings them, and the one worker for each."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -35,6 +35,11 @@ _PACKAGES = {
     "libykcs11.so": "ykcs11",
     "libykcs11.so.2": "ykcs11",
 }
+
+
+# Where p11-kit keeps what is installed, the administrator's first (pkcs11.conf(5)), and the modules of its own.
+_REGISTRIES = ("/etc/pkcs11/modules", "/usr/share/p11-kit/modules")
+_NOT_FOR_KEYS = ("p11-kit-trust.so", "p11-kit-proxy.so")
 
 
 class Module:
@@ -104,8 +109,29 @@ def module_for(path: Path) -> Module:
         return _modules[real]
 
 
+def registered() -> Iterator[Path]:
+    """The modules that p11-kit's registry names and that exist: a vendor's own, wherever it is.
+
+    A module's name without a directory is looked for where modules usually are. A file that cannot be read is passed
+    over: it is p11-kit's to complain about.
+    """
+    for registry in _REGISTRIES:
+        for entry in sorted(Path(registry).glob("*.module")):
+            try:
+                lines = entry.read_text(encoding="utf-8", errors="replace").splitlines()
+            except OSError:
+                continue
+            named = [line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == "module"]
+            for name in named[:1]:
+                places = [Path(directory, sub) for directory in _DIRECTORIES for sub in ("pkcs11", "")]
+                paths = [Path(name)] if Path(name).is_absolute() else [place / name for place in places]
+                found = next((path for path in paths if path.is_file()), None)
+                if found is not None and found.name not in _NOT_FOR_KEYS:
+                    yield found
+
+
 def default_modules() -> tuple[Module, ...]:
-    """The well-known modules that are installed here, each library once.
+    """The well-known modules that are installed here and those p11-kit knows of, each library once.
 
     Raises:
         ModuleMissing: None is.
@@ -118,6 +144,7 @@ def default_modules() -> tuple[Module, ...]:
             if package not in seen and path.exists():
                 found[path.resolve()] = None
                 seen.add(package)
+    found.update((path.resolve(), None) for path in registered())
     if not found:
         raise ModuleMissing(
             "no PKCS#11 module is installed",

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which objects on a token make up one key, and whether they are what they should be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pkcs11
 from asn1crypto.core import OctetString
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute
 
@@ -13,6 +15,7 @@ from hwkeys.devices import KeyInfo
 from hwkeys.errors import Ambiguous, KeyMissing, KeyNotAsAsked
 from hwkeys.pkcs11 import binding
 from hwkeys.pkcs11.binding import ObjectRecord
+from hwkeys.purpose import Purpose
 from hwkeys.uri import Pkcs11Uri
 
 _CURVES: dict[bytes, ec.EllipticCurve] = {
@@ -22,6 +25,7 @@ _CURVES: dict[bytes, ec.EllipticCurve] = {
 }
 _UNCOMPRESSED = 0x04
 
+_PIV_ATTESTED = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.3")
 _RSA_MIN, _RSA_MAX = 2048, 4096
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -176,14 +180,49 @@ def refuse_unprotected(record: ObjectRecord, *, just_made: bool) -> None:
             raise KeyNotAsAsked(f"CKA_{attribute.name} must be {str(wanted).upper()}; the token {said}")
 
 
-def key_info(device: Pkcs11Uri, pair: Pair) -> KeyInfo:
+def certificate_of(public: PublicKey, found: Iterable[bytes]) -> x509.Certificate | None:
+    """The certificate of this key among some.
+
+    Passed over are those of other keys, those that cannot be read (whoever can write to a token may have put anything
+    there), and the token's own word about the key, which ykcs11 shows under the same id.
+    """
+    for octets in found:
+        try:
+            certificate = x509.load_der_x509_certificate(octets)
+            attested = any(extension.oid == _PIV_ATTESTED for extension in certificate.extensions)
+            if not attested and certificate.public_key() == public:
+                return certificate
+        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            continue
+    return None
+
+
+def key_info(
+    device: Pkcs11Uri, pair: Pair, certificates: Iterable[bytes] = (), purpose: Purpose = Purpose.SIGN
+) -> KeyInfo:
     """The key as a list shows it."""
     try:
         public = public_key(pair)
     except KeyNotAsAsked:
         public = None
+    certificate = None
     if public is None:
         kind = "unknown"
     else:
+        certificate = certificate_of(public, certificates)
         kind = f"RSA {public.key_size}" if isinstance(public, rsa.RSAPublicKey) else f"EC P-{public.key_size}"
-    return KeyInfo(uri=str(exact(device, pair)), label=pair.label, key_id=pair.key_id, kind=kind)
+    return KeyInfo(
+        uri=str(exact(device, pair)),
+        label=pair.label,
+        key_id=pair.key_id,
+        kind=kind,
+        purpose=purpose,
+        certificate=_subject(certificate),
+    )
+
+
+def _subject(certificate: x509.Certificate | None) -> str | None:
+    try:
+        return None if certificate is None else certificate.subject.rfc4514_string()
+    except ValueError:
+        return ""
