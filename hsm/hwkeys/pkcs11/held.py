@@ -24,6 +24,7 @@ from hwkeys.errors import (
     KeyNotAsAsked,
     PinWrong,
     TokenRemoved,
+    Unsupported,
 )
 from hwkeys.pkcs11 import binding, objects, operations, tokens
 from hwkeys.pkcs11.binding import ObjectRecord
@@ -98,13 +99,24 @@ class HeldKey:
                 self._private = None
                 self._seen_in = None
 
-    def use(self, operation: Operation[_T]) -> _T:
+    def use(self, operation: Operation[_T], *, agree: bool = False) -> _T:
         """Do something with the private key, in the token.
 
+        Args:
+            operation: What.
+            agree: Whether it is key agreement; what the key was not made for is refused here.
+
         Raises:
+            Unsupported: The key is for the other purpose.
             HwKeyError: Anything the device can fail with.
         """
         self.unlock()
+        if self.agrees and not agree:
+            raise Unsupported("this is a key for key agreement: it does not sign", hint="use a signing key")
+        if agree and not self.agrees:
+            raise Unsupported(
+                "this is a signing key: it does no key agreement", hint="use a key made for key agreement"
+            )
         try:
             return self._use(operation)
         except TokenRemoved:
@@ -128,8 +140,13 @@ class HeldKey:
             raise TokenRemoved(f"the token went away: {error.message}") from error
 
     def _unlock(self) -> None:
-        self.login.ensure()
-        self.login.module.call(self._find)
+        if not self.login.module.call(self._is_ready):
+            self.login.ensure()
+            self.login.module.call(self._find)
+
+    def _is_ready(self, module: Module) -> bool:  # noqa: ARG002 - every job of the worker gets it
+        seen = self._seen_in
+        return self._private is not None and seen is not None and seen.logged_in and not seen.dead
 
     def _use(self, operation: Operation[_T]) -> _T:
         pin = self.login.ask_for_one_use() if self._asks_each_time else None

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
 from hwkeys.capabilities import KeyAgreement
 from hwkeys.devices import DeviceInfo
-from hwkeys.errors import KeyNotAsAsked, Unsupported
+from hwkeys.errors import KeyNotAsAsked
 from hwkeys.key import EllipticCurveHardwareKey
 from hwkeys.pkcs11 import objects, operations
 from hwkeys.pkcs11.held import HeldKey
@@ -78,9 +78,6 @@ class Pkcs11Key(EllipticCurveHardwareKey):
         return objects.certificate_of(self._held.public_key, self._held.certificates())
 
     def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
-        self._held.unlock()
-        if self._held.agrees:
-            raise Unsupported("this is a key for key agreement: it does not sign", hint="use a signing key")
         raw = self._held.use(lambda record, pin: operations.sign_ec(record, digest, pin))
         half = (self.key_size + 7) // 8
         if len(raw) != 2 * half:
@@ -92,11 +89,8 @@ class Pkcs11Key(EllipticCurveHardwareKey):
         return signature
 
     def _agree(self, point: bytes) -> bytes:
-        self._held.unlock()
-        if not self._held.agrees:
-            return super()._agree(point)
         size = (self.key_size + 7) // 8
-        return self._held.use(lambda record, _pin: operations.agree(record, point, size))
+        return self._held.use(lambda record, _pin: operations.agree(record, point, size), agree=True)
 
 
 class Pkcs11RsaKey(RSAHardwareKey):
