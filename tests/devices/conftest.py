@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.abrmd import BrokeredTpm
 from support.hwbench import Bench, SoftHsmBench, SwTpmBench
 from support.hwpiv import PivBench
 from support.swtpm import SwTpm
@@ -33,6 +34,12 @@ def swtpm(short_dir: Path) -> Iterator[SwTpmBench]:
 
 
 @pytest.fixture
+def swtpm_abrmd(short_dir: Path) -> Iterator[SwTpmBench]:
+    with BrokeredTpm(short_dir) as tpm:
+        yield SwTpmBench(tpm)
+
+
+@pytest.fixture
 def piv_opensc() -> Iterator[PivBench]:
     bench = PivBench("opensc")
     yield bench
@@ -50,6 +57,7 @@ def piv_ykcs11() -> Iterator[PivBench]:
     params=[
         pytest.param("softhsm", marks=pytest.mark.device("softhsm")),
         pytest.param("swtpm", marks=pytest.mark.device("swtpm")),
+        pytest.param("swtpm_abrmd", marks=pytest.mark.device("swtpm-abrmd")),
         pytest.param("piv_opensc", marks=pytest.mark.device("piv-opensc")),
         pytest.param("piv_ykcs11", marks=pytest.mark.device("piv-ykcs11")),
     ]
