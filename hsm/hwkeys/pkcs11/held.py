@@ -88,6 +88,8 @@ class HeldKey:
             try:
                 self._unlock()
             except TokenRemoved:
+                # ykcs11 finds out at the login; the session it then has is as dead as the one before.
+                self.login.module.call(self._lose)
                 self._come_back()
 
     def close(self) -> None:
