@@ -13,12 +13,14 @@ import pytest
 
 from support.budgets import ROOT, largest_file, largest_function
 from support.devicewatch import DeviceWatch
+from support.virtualpiv import claim
 
 _ORDER = ("unit", "property", "vectors", "devices", "interop", "net", "e2e")
 _WATCH = pytest.StashKey[DeviceWatch]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    claim()
     required = os.environ.get("HARDWIRE_REQUIRE_DEVICES", "")
     config.stash[_WATCH] = DeviceWatch(name.strip() for name in required.split(",") if name.strip())
 

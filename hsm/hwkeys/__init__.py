@@ -4,20 +4,22 @@
 A key in a PKCS#11 token or a TPM is opened by its URI and is then an ``ec.EllipticCurvePrivateKey`` whose ``sign()``
 runs in the device. See the README beside this file.
 
-This first storey signs. Three capabilities follow, each a protocol a caller can ask a key for: ``KeyAgreement``
-(ECDH with a key of its own), ``Attester`` (evidence that the key lives in the device) and ``Sealer`` (secrets that
-open on this device only).
+Every key signs or agrees. What else it can do, a caller asks for with ``capability(key, …)``: ``KeyAgreement`` (ECDH
+with a key of its own), ``Attester`` (evidence that the key lives in the device, judged by ``hwkeys.evidence``) and
+``Sealer`` (secrets that open on this device only).
 
 Importing this package loads neither python-pkcs11 nor tpm2-pytss: a backend is loaded when its first URI is used.
 """
 
 from hwkeys.api import delete_key, generate_key, list_devices, open_key
+from hwkeys.capabilities import Attester, Enrollable, KeyAgreement, Sealer, capability
 from hwkeys.devices import DeviceInfo, KeyInfo, PinState
 from hwkeys.errors import (
     Ambiguous,
     DeviceFailed,
     DeviceFull,
     DeviceMissing,
+    EvidenceRefused,
     ForkRefused,
     HwKeyError,
     KeyClosed,
@@ -25,11 +27,13 @@ from hwkeys.errors import (
     KeyMissing,
     KeyNotAsAsked,
     ModuleMissing,
+    PeerKeyRefused,
     PinError,
     PinLocked,
     PinNeeded,
     PinRefused,
     PinWrong,
+    SealRefused,
     TokenRemoved,
     Unsupported,
     UriError,
@@ -37,19 +41,25 @@ from hwkeys.errors import (
 )
 from hwkeys.key import EllipticCurveHardwareKey, HardwareKey
 from hwkeys.prompt import CallbackPrompter, PinRequest, PinSourcePrompter, Prompter, StaticPrompter, TerminalPrompter
+from hwkeys.purpose import Purpose
+from hwkeys.rsakey import RSAHardwareKey
 from hwkeys.uri import KeyUri, Pkcs11Uri, TpmUri, parse_uri
 
 __all__ = [
     "Ambiguous",
+    "Attester",
     "CallbackPrompter",
     "DeviceFailed",
     "DeviceFull",
     "DeviceInfo",
     "DeviceMissing",
     "EllipticCurveHardwareKey",
+    "Enrollable",
+    "EvidenceRefused",
     "ForkRefused",
     "HardwareKey",
     "HwKeyError",
+    "KeyAgreement",
     "KeyClosed",
     "KeyExists",
     "KeyInfo",
@@ -57,6 +67,7 @@ __all__ = [
     "KeyNotAsAsked",
     "KeyUri",
     "ModuleMissing",
+    "PeerKeyRefused",
     "PinError",
     "PinLocked",
     "PinNeeded",
@@ -67,6 +78,10 @@ __all__ = [
     "PinWrong",
     "Pkcs11Uri",
     "Prompter",
+    "Purpose",
+    "RSAHardwareKey",
+    "SealRefused",
+    "Sealer",
     "StaticPrompter",
     "TerminalPrompter",
     "TokenRemoved",
@@ -74,6 +89,7 @@ __all__ = [
     "Unsupported",
     "UriError",
     "WrongDevice",
+    "capability",
     "delete_key",
     "generate_key",
     "list_devices",

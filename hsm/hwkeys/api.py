@@ -6,11 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from hwkeys.devices import DeviceInfo
-from hwkeys.errors import HwKeyError, ModuleMissing
+from hwkeys.errors import HwKeyError, ModuleMissing, Unsupported
 from hwkeys.key import EllipticCurveHardwareKey
 from hwkeys.prompt import PinSourcePrompter, Prompter
+from hwkeys.purpose import Purpose
+from hwkeys.rsakey import RSAHardwareKey
 from hwkeys.uri import KeyUri, Pkcs11Uri, TpmUri, parse_uri
+
+OpenedKey = EllipticCurveHardwareKey | RSAHardwareKey
 
 # URI class → backend, the Python package it needs, how to get it.
 _BACKENDS = {
@@ -23,8 +29,8 @@ _BACKENDS = {
 }
 
 
-def open_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHardwareKey:
-    """Open a signing key.
+def open_key(uri: str, *, prompter: Prompter | None = None) -> OpenedKey:
+    """Open a key.
 
     With somebody to ask (a prompter, or a ``pin-source`` in the URI) the PIN is asked for and checked now, without
     making a signature. With nobody to ask the key opens locked: ``public_key()`` works, ``sign()`` raises PinNeeded.
@@ -32,6 +38,9 @@ def open_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHard
     Args:
         uri: ``pkcs11:…`` or ``tpm:…``; it must name exactly one key.
         prompter: Whom to ask for the PIN; it comes before the URI's ``pin-source``.
+
+    Returns:
+        An elliptic-curve key, or on a token also an RSA key, whichever it is.
 
     Raises:
         UriError: The URI cannot be used.
@@ -43,12 +52,18 @@ def open_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHard
         KeyNotAsAsked: The key is of another kind, or could leave its device.
     """
     parsed = parse_uri(uri)
-    key: EllipticCurveHardwareKey = _backend(type(parsed)).open_key(parsed, _who(parsed, prompter))
+    key: OpenedKey = _backend(type(parsed)).open_key(parsed, _who(parsed, prompter))
     return key
 
 
-def generate_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurveHardwareKey:
-    """Make a P-256 signing key in the device, and open it.
+def generate_key(
+    uri: str,
+    *,
+    prompter: Prompter | None = None,
+    purpose: Purpose = Purpose.SIGN,
+    curve: ec.EllipticCurve | None = None,
+) -> EllipticCurveHardwareKey:
+    """Make a key in the device, and open it.
 
     On a token the PIN is the token's. A TPM key has a PIN of its own, chosen now; the empty string means none.
 
@@ -56,14 +71,20 @@ def generate_key(uri: str, *, prompter: Prompter | None = None) -> EllipticCurve
         uri: Where, and under what name: a token with ``object=`` or ``id=``, a ``tpm:file=`` that does not exist
             yet, or a free ``tpm:handle=``.
         prompter: Whom to ask for the PIN; it comes before the URI's ``pin-source``.
+        purpose: Signing, or key agreement; a key does one of them, for ever.
+        curve: P-256 when None, or P-384 where the device knows it.
 
     Raises:
+        Unsupported: The device knows no such key.
         KeyExists: The name is taken; nothing was changed.
         KeyNotAsAsked: The device made something else; it was deleted again.
         HwKeyError: As for ``open_key``.
     """
     parsed = parse_uri(uri)
-    key: EllipticCurveHardwareKey = _backend(type(parsed)).generate_key(parsed, _who(parsed, prompter))
+    who, on = _who(parsed, prompter), ec.SECP256R1() if curve is None else curve
+    if not isinstance(on, ec.SECP256R1 | ec.SECP384R1):
+        raise Unsupported(f"no key is generated on {on.name}", hint="use P-256, or P-384 where the device knows it")
+    key: EllipticCurveHardwareKey = _backend(type(parsed)).generate_key(parsed, who, purpose, on)
     return key
 
 

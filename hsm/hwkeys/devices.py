@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from hwkeys.purpose import Purpose
+
 
 class PinState(Enum):
     """What the device itself says about its PIN.
@@ -24,19 +26,23 @@ class PinState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """A signing key that the device shows to everybody.
+    """A key that the device shows to everybody.
 
     Attributes:
         uri: Names exactly this key; can be given to ``open_key``.
         label: What a person called it; may be empty.
         key_id: CKA_ID on a token; the four octets of the persistent handle on a TPM.
-        kind: "EC P-256" and so on, or "unknown".
+        kind: "EC P-256", "RSA 2048" and so on, or "unknown".
+        certificate: The subject (RFC 4514) of the certificate that is kept with the key; None when there is none.
+        purpose: What it does; a key is listed only when that is known.
     """
 
     uri: str
     label: str
     key_id: bytes
     kind: str
+    purpose: Purpose = Purpose.SIGN
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@
     ├── ForkRefused           a forked child tried to use its parent's login
     ├── KeyClosed             the key object was closed by its owner
     ├── Unsupported           this device, or this kind of key, cannot do that
+    ├── PeerKeyRefused        the other side's public key is not a point of the key's curve
+    ├── SealRefused           this device, as it is now, does not open what was sealed
+    ├── EvidenceRefused       evidence about a key does not prove what it should; has a code
     └── DeviceFailed          the device is there and would not do it
         └── DeviceFull        it has no room: for another key, object or session
 
@@ -171,6 +174,33 @@ class KeyClosed(HwKeyError):
 
 class Unsupported(HwKeyError):
     """The device, or this kind of key, cannot do what was asked."""
+
+
+class PeerKeyRefused(HwKeyError):
+    """The public key to agree with is not a point of this key's curve. It was not shown to the device."""
+
+    default_hint = "the other side sent a wrong key: do not go on with it"
+
+
+class SealRefused(HwKeyError):
+    """What was sealed does not open here: another device, another state of the machine, or altered octets."""
+
+    default_hint = "use the device that sealed it; after an update of the machine, seal anew from your backup"
+
+
+class EvidenceRefused(HwKeyError):
+    """Evidence about a key does not prove what it should.
+
+    Args:
+        message: One sentence: what is wrong.
+        code: Which check refused it, in kebab-case; stable.
+    """
+
+    default_hint = "treat the key as one whose device is only claimed"
+
+    def __init__(self, message: str, *, code: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class DeviceFailed(HwKeyError):

@@ -5,7 +5,7 @@
 # that one run tells the whole story; the status is that of the worst.
 
 # Devices that the machine can provide and the tests therefore must not skip. tests/conftest.py holds the run to it.
-readonly required_devices='softhsm,swtpm'
+readonly required_devices='softhsm,swtpm,swtpm-abrmd,piv-opensc,piv-ykcs11'
 
 failed_checks=()
 

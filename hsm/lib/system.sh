@@ -10,12 +10,19 @@ readonly base_packages=(
     python3 python3-venv python3-dev gcc libc6-dev pkg-config libtss2-dev softhsm2 swtpm swtpm-tools
     opensc-pkcs11 libpcsclite1
 )
-# What the tests need besides: tools that judge our output, a TURN server, network namespaces.
-readonly test_packages=(coturn gnutls-bin iproute2 opensc openssl shellcheck tpm2-openssl tpm2-tools)
+# What the tests need besides: tools that judge our output, a TURN server, network namespaces, a smart-card service
+# with virtual readers, Yubico's module, what pyscard (of yubikey-manager) is compiled with, and a TPM's resource
+# manager with a D-Bus of its own.
+readonly test_packages=(
+    coturn dbus-bin dbus-daemon gnutls-bin iproute2 libpcsclite-dev libtss2-tcti-tabrmd0 opensc openssl pcscd shellcheck
+    swig tpm2-abrmd tpm2-openssl tpm2-tools vsmartcard-vpcd ykcs11
+)
 
 # One program for each package that has one: their presence is what a warm start looks at.
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
-readonly test_programs=(turnserver certtool ip pkcs11-tool openssl shellcheck tpm2_getcap)
+readonly test_programs=(
+    turnserver certtool dbus-daemon dbus-send ip pkcs11-tool openssl shellcheck swig tpm2_getcap vpcd-config
+)
 
 # programs_present run|bench|test
 programs_present() {
@@ -43,6 +50,9 @@ install_packages() {
     step "apt-get install ${missing[*]}" 'system packages' apt_install "${missing[@]}"
     if [[ " ${missing[*]} " == *' coturn '* ]]; then
         quieten_coturn
+    fi
+    if [[ " ${missing[*]} " == *' vsmartcard-vpcd '* ]]; then
+        quieten_vpcd
     fi
 }
 
@@ -96,6 +106,13 @@ apt_install() {
 quieten_coturn() {
     [[ -d /run/systemd/system ]] || return 0
     step 'stop the coturn service' 'only the tests use it, on loopback' "${as_root[@]}" systemctl disable --now coturn
+}
+
+# The same for the virtual reader: the machine's own smart-card service would let it listen on every interface. The
+# tests have a service of their own, with a configuration of its own. (An emptied file stays so when it is upgraded.)
+quieten_vpcd() {
+    step 'keep the virtual reader out of the smart-card service' 'the tests start their own, where nobody hears it' \
+        "${as_root[@]}" truncate --size=0 --no-create /etc/reader.conf.d/vpcd
 }
 
 not_debian() {

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from support.abrmd import BrokeredTpm
 from support.hwbench import Bench, SoftHsmBench, SwTpmBench
+from support.hwpiv import PivBench
 from support.swtpm import SwTpm
 
 
@@ -31,10 +33,33 @@ def swtpm(short_dir: Path) -> Iterator[SwTpmBench]:
         yield SwTpmBench(tpm)
 
 
+@pytest.fixture
+def swtpm_abrmd(short_dir: Path) -> Iterator[SwTpmBench]:
+    with BrokeredTpm(short_dir) as tpm:
+        yield SwTpmBench(tpm)
+
+
+@pytest.fixture
+def piv_opensc() -> Iterator[PivBench]:
+    bench = PivBench("opensc")
+    yield bench
+    bench.card.pull()
+
+
+@pytest.fixture
+def piv_ykcs11() -> Iterator[PivBench]:
+    bench = PivBench("ykcs11")
+    yield bench
+    bench.card.pull()
+
+
 @pytest.fixture(
     params=[
         pytest.param("softhsm", marks=pytest.mark.device("softhsm")),
         pytest.param("swtpm", marks=pytest.mark.device("swtpm")),
+        pytest.param("swtpm_abrmd", marks=pytest.mark.device("swtpm-abrmd")),
+        pytest.param("piv_opensc", marks=pytest.mark.device("piv-opensc")),
+        pytest.param("piv_ykcs11", marks=pytest.mark.device("piv-ykcs11")),
     ]
 )
 def bench(request: pytest.FixtureRequest) -> Bench:

@@ -16,14 +16,17 @@ from cryptography.x509.oid import NameOID
 from hwkeys import (
     EllipticCurveHardwareKey,
     HardwareKey,
+    KeyAgreement,
     KeyClosed,
     KeyExists,
     KeyMissing,
+    PeerKeyRefused,
     PinNeeded,
     PinRefused,
     PinState,
     PinWrong,
     Unsupported,
+    capability,
     delete_key,
     generate_key,
     open_key,
@@ -36,7 +39,7 @@ DAY = dt.datetime(2031, 5, 1, tzinfo=dt.UTC)
 
 @pytest.fixture
 def key(bench: Bench) -> EllipticCurveHardwareKey:
-    return generate_key(bench.uri("alice"), prompter=right(bench))
+    return bench.make("alice", right(bench))
 
 
 def test_openssl_accepts_the_signature(bench, key, tmp_path):
@@ -119,7 +122,7 @@ def test_other_hashes_are_refused(key, algorithm):
 
 
 def test_generating_never_replaces_a_key(bench, key):
-    with pytest.raises(KeyExists):
+    with pytest.raises(KeyExists if bench.generates else Unsupported):
         generate_key(bench.uri("alice"), prompter=right(bench))
     with open_key(bench.uri("alice")) as old:
         assert old.public_key() == key.public_key()
@@ -132,6 +135,11 @@ def test_a_key_that_is_not_there(bench, key):
 
 def test_a_deleted_key_is_gone(bench, key):
     key.close()
+    if not bench.generates:
+        with pytest.raises(Unsupported, match="management key"):
+            delete_key(key.uri, prompter=right(bench))
+        open_key(key.uri, prompter=right(bench)).close()
+        return
     delete_key(key.uri, prompter=right(bench))
     with pytest.raises(KeyMissing):
         open_key(key.uri, prompter=right(bench))
@@ -200,10 +208,10 @@ def test_unlocking_asks_once(bench, key):
     assert len(asked.requests) == 1
 
 
-def test_the_list_shows_the_device_and_says_that_it_is_software(bench, key):
+def test_the_list_shows_the_device_and_whether_it_is_software(bench, key):
     (device,) = bench.devices()
-    assert device.software
-    assert key.device.software
+    assert device.software is bench.software
+    assert key.device.software is bench.software
     assert device.uri == key.device.uri
     assert device.kind == key.uri.partition(":")[0] == device.uri.partition(":")[0]
 
@@ -234,6 +242,42 @@ def test_nothing_is_left_in_the_device(bench, key):
     for _ in range(10):
         open_key(key.uri, prompter=right(bench)).close()
         bench.devices()
+    assert bench.residue() == before
+
+
+@pytest.fixture
+def agreeing(bench: Bench) -> EllipticCurveHardwareKey:
+    return bench.agreeing(right(bench))
+
+
+def test_both_sides_agree_on_one_secret(agreeing):
+    other = ec.generate_private_key(agreeing.curve)
+    secret = capability(agreeing, KeyAgreement).exchange(ec.ECDH(), other.public_key())
+    assert secret == other.exchange(ec.ECDH(), agreeing.public_key())
+    assert len(secret) == 32
+
+
+def test_an_agreement_key_does_not_sign_and_a_signing_key_does_not_agree(bench, agreeing):
+    with pytest.raises(Unsupported):
+        agreeing.sign(b"x", SHA256)
+    signing = bench.make("alice", right(bench))
+    assert KeyAgreement not in signing.capabilities
+    with pytest.raises(Unsupported):
+        capability(signing, KeyAgreement)
+    with pytest.raises(Unsupported):
+        signing.exchange(ec.ECDH(), ec.generate_private_key(ec.SECP256R1()).public_key())
+
+
+def test_a_point_of_another_curve_is_refused(agreeing):
+    with pytest.raises(PeerKeyRefused):
+        agreeing.exchange(ec.ECDH(), ec.generate_private_key(ec.SECP384R1()).public_key())
+
+
+def test_agreeing_leaves_nothing_in_the_device(bench, agreeing):
+    other = ec.generate_private_key(agreeing.curve)
+    before = bench.residue()
+    for _ in range(bench.rounds // 4):
+        agreeing.exchange(ec.ECDH(), other.public_key())
     assert bench.residue() == before
 
 
@@ -274,7 +318,12 @@ README = Path(__file__).parents[2] / "hsm" / "hwkeys" / "README.md"
 
 def test_the_readmes_example_runs(bench):
     code = README.read_text().split("```python\n")[1].split("```")[0]
-    place = {"pkcs11:token=alice;object=mykey": bench.uri("mykey"), "TerminalPrompter()": "PROMPTER"}
+    if not bench.generates:
+        code = code.replace("generate_key", "open_key")
+    place = {
+        "pkcs11:token=alice;object=mykey": bench.uri("mykey" if bench.generates else "alice"),
+        "TerminalPrompter()": "PROMPTER",
+    }
     for shown, real in place.items():
         assert shown in code
         code = code.replace(shown, real)

@@ -11,7 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hwkeys import DeviceInfo, StaticPrompter, list_devices
+from hwkeys import (
+    DeviceInfo,
+    EllipticCurveHardwareKey,
+    Prompter,
+    Purpose,
+    StaticPrompter,
+    generate_key,
+    list_devices,
+)
 from support import softhsm, swtpm
 
 
@@ -21,6 +29,10 @@ class Bench(Protocol):
     pin: str
     rounds: int
     """How many signatures a long test can ask for."""
+    software: bool
+    """Whether the device says of itself that it is a program."""
+    generates: bool
+    """Whether whoever has the PIN can make and delete keys."""
 
     def uri(self, name: str) -> str:
         """A key's URI, whether it is there or not."""
@@ -28,6 +40,14 @@ class Bench(Protocol):
 
     def sourced(self, name: str) -> str:
         """The same, with a pin-source."""
+        ...
+
+    def make(self, name: str, prompter: Prompter) -> EllipticCurveHardwareKey:
+        """A P-256 signing key of that name; where the device does not generate, the one that is there."""
+        ...
+
+    def agreeing(self, prompter: Prompter) -> EllipticCurveHardwareKey:
+        """The same for key agreement; its name is "agree"."""
         ...
 
     def devices(self) -> list[DeviceInfo]:
@@ -47,6 +67,7 @@ class SoftHsmBench:
     """A token of this process's pool."""
 
     rounds = 400
+    software = generates = True
 
     def __init__(self) -> None:
         pool = softhsm.in_process()
@@ -59,6 +80,12 @@ class SoftHsmBench:
 
     def sourced(self, name: str) -> str:
         return self.token.uri(name, pin_source=True)
+
+    def make(self, name: str, prompter: Prompter) -> EllipticCurveHardwareKey:
+        return generate_key(self.uri(name), prompter=prompter)
+
+    def agreeing(self, prompter: Prompter) -> EllipticCurveHardwareKey:
+        return generate_key(self.uri("agree"), prompter=prompter, purpose=Purpose.AGREE)
 
     def devices(self) -> list[DeviceInfo]:
         found = list_devices(modules=[self.token.module], tctis=[])
@@ -76,6 +103,7 @@ class SwTpmBench:
     """A running swtpm."""
 
     rounds = 200
+    software = generates = True
     pin = swtpm.PIN
 
     def __init__(self, tpm: swtpm.SwTpm) -> None:
@@ -86,6 +114,12 @@ class SwTpmBench:
 
     def sourced(self, name: str) -> str:
         return self.tpm.uri(name, pin_source=self.tpm.pin_file(self.pin))
+
+    def make(self, name: str, prompter: Prompter) -> EllipticCurveHardwareKey:
+        return generate_key(self.uri(name), prompter=prompter)
+
+    def agreeing(self, prompter: Prompter) -> EllipticCurveHardwareKey:
+        return generate_key(self.uri("agree"), prompter=prompter, purpose=Purpose.AGREE)
 
     def devices(self) -> list[DeviceInfo]:
         return list_devices(modules=[], tctis=[self.tpm.tcti])

@@ -71,6 +71,12 @@ class SwTpm:
             raise RuntimeError("the TPM is not running")
         return self._process.pid
 
+    @property
+    def makers(self) -> list[Path]:
+        """The PEM files of the TPM's maker: the authority that issued its certificates, then the root."""
+        place = _manufactured(other=self._other).parent / "ca"
+        return [place / "issuercert.pem", place / "swtpm-localca-rootca-cert.pem"]
+
     def uri(self, name: str = "key", *, pin_source: Path | None = None, extra: str = "") -> str:
         """The URI of a key file of that name in the TPM's directory."""
         words = f"tpm:file={quote(str(self.directory / name))}.tss2?tcti={self.tcti}{extra}"

@@ -33,7 +33,8 @@ def test_every_package_has_its_layer() -> None:
 def test_pure_means_the_same_to_the_contract_the_linter_and_the_coverage() -> None:
     contract = CONTRACTS["certs, handshake and channel are pure"]
     assert set(contract["source_modules"]) == PURE
-    assert set(PYPROJECT["tool"]["coverage"]["run"]["source_pkgs"]) == PURE
+    # The judgement of evidence is covered like the pure packages, though its authority's half draws random octets.
+    assert set(PYPROJECT["tool"]["coverage"]["run"]["source_pkgs"]) == PURE | {"hwkeys.evidence"}
     assert PYPROJECT["tool"]["coverage"]["run"]["branch"] is True
     banned_modules = {name for name in BANNED if "." not in name}
     assert banned_modules <= set(contract["forbidden_modules"])

@@ -196,7 +196,7 @@ class TestChecks:
         assert [line for line in done.stderr.splitlines() if "FAILED" in line or "passed" in line] != []
 
     def test_every_device_we_install_is_required(self) -> None:
-        assert run_part('printf %s "$required_devices"').stdout == "softhsm,swtpm"
+        assert run_part('printf %s "$required_devices"').stdout == "softhsm,swtpm,swtpm-abrmd,piv-opensc,piv-ykcs11"
 
     def test_ci_runs_the_command_of_the_readme(self) -> None:
         commands = [

@@ -7,19 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pkcs11
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from hwkeys.devices import DeviceInfo
-from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, UriError
-from hwkeys.pkcs11 import binding, objects, tokens
-from hwkeys.pkcs11.key import Login, Pkcs11Key
+from hwkeys.capabilities import Purpose
+from hwkeys.devices import DeviceInfo, KeyInfo
+from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, Unsupported, UriError
+from hwkeys.pkcs11 import binding, objects, operations, tokens
+from hwkeys.pkcs11.binding import TokenRecord
+from hwkeys.pkcs11.key import Pkcs11Key, Pkcs11RsaKey, elliptic_curve_key, key_of
+from hwkeys.pkcs11.login import Login
 from hwkeys.pkcs11.modules import Module, default_modules, module_for
 from hwkeys.prompt import Prompter
 from hwkeys.uri import Pkcs11Uri
 
 _ID_OCTETS = 16
+_P256 = ec.SECP256R1()
+_OPENSC_PIV = "piv_II"
 
 
-def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
+def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key | Pkcs11RsaKey:
     """Find the key; log in when there is somebody to ask, or when nothing can be seen without it."""
     module, record = tokens.find_token(uri)
     login = Login(module, record, prompter, uri.object or "the key")
@@ -33,7 +39,7 @@ def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
                 raise
             # Perhaps it shows itself only after the login.
             raise PinNeeded("the token shows no such key without its PIN") from error
-        key = Pkcs11Key(login, pair, objects.need_public_key(pair))
+        key = key_of(login, pair)
         if login.can_ask:
             key.unlock()
     except BaseException:
@@ -42,16 +48,20 @@ def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
     return key
 
 
-def generate_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
-    """Make a P-256 signing pair; a label or an id must be given, and neither may be taken."""
+def generate_key(
+    uri: Pkcs11Uri, prompter: Prompter | None, purpose: Purpose = Purpose.SIGN, curve: ec.EllipticCurve = _P256
+) -> Pkcs11Key:
+    """Make an elliptic-curve pair; a label or an id must be given, and neither may be taken."""
     if uri.object is None and uri.id is None:
         raise UriError("a new key needs a name: object=… or id=… in the URI")
     module, record = tokens.find_token(uri)
+    refuse_piv(record)
     login = Login(module, record, prompter, f"the new key {uri.object or ''}".rstrip())
     try:
         login.ensure()
-        pair = module.call(_generate, login, uri)
-        key = Pkcs11Key(login, pair, objects.need_public_key(pair))
+        params = binding.P384 if isinstance(curve, ec.SECP384R1) else binding.P256
+        pair = module.call(_generate, login, uri, params=params, agree=purpose is Purpose.AGREE)
+        key = elliptic_curve_key(login, pair)
         key.unlock()
     except BaseException:
         login.release()
@@ -59,11 +69,25 @@ def generate_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key:
     return key
 
 
+def refuse_piv(record: TokenRecord) -> None:
+    """PIV cards make and delete keys for whoever has the management key, not the PIN: no user of the key can.
+
+    Raises:
+        Unsupported: It is one.
+    """
+    if record.manufacturer == _OPENSC_PIV or binding.is_ykcs11(record):
+        raise Unsupported(
+            f'the PIV card "{record.label}" makes and deletes keys only for its management key',
+            hint="provision it first: `hardwire init --device` for a YubiKey, or `ykman piv`; then open the key",
+        )
+
+
 def delete_key(uri: Pkcs11Uri, prompter: Prompter | None) -> None:
     """Delete both halves of exactly one key."""
     if uri.object is None and uri.id is None:
         raise UriError("say which key to delete: object=… or id=… in the URI")
     module, record = tokens.find_token(uri)
+    refuse_piv(record)
     login = Login(module, record, prompter, f"deleting {uri.object or 'the key'}")
     try:
         login.ensure()
@@ -98,7 +122,7 @@ def _look(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
     return objects.the_one(objects.pairs(attached.reader, uri), uri, tokens.device_uri(module, login.record))
 
 
-def _generate(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
+def _generate(module: Module, login: Login, uri: Pkcs11Uri, *, params: bytes, agree: bool) -> objects.Pair:
     attached = login.attach(module)
     # The label and the id must each be free: together they would only be free as a pair.
     for name in (Pkcs11Uri(object=uri.object), Pkcs11Uri(id=uri.id)):
@@ -107,7 +131,7 @@ def _generate(module: Module, login: Login, uri: Pkcs11Uri) -> objects.Pair:
     key_id = uri.id or os.urandom(_ID_OCTETS)
     writer = binding.open_session(login.record, rw=True)
     try:
-        private, public = binding.generate(writer, label=uri.object or "", key_id=key_id)
+        private, public = binding.generate(writer, label=uri.object or "", key_id=key_id, params=params, agree=agree)
         try:
             objects.refuse_unprotected(private, just_made=True)
         except HwKeyError:
@@ -134,12 +158,19 @@ def _delete(module: Module, login: Login, uri: Pkcs11Uri) -> None:
 
 def _list(module: Module) -> list[DeviceInfo]:
     found = []
-    for record in module.library.tokens():
+    for record in module.tokens():
         where = tokens.device_uri(module, record)
         attached: pkcs11.Session = binding.open_session(record)
         try:
-            keys = tuple(objects.key_info(where, pair) for pair in objects.pairs(attached, Pkcs11Uri()))
+            keys = tuple(_info(attached, record, where, pair) for pair in objects.pairs(attached, Pkcs11Uri()))
         finally:
             binding.close(attached)
         found.append(tokens.device_info(module, record, keys))
     return found
+
+
+def _info(attached: pkcs11.Session, record: TokenRecord, where: Pkcs11Uri, pair: objects.Pair) -> KeyInfo:
+    certificates = binding.certificates(attached, pair.key_id) if pair.key_id else []
+    half = pair.private or pair.public
+    agrees = half is not None and operations.derives(record, half)
+    return objects.key_info(where, pair, certificates, Purpose.AGREE if agrees else Purpose.SIGN)

@@ -14,17 +14,21 @@ done about them:
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, TokenFlag
+from pkcs11.types import PROTECTED_AUTH
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from hwkeys.devices import PinState
-from hwkeys.errors import DeviceFailed, TokenRemoved, Unsupported
+from hwkeys.errors import DeviceFailed, TokenRemoved
 from hwkeys.pkcs11.faults import faults
 
 P256 = bytes(encode_named_curve_parameters("secp256r1"))
+P384 = bytes(encode_named_curve_parameters("secp384r1"))
+
+_KINDS: dict[KeyType, Literal["ec", "rsa"]] = {KeyType.EC: "ec", KeyType.RSA: "rsa"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +42,33 @@ class TokenRecord:
     pin_state: PinState
     login_required: bool
     token: pkcs11.Token
+    slot: int
+    own_keypad: bool = False
+    """The reader has a keypad, or the token a sensor: no PIN is to be asked for in software."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
-    """A public or private key object. None stands for an attribute the token does not give."""
+    """A public or private key object. None stands for an attribute the token does not give.
+
+    Attributes:
+        kind: What of key it is; None for a kind that hwkeys does not open.
+        params: CKA_EC_PARAMS.
+        point: CKA_EC_POINT.
+        modulus: CKA_MODULUS, big-endian.
+        exponent: CKA_PUBLIC_EXPONENT, the same.
+        object: python-pkcs11's own.
+    """
 
     private: bool
     key_id: bytes
     label: str
-    is_ec: bool
+    kind: Literal["ec", "rsa"] | None
     params: bytes | None
     point: bytes | None
     object: Any
+    modulus: bytes | None = None
+    exponent: bytes | None = None
 
 
 class Library:
@@ -62,6 +80,11 @@ class Library:
     def __init__(self, path: Path) -> None:
         with faults(f"loading {path}"):
             self._lib = pkcs11.lib(str(path))
+
+    def start_again(self) -> None:
+        """Finalise and initialise the module: no handle is good afterwards. Close all sessions first."""
+        with faults("starting the module again"):
+            self._lib.reinitialize()
 
     def tokens(self) -> tuple[TokenRecord, ...]:
         """The initialised tokens that are there now."""
@@ -81,25 +104,38 @@ class Library:
         return tuple(found)
 
 
-def open_session(record: TokenRecord, *, pin: str | None = None, rw: bool = False) -> pkcs11.Session:
-    """Open a session; with a PIN, log in.
+def is_ykcs11(token: TokenRecord) -> bool:
+    """Whether Yubico's own module speaks."""
+    return token.manufacturer.startswith("Yubico")
+
+
+def open_session(record: TokenRecord, *, rw: bool = False) -> pkcs11.Session:
+    """Open a session.
+
+    Raises:
+        DeviceFailed: The token would not.
+    """
+    with faults("opening the token"):
+        return record.token.open(rw=rw)
+
+
+def login(record: TokenRecord, pin: str | None) -> pkcs11.Session | None:
+    """Log in.
+
+    Args:
+        record: The token.
+        pin: None when the token asks for it itself, on its own keypad.
+
+    Returns:
+        The session that holds the login; None when another library of this process is logged in already.
 
     Raises:
         PinError: The PIN was refused, or the token takes none.
         DeviceFailed: The token would not.
     """
-    with faults("logging in" if pin is not None else "opening the token"):
-        return record.token.open(rw=rw, user_pin=pin)
-
-
-def login(record: TokenRecord, pin: str) -> pkcs11.Session | None:
-    """Log in.
-
-    Returns:
-        The session that holds the login; None when another library of this process is logged in already.
-    """
     try:
-        return open_session(record, pin=pin)
+        with faults("logging in"):
+            return record.token.open(user_pin=PROTECTED_AUTH if pin is None else pin)
     except DeviceFailed as error:
         if isinstance(error.__cause__, pkcs11.UserAlreadyLoggedIn):
             return None
@@ -132,44 +168,53 @@ def flag(record: ObjectRecord, attribute: Attribute) -> bool | None:
     return None if value is None else bool(value)
 
 
-def sign(record: ObjectRecord, digest: bytes) -> bytes:
-    """Raw CKM_ECDSA.
-
-    Returns:
-        r ‖ s, each as long as the curve's order.
-    """
-    if not hasattr(record.object, "sign"):
-        # python-pkcs11 builds an object's class from what the token says of it: no CKA_SIGN, no method.
-        raise Unsupported("the token says that this key does not sign", hint="generate a signing key")
-    with faults("signing"):
-        return bytes(record.object.sign(digest, mechanism=Mechanism.ECDSA))
+def certificates(session: pkcs11.Session, key_id: bytes) -> list[bytes]:
+    """The X.509 certificates that are kept under a key's id, DER."""
+    wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: key_id}
+    with faults("looking for certificates"):
+        values = [_octets(_read(found, Attribute.VALUE)) for found in list(session.get_objects(wanted))]
+    return [value for value in values if value is not None]
 
 
-def generate(session: pkcs11.Session, *, label: str, key_id: bytes) -> tuple[ObjectRecord, ObjectRecord]:
-    """Make a P-256 signing pair on the token. Everything that matters is said; modules' defaults differ.
+def generate(
+    session: pkcs11.Session, *, label: str, key_id: bytes, params: bytes = P256, agree: bool = False
+) -> tuple[ObjectRecord, ObjectRecord]:
+    """Make a pair on the token. Everything that matters is said; modules' defaults differ.
+
+    Args:
+        session: A session that can write.
+        label: CKA_LABEL of both halves.
+        key_id: CKA_ID of both halves.
+        params: CKA_EC_PARAMS: P256 or P384.
+        agree: A key for key agreement, which does not sign; else the other way round.
 
     Returns:
         The private and the public object.
     """
     with faults("generating a key"):
-        domain = session.create_domain_parameters(KeyType.EC, {Attribute.EC_PARAMS: P256}, local=True)
+        domain = session.create_domain_parameters(KeyType.EC, {Attribute.EC_PARAMS: params}, local=True)
         public, private = domain.generate_keypair(
             id=key_id,
             label=label,
             store=True,
             mechanism=Mechanism.EC_KEY_PAIR_GEN,
-            capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
+            capabilities=MechanismFlag.DERIVE if agree else MechanismFlag.SIGN | MechanismFlag.VERIFY,
             private_template={
                 Attribute.TOKEN: True,
                 Attribute.PRIVATE: True,
                 Attribute.SENSITIVE: True,
                 Attribute.EXTRACTABLE: False,
-                Attribute.SIGN: True,
-                Attribute.DERIVE: False,
+                Attribute.SIGN: not agree,
+                Attribute.DERIVE: agree,
                 Attribute.DECRYPT: False,
                 Attribute.UNWRAP: False,
             },
-            public_template={Attribute.TOKEN: True, Attribute.PRIVATE: False, Attribute.VERIFY: True},
+            public_template={
+                Attribute.TOKEN: True,
+                Attribute.PRIVATE: False,
+                Attribute.VERIFY: not agree,
+                Attribute.DERIVE: agree,
+            },
         )
         return _object(private, private=True), _object(public, private=False)
 
@@ -189,6 +234,8 @@ def _record(token: pkcs11.Token) -> TokenRecord:
         pin_state=pin_state(token.flags),
         login_required=bool(token.flags & TokenFlag.LOGIN_REQUIRED),
         token=token,
+        slot=token.slot.slot_id,
+        own_keypad=bool(token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH),
     )
 
 
@@ -204,14 +251,17 @@ def pin_state(flags: int) -> PinState:
 
 
 def _object(found: Any, *, private: bool) -> ObjectRecord:
+    kind = _KINDS.get(_read(found, Attribute.KEY_TYPE))
     return ObjectRecord(
         private=private,
         key_id=bytes(_read(found, Attribute.ID) or b""),
         label=str(_read(found, Attribute.LABEL) or ""),
-        is_ec=_read(found, Attribute.KEY_TYPE) == KeyType.EC,
-        params=_octets(_read(found, Attribute.EC_PARAMS)),
-        point=_octets(_read(found, Attribute.EC_POINT)),
+        kind=kind,
+        params=_octets(_read(found, Attribute.EC_PARAMS)) if kind == "ec" else None,
+        point=_octets(_read(found, Attribute.EC_POINT)) if kind == "ec" else None,
         object=found,
+        modulus=_octets(_read(found, Attribute.MODULUS)) if kind == "rsa" else None,
+        exponent=_octets(_read(found, Attribute.PUBLIC_EXPONENT)) if kind == "rsa" else None,
     )
 
 

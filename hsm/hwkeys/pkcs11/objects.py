@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which objects on a token make up one key, and whether they are what they should be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pkcs11
 from asn1crypto.core import OctetString
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute
 
 from hwkeys.devices import KeyInfo
 from hwkeys.errors import Ambiguous, KeyMissing, KeyNotAsAsked
 from hwkeys.pkcs11 import binding
 from hwkeys.pkcs11.binding import ObjectRecord
+from hwkeys.purpose import Purpose
 from hwkeys.uri import Pkcs11Uri
 
 _CURVES: dict[bytes, ec.EllipticCurve] = {
@@ -22,6 +25,10 @@ _CURVES: dict[bytes, ec.EllipticCurve] = {
 }
 _UNCOMPRESSED = 0x04
 
+_PIV_ATTESTED = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.3")
+_RSA_MIN, _RSA_MAX = 2048, 4096
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
 # What a key must say of itself: (attribute, value). The first block always, the second when it was just made here.
 KEEPS = ((Attribute.SENSITIVE, True), (Attribute.EXTRACTABLE, False))
 BORN_HERE = ((Attribute.ALWAYS_SENSITIVE, True), (Attribute.NEVER_EXTRACTABLE, True), (Attribute.LOCAL, True))
@@ -29,25 +36,50 @@ BORN_HERE = ((Attribute.ALWAYS_SENSITIVE, True), (Attribute.NEVER_EXTRACTABLE, T
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One key: what can be seen of it. Before the login only the public half can."""
+    """One key: what can be seen of it. Before the login only the public half can; its label is the pair's."""
 
     key_id: bytes
     label: str
     public: ObjectRecord | None
     private: ObjectRecord | None
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the halves that are seen."""
+        return tuple(half.label for half in (self.public, self.private) if half is not None)
+
 
 def pairs(session: pkcs11.Session, uri: Pkcs11Uri) -> list[Pair]:
-    """The elliptic-curve keys that answer to the URI's object and id. Halves are joined by id, else by label."""
+    """The keys that answer to the URI's object and id. Halves are joined by id, else by label.
+
+    A card may give the two halves of a key two labels: whichever was named, both are found.
+    """
     found: dict[tuple[bytes, str], Pair] = {}
-    for private in (False, True):
-        for record in binding.find(session, private=private, label=uri.object, key_id=uri.id):
-            if not record.is_ec:
-                continue
-            name = (record.key_id, "" if record.key_id else record.label)
-            pair = found.get(name, Pair(record.key_id, record.label, None, None))
-            found[name] = replace(pair, private=record) if private else replace(pair, public=record)
-    return list(found.values())
+    ids = [uri.id] if uri.id is not None else [None]
+    if uri.id is None and uri.object is not None:
+        named = [r for private in (False, True) for r in _records(session, private=private, label=uri.object)]
+        ids = list(dict.fromkeys(record.key_id for record in named if record.key_id))
+        for record in named:
+            if not record.key_id:
+                _join(found, record)
+    for key_id in ids:
+        for private in (False, True):
+            for record in _records(session, private=private, key_id=key_id):
+                _join(found, record)
+    return [pair for pair in found.values() if uri.object in (None, *pair.labels)]
+
+
+def _records(
+    session: pkcs11.Session, *, private: bool, label: str | None = None, key_id: bytes | None = None
+) -> list[ObjectRecord]:
+    found = binding.find(session, private=private, label=label, key_id=key_id)
+    return [record for record in found if record.kind is not None]
+
+
+def _join(found: dict[tuple[bytes, str], Pair], record: ObjectRecord) -> None:
+    name = (record.key_id, "" if record.key_id else record.label)
+    pair = found.get(name, Pair(record.key_id, record.label, None, None))
+    found[name] = replace(pair, private=record) if record.private else replace(pair, public=record)
 
 
 def the_one(found: Sequence[Pair], uri: Pkcs11Uri, device: Pkcs11Uri) -> Pair:
@@ -58,7 +90,7 @@ def the_one(found: Sequence[Pair], uri: Pkcs11Uri, device: Pkcs11Uri) -> Pair:
         Ambiguous: More than one does; all are listed.
     """
     if not found:
-        raise KeyMissing(f"no elliptic-curve key answers to {replace(uri, pin_source=None)}")
+        raise KeyMissing(f"no key answers to {replace(uri, pin_source=None)}")
     if len(found) > 1:
         raise Ambiguous(
             f"{len(found)} keys answer to that name", candidates=tuple(str(exact(device, pair)) for pair in found)
@@ -71,24 +103,28 @@ def exact(device: Pkcs11Uri, pair: Pair) -> Pkcs11Uri:
     return replace(device, object=pair.label or None, id=pair.key_id or None)
 
 
-def public_key(pair: Pair) -> ec.EllipticCurvePublicKey | None:
+def public_key(pair: Pair) -> PublicKey | None:
     """The public half; None when the token does not show it (yet).
 
     Raises:
-        KeyNotAsAsked: It is on a curve that is not supported, or not on its curve.
+        KeyNotAsAsked: It is on a curve that is not supported, not on its curve, or no RSA key of a size in use.
     """
     for record in (pair.public, pair.private):
-        if record is not None and record.params is not None and record.point is not None:
+        if record is None:
+            continue
+        if record.params is not None and record.point is not None:
             return decode_point(record.params, record.point)
+        if record.modulus is not None and record.exponent is not None:
+            return decode_rsa(record.modulus, record.exponent)
     return None
 
 
-def need_public_key(pair: Pair) -> ec.EllipticCurvePublicKey:
+def need_public_key(pair: Pair) -> PublicKey:
     """The public half.
 
     Raises:
         KeyMissing: The token does not show it.
-        KeyNotAsAsked: It is on a curve that is not supported, or not on its curve.
+        KeyNotAsAsked: See ``public_key``.
     """
     found = public_key(pair)
     if found is None:
@@ -116,6 +152,21 @@ def decode_point(params: bytes, point: bytes) -> ec.EllipticCurvePublicKey:
         raise KeyNotAsAsked("the token's public key is not a point of its curve") from error
 
 
+def decode_rsa(modulus: bytes, exponent: bytes) -> rsa.RSAPublicKey:
+    """Read CKA_MODULUS and CKA_PUBLIC_EXPONENT.
+
+    Raises:
+        KeyNotAsAsked: Not 2048 to 4096 bits, or no RSA key.
+    """
+    n, e = int.from_bytes(modulus), int.from_bytes(exponent)
+    if not _RSA_MIN <= n.bit_length() <= _RSA_MAX:
+        raise KeyNotAsAsked(f"the RSA key has {n.bit_length()} bits", hint="2048 to 4096 are supported")
+    try:
+        return rsa.RSAPublicNumbers(e, n).public_key()
+    except ValueError as error:
+        raise KeyNotAsAsked("the token's public key is no RSA key") from error
+
+
 def refuse_unprotected(record: ObjectRecord, *, just_made: bool) -> None:
     """Read back what the token says of a private key.
 
@@ -129,11 +180,49 @@ def refuse_unprotected(record: ObjectRecord, *, just_made: bool) -> None:
             raise KeyNotAsAsked(f"CKA_{attribute.name} must be {str(wanted).upper()}; the token {said}")
 
 
-def key_info(device: Pkcs11Uri, pair: Pair) -> KeyInfo:
+def certificate_of(public: PublicKey, found: Iterable[bytes]) -> x509.Certificate | None:
+    """The certificate of this key among some.
+
+    Passed over are those of other keys, those that cannot be read (whoever can write to a token may have put anything
+    there), and the token's own word about the key, which ykcs11 shows under the same id.
+    """
+    for octets in found:
+        try:
+            certificate = x509.load_der_x509_certificate(octets)
+            attested = any(extension.oid == _PIV_ATTESTED for extension in certificate.extensions)
+            if not attested and certificate.public_key() == public:
+                return certificate
+        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            continue
+    return None
+
+
+def key_info(
+    device: Pkcs11Uri, pair: Pair, certificates: Iterable[bytes] = (), purpose: Purpose = Purpose.SIGN
+) -> KeyInfo:
     """The key as a list shows it."""
     try:
         public = public_key(pair)
     except KeyNotAsAsked:
         public = None
-    kind = "unknown" if public is None else f"EC P-{public.key_size}"
-    return KeyInfo(uri=str(exact(device, pair)), label=pair.label, key_id=pair.key_id, kind=kind)
+    certificate = None
+    if public is None:
+        kind = "unknown"
+    else:
+        certificate = certificate_of(public, certificates)
+        kind = f"RSA {public.key_size}" if isinstance(public, rsa.RSAPublicKey) else f"EC P-{public.key_size}"
+    return KeyInfo(
+        uri=str(exact(device, pair)),
+        label=pair.label,
+        key_id=pair.key_id,
+        kind=kind,
+        purpose=purpose,
+        certificate=_subject(certificate),
+    )
+
+
+def _subject(certificate: x509.Certificate | None) -> str | None:
+    try:
+        return None if certificate is None else certificate.subject.rfc4514_string()
+    except ValueError:
+        return ""

@@ -7,6 +7,7 @@ holds the login; both stay until the last key on the token is closed. All of thi
 which is why there is no lock.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pkcs11
@@ -52,6 +53,9 @@ class TokenSessions:
     def __init__(self) -> None:
         self._live: dict[TokenName, TokenSession] = {}
 
+    def __len__(self) -> int:
+        return len(self._live)
+
     def attach(self, record: TokenRecord) -> TokenSession:
         """The token's session, one user more."""
         name = token_name(record)
@@ -68,6 +72,12 @@ class TokenSessions:
         if session.users <= 0:
             self.drop(session)
 
+    def keep(self, there: Collection[tuple[TokenName, int]]) -> None:
+        """Drop the sessions of all tokens but these, each in its slot."""
+        for name, session in list(self._live.items()):
+            if (name, session.record.slot) not in there:
+                self.drop(session)
+
     def drop(self, session: TokenSession) -> None:
         """Close at once, whoever uses it: after a failure no session of the token is to be trusted."""
         if session.dead:
@@ -79,13 +89,13 @@ class TokenSessions:
         binding.close(session.reader)
 
 
-def log_in(session: TokenSession, now: TokenRecord, pin: str, *, last_try_allowed: bool) -> None:
+def log_in(session: TokenSession, now: TokenRecord, pin: str | None, *, last_try_allowed: bool) -> None:
     """Spend the PIN, once.
 
     Args:
         session: The token's session; nothing happens when it is logged in already.
         now: The token's flags read just before, so that another program's wrong tries are noticed.
-        pin: The PIN.
+        pin: The PIN; None when the token asks for it on its own keypad.
         last_try_allowed: Somebody explicitly agreed to use the last try.
 
     Raises:

@@ -43,7 +43,7 @@ def matching(module: Module, uri: Pkcs11Uri) -> tuple[TokenRecord, ...]:
     """The tokens in one module that a URI allows. Runs on the worker."""
     return tuple(
         record
-        for record in module.library.tokens()
+        for record in module.tokens()
         if uri.token in (None, record.label)
         and uri.serial in (None, record.serial)
         and uri.manufacturer in (None, record.manufacturer)

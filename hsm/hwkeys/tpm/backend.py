@@ -4,12 +4,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from hwkeys.devices import DeviceInfo, KeyInfo
 from hwkeys.errors import DeviceFailed, HwKeyError, KeyExists, KeyNotAsAsked, PinNeeded, UriError
 from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.purpose import Purpose
+from hwkeys.tpm.attestation import ENDINGS
 from hwkeys.tpm.binding import Tpm
 from hwkeys.tpm.key import TpmKey, pin_octets
-from hwkeys.tpm.public import SIGNING, SIGNING_TEMPLATE, decode_public, refuse_unfit
+from hwkeys.tpm.public import PublicArea, decode_public, refuse_unfit, template_for
 from hwkeys.tpm.session import Place, area_of, conversation
 from hwkeys.tpm.state import TpmState, read_state
 from hwkeys.tpm.tcti import check_tcti, default_tcti
@@ -18,6 +22,7 @@ from hwkeys.uri import TpmUri
 from hwkeys.worker import worker_for
 
 _PERSISTENT = 0x81000000
+_P256 = ec.SECP256R1()
 
 
 def open_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
@@ -30,8 +35,10 @@ def open_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
     return key
 
 
-def generate_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
-    """Make a P-256 signing key with a PIN of its own."""
+def generate_key(
+    uri: TpmUri, prompter: Prompter | None, purpose: Purpose = Purpose.SIGN, curve: ec.EllipticCurve = _P256
+) -> TpmKey:
+    """Make a key with a PIN of its own."""
     if (uri.file is None) == (uri.handle is None):
         raise UriError("a new key needs a place: file=… or handle=… in the URI")
     if uri.file is not None and uri.file.exists():
@@ -42,7 +49,7 @@ def generate_key(uri: TpmUri, prompter: Prompter | None) -> TpmKey:
     worker = worker_for(tcti)
     state = worker.call(_look, tcti, uri.handle)
     pin = _new_pin(uri, state.info(tcti), prompter)
-    made = worker.call(_generate, tcti, uri, pin)
+    made = worker.call(_generate, tcti, uri, pin, template_for(purpose, curve))
     prompter = _JustChosen(pin, prompter) if prompter is not None else None
     if uri.file is not None:
         write_key_file(uri.file, made)
@@ -59,6 +66,8 @@ def delete_key(uri: TpmUri, prompter: Prompter | None) -> None:  # noqa: ARG001 
     if uri.file is not None:
         try:
             uri.file.unlink()
+            for ending in ENDINGS:
+                uri.file.with_name(uri.file.name + ending).unlink(missing_ok=True)
         except OSError as error:
             raise DeviceFailed(f"{uri.file} cannot be deleted: {error.strerror}") from error
     elif place.handle is not None:
@@ -66,7 +75,7 @@ def delete_key(uri: TpmUri, prompter: Prompter | None) -> None:  # noqa: ARG001 
 
 
 def list_devices(tctis: Sequence[str] | None, on_error: Callable[[HwKeyError], None]) -> list[DeviceInfo]:
-    """The TPMs given, or the machine's own, with the signing keys at persistent handles."""
+    """The TPMs given, or the machine's own, with the keys at persistent handles."""
     found = []
     try:
         wanted = [default_tcti()] if tctis is None else tctis
@@ -113,6 +122,7 @@ def _place(uri: TpmUri) -> Place:
         parent=blob.parent if blob is not None else uri.parent or OWNER,
         # What the caller says counts before what stands in the file, which others may be able to write.
         storage_name=uri.srk_name or (None if blob is None else blob.parent_name),
+        file=uri.file,
     )
 
 
@@ -139,13 +149,13 @@ def _look(tcti: str, handle: int | None) -> TpmState:
         return read_state(tpm)
 
 
-def _generate(tcti: str, uri: TpmUri, pin: bytes) -> KeyFile:
+def _generate(tcti: str, uri: TpmUri, pin: bytes, template: PublicArea) -> KeyFile:
     parent = uri.parent or OWNER
     with Tpm(tcti) as tpm, conversation(tpm, parent, uri.srk_name) as talk:
-        private, public = tpm.create(talk.storage, talk.session, SIGNING_TEMPLATE, pin)
+        private, public = tpm.create(talk.storage, talk.session, template, pin)
         area = area_of(public)
         refuse_unfit(area)
-        if area.attributes != SIGNING or area.policy:
+        if replace(area, x=b"", y=b"") != template:
             raise KeyNotAsAsked("the TPM made another key than the template asked for")
         area.public_key()
         if uri.handle is not None:
@@ -167,10 +177,10 @@ def _list(tcti: str) -> DeviceInfo:
         for handle in tpm.handles(_PERSISTENT):
             with tpm.persistent(handle) as (_key, public):
                 try:
-                    refuse_unfit(decode_public(public))
+                    area = decode_public(public)
+                    refuse_unfit(area)
                 except KeyNotAsAsked:
                     continue
-            keys.append(
-                KeyInfo(uri=str(TpmUri(handle=handle, tcti=tcti)), label="", key_id=handle.to_bytes(4), kind="EC P-256")
-            )
+            uri = str(TpmUri(handle=handle, tcti=tcti))
+            keys.append(KeyInfo(uri=uri, label="", key_id=handle.to_bytes(4), kind=area.kind, purpose=area.purpose))
         return read_state(tpm).info(tcti, tuple(keys))

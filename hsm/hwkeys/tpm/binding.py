@@ -20,7 +20,7 @@ os.environ.setdefault("TSS2_LOG", "all+NONE")
 
 import tpm2_pytss as tss
 
-from hwkeys.errors import WrongDevice
+from hwkeys.errors import DeviceFailed, WrongDevice
 from hwkeys.tpm.faults import fault
 from hwkeys.tpm.public import STORAGE_TEMPLATE, PublicArea
 from hwkeys.tpm.tcti import missing
@@ -28,6 +28,7 @@ from hwkeys.tpm.tcti import missing
 Handle = Any
 """An ESYS_TR."""
 
+_HASHES = {"sha256": tss.TPM2_ALG.SHA256, "sha384": tss.TPM2_ALG.SHA384}
 _PROPERTIES = 127
 _HANDLES = 254
 
@@ -46,7 +47,7 @@ def faults(doing: str) -> Iterator[None]:
 
 
 class Tpm:
-    """One connection to a TPM; a context manager.
+    """One connection to a TPM; a context manager. ``commands`` holds more of what can be done with it.
 
     Args:
         tcti: In the words of tpm2-tss, already checked.
@@ -60,7 +61,7 @@ class Tpm:
         try:
             self._tcti = tss.TCTILdr(name, conf or None)
             try:
-                self._esys = tss.ESAPI(self._tcti)
+                self.esys = tss.ESAPI(self._tcti)
             except BaseException:
                 self._tcti.close()
                 raise
@@ -73,19 +74,19 @@ class Tpm:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._esys.close()
+        self.esys.close()
         self._tcti.close()
 
     def properties(self, first: int) -> dict[int, int]:
         """TPM2_GetCapability(TPM_PROPERTIES): the group that starts at ``first``."""
         with faults("asking the TPM for its properties"):
-            _more, data = self._esys.get_capability(tss.TPM2_CAP.TPM_PROPERTIES, first, _PROPERTIES)
+            _more, data = self.esys.get_capability(tss.TPM2_CAP.TPM_PROPERTIES, first, _PROPERTIES)
             return {int(item.property): int(item.value) for item in data.data.tpmProperties}
 
     def handles(self, first: int) -> list[int]:
         """TPM2_GetCapability(HANDLES): what is there of the kind of handle that ``first`` begins."""
         with faults("asking the TPM for its handles"):
-            _more, data = self._esys.get_capability(tss.TPM2_CAP.HANDLES, first, _HANDLES)
+            _more, data = self.esys.get_capability(tss.TPM2_CAP.HANDLES, first, _HANDLES)
             found = [int(handle) for handle in data.data.handles]
         return [handle for handle in found if handle >> 24 == first >> 24]
 
@@ -94,8 +95,8 @@ class Tpm:
         """The owner's storage key, made anew from its template: the handle, and its TPMT_PUBLIC."""
         template = tss.TPM2B_PUBLIC(publicArea=_unmarshal_area(STORAGE_TEMPLATE))
         with faults("making the storage key"):
-            handle, public, *_ = self._esys.create_primary(None, template, tss.ESYS_TR.OWNER)
-        with self._flushed(handle):
+            handle, public, *_ = self.esys.create_primary(None, template, tss.ESYS_TR.OWNER)
+        with flushed(self, handle):
             self._require_one_answer(handle, public)
             yield handle, bytes(public.publicArea.marshal())
 
@@ -103,14 +104,22 @@ class Tpm:
     def persistent(self, tpm_handle: int) -> Iterator[tuple[Handle, bytes]]:
         """A key at a persistent handle: the handle, and its TPMT_PUBLIC."""
         with faults(f"reading 0x{tpm_handle:08x}"):
-            handle = self._esys.tr_from_tpmpublic(tpm_handle)
-            public, *_ = self._esys.read_public(handle)
+            handle = self.esys.tr_from_tpmpublic(tpm_handle)
+            public, *_ = self.esys.read_public(handle)
         try:
             self._require_one_answer(handle, public)
             yield handle, bytes(public.publicArea.marshal())
         finally:
             with suppress(tss.TSS2_Exception):
-                self._esys.tr_close(handle)
+                self.esys.tr_close(handle)
+
+    def public_key_at(self, tpm_handle: int) -> bytes:
+        """The SubjectPublicKeyInfo of the key at a persistent handle, of any kind; DER."""
+        with faults(f"reading 0x{tpm_handle:08x}"):
+            handle = self.esys.tr_from_tpmpublic(tpm_handle)
+            public, *_ = self.esys.read_public(handle)
+            self.esys.tr_close(handle)
+            return bytes(public.publicArea.to_der())
 
     def _require_one_answer(self, handle: Handle, public: Any) -> None:
         """The public area that is judged is the one that tpm2-tss holds, and encrypts the salt to.
@@ -122,22 +131,22 @@ class Tpm:
             WrongDevice: They differ.
         """
         with faults("reading the key's name"):
-            held = bytes(self._esys.tr_get_name(handle))
+            held = bytes(self.esys.tr_get_name(handle))
         if held != bytes(public.publicArea.get_name()):
             raise WrongDevice("the TPM gave two different answers about one key")
 
     @contextmanager
-    def session(self, storage: Handle) -> Iterator[Handle]:
-        """A new HMAC session, salted by the storage key, that encrypts the first parameter both ways.
+    def session(self, storage: Handle, *, policy: bool = False) -> Iterator[Handle]:
+        """A new session, salted by the storage key, that encrypts the first parameter both ways: HMAC, or policy.
 
         It is for one operation. libtss2 3.2.1 stops encrypting on a session after one failed command without saying
         so; so the first error must end the block.
         """
         with faults("starting a session"):
-            session = self._esys.start_auth_session(
+            session = self.esys.start_auth_session(
                 tpm_key=storage,
                 bind=tss.ESYS_TR.NONE,
-                session_type=tss.TPM2_SE.HMAC,
+                session_type=tss.TPM2_SE.POLICY if policy else tss.TPM2_SE.HMAC,
                 symmetric=tss.TPMT_SYM_DEF(
                     algorithm=tss.TPM2_ALG.AES,
                     keyBits=tss.TPMU_SYM_KEY_BITS(sym=128),
@@ -145,10 +154,10 @@ class Tpm:
                 ),
                 auth_hash=tss.TPM2_ALG.SHA256,
             )
-        with self._flushed(session):
+        with flushed(self, session):
             attributes = tss.TPMA_SESSION.DECRYPT | tss.TPMA_SESSION.ENCRYPT | tss.TPMA_SESSION.CONTINUESESSION
             with faults("starting a session"):
-                self._esys.trsess_set_attributes(session, attributes, 0xFF)
+                self.esys.trsess_set_attributes(session, attributes, 0xFF)
             yield session
 
     def create(self, storage: Handle, session: Handle, template: PublicArea, pin: bytes) -> tuple[bytes, bytes]:
@@ -160,21 +169,21 @@ class Tpm:
         sensitive = tss.TPM2B_SENSITIVE_CREATE(tss.TPMS_SENSITIVE_CREATE(userAuth=pin))
         public = tss.TPM2B_PUBLIC(publicArea=_unmarshal_area(template))
         with faults("generating a key"):
-            made_private, made_public, *_ = self._esys.create(storage, sensitive, public, session1=session)
+            made_private, made_public, *_ = self.esys.create(storage, sensitive, public, session1=session)
             return bytes(made_private.marshal()), bytes(made_public.marshal())
 
     @contextmanager
     def loaded(self, storage: Handle, session: Handle, private: bytes, public: bytes) -> Iterator[Handle]:
         """TPM2_Load."""
         with faults("loading the key"):
-            handle = self._esys.load(storage, _unmarshal_private(private), _unmarshal_public(public), session1=session)
-        with self._flushed(handle):
+            handle = self.esys.load(storage, _unmarshal_private(private), _unmarshal_public(public), session1=session)
+        with flushed(self, handle):
             yield handle
 
     def authorise(self, key: Handle, pin: bytes) -> None:
         """Remember the PIN for the commands that follow. It goes into their HMAC and never onto the bus."""
         with faults("authorising"):
-            self._esys.tr_set_auth(key, pin)
+            self.esys.tr_set_auth(key, pin)
 
     def check_pin(self, key: Handle, session: Handle) -> None:
         """Use the PIN without making a signature: TPM2_PolicySecret on a trial session wants the key's authorisation.
@@ -183,14 +192,20 @@ class Tpm:
             PinWrong: And the dictionary-attack counter went up.
         """
         with faults("starting a trial session"):
-            trial = self._esys.start_auth_session(
+            trial = self.esys.start_auth_session(
                 tss.ESYS_TR.NONE, tss.ESYS_TR.NONE, tss.TPM2_SE.TRIAL, None, tss.TPM2_ALG.SHA256
             )
-        with self._flushed(trial), faults("checking the PIN"):
-            self._esys.policy_secret(key, trial, b"", b"", b"", 0, session1=session)
+        with flushed(self, trial), faults("checking the PIN"):
+            self.esys.policy_secret(key, trial, b"", b"", b"", 0, session1=session)
 
-    def sign(self, key: Handle, session: Handle, digest: bytes) -> bytes:
-        """TPM2_Sign, ECDSA with SHA-256.
+    def sign(self, key: Handle, session: Handle, digest: bytes, hash_algorithm: str) -> bytes:
+        """TPM2_Sign, ECDSA.
+
+        Args:
+            key: A signing key.
+            session: Of this operation.
+            digest: As long as the hash is.
+            hash_algorithm: "sha256" or "sha384".
 
         Returns:
             DER Ecdsa-Sig-Value.
@@ -198,32 +213,56 @@ class Tpm:
         scheme = tss.TPMT_SIG_SCHEME(
             scheme=tss.TPM2_ALG.ECDSA,
             # The union's own member for ECDSA does not take what it should (tpm2-pytss 3.0.0); "any" does.
-            details=tss.TPMU_SIG_SCHEME(any=tss.TPMS_SCHEME_HASH(hashAlg=tss.TPM2_ALG.SHA256)),
+            details=tss.TPMU_SIG_SCHEME(any=tss.TPMS_SCHEME_HASH(hashAlg=_HASHES[hash_algorithm])),
         )
         ticket = tss.TPMT_TK_HASHCHECK(tag=tss.TPM2_ST.HASHCHECK, hierarchy=tss.TPM2_RH.NULL)
         with faults("signing"):
-            signature = self._esys.sign(key, tss.TPM2B_DIGEST(digest), scheme, ticket, session1=session)
+            signature = self.esys.sign(key, tss.TPM2B_DIGEST(digest), scheme, ticket, session1=session)
             return bytes(signature)
+
+    def agree(self, key: Handle, session: Handle, point: bytes) -> bytes:
+        """TPM2_ECDH_ZGen.
+
+        Args:
+            key: A key for key agreement.
+            session: Of this operation; it encrypts the point on the way in, and the secret on the way out.
+            point: Uncompressed, SEC 1 §2.3.3, known to be on the key's curve.
+
+        Returns:
+            The shared x coordinate, as many octets as the curve has.
+        """
+        size = len(point) // 2
+        theirs = tss.TPM2B_ECC_POINT(tss.TPMS_ECC_POINT(x=point[1 : 1 + size], y=point[1 + size :]))
+        with faults("agreeing on a secret"):
+            # Bound to a name before anything is read from it: tpm2-pytss 3.0.0 frees what `bytes(….point.x)` reads, and
+            # kilobytes of the heap come back in its place.
+            shared = self.esys.ecdh_zgen(key, theirs, session1=session)
+            secret = bytes(shared.point.x)
+        if len(secret) > size:
+            raise DeviceFailed("the TPM gave a secret that is longer than its curve")
+        return secret.rjust(size, b"\0")
 
     def persist(self, key: Handle, tpm_handle: int) -> None:
         """TPM2_EvictControl: keep a loaded key at a persistent handle."""
         with faults("storing the key"):
-            kept = self._esys.evict_control(tss.ESYS_TR.OWNER, key, tpm_handle)
-            self._esys.tr_close(kept)
+            kept = self.esys.evict_control(tss.ESYS_TR.OWNER, key, tpm_handle)
+            self.esys.tr_close(kept)
 
     def evict(self, key: Handle) -> None:
         """TPM2_EvictControl: delete a persistent key."""
         with faults("deleting the key"):
-            self._esys.evict_control(tss.ESYS_TR.OWNER, key, 0)
+            self.esys.evict_control(tss.ESYS_TR.OWNER, key, 0)
 
-    @contextmanager
-    def _flushed(self, handle: Handle) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            # After a transport error there is no way to flush; the first error is the one that tells.
-            with suppress(tss.TSS2_Exception):
-                self._esys.flush_context(handle)
+
+@contextmanager
+def flushed(tpm: Tpm, handle: Handle) -> Iterator[None]:
+    """Let the object or session out of the TPM at the end of the block, whatever happened in it."""
+    try:
+        yield
+    finally:
+        # After a transport error there is no way to flush; the first error is the one that tells.
+        with suppress(tss.TSS2_Exception):
+            tpm.esys.flush_context(handle)
 
 
 def _unmarshal_area(area: PublicArea) -> Any:

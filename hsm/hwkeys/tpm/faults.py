@@ -9,6 +9,7 @@ from hwkeys.errors import (
     KeyMissing,
     PinLocked,
     PinWrong,
+    SealRefused,
     TokenRemoved,
     Unsupported,
     WrongDevice,
@@ -23,7 +24,7 @@ _FORMAT_ONE_ERROR = 0x0BF
 _OWNER_PASSWORD = "make a persistent storage key with the owner's password, and give it as parent=0x81…"  # noqa: S105 - prose
 
 _AUTH_FAIL, _BAD_AUTH, _LOCKOUT = 0x08E, 0x0A2, 0x921
-_HANDLE, _INTEGRITY, _CURVE, _SIZE = 0x08B, 0x09F, 0x0A6, 0x095
+_HANDLE, _INTEGRITY, _CURVE, _SIZE, _POLICY = 0x08B, 0x09F, 0x0A6, 0x095, 0x09D
 _INITIALIZE, _NV_SPACE, _NV_DEFINED = 0x100, 0x14B, 0x14C
 _FULL = frozenset((0x902, 0x903, 0x904, 0x905, 0x906, _NV_SPACE))
 
@@ -52,6 +53,7 @@ def fault(rc: int, doing: str) -> HwKeyError:
         _BAD_AUTH: Unsupported(f"the TPM's owner hierarchy has a password, met while {doing}", hint=_OWNER_PASSWORD),
         _HANDLE: KeyMissing(f"there is nothing at that handle of the TPM ({code})"),
         _INTEGRITY: WrongDevice("this TPM did not make that key"),
+        _POLICY: SealRefused("the machine is not in the state the secret was sealed for"),
         _CURVE: Unsupported(f"the TPM does not know the curve ({code})"),
         _NV_DEFINED: KeyExists("the persistent handle is taken"),
         _INITIALIZE: DeviceFailed(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A signing key in a TPM.
+"""A key in a TPM: it signs, or it agrees.
 
 The TPM cannot be logged in to: each use brings the PIN's proof along. So the PIN is kept here while the key is open,
 and is forgotten when it is closed, or when the TPM refuses it. A PIN is first used without signing (see
@@ -7,16 +7,22 @@ and is forgotten when it is closed, or when the TPM refuses it. A PIN is first u
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from cryptography.hazmat.primitives import hashes
 
+from hwkeys.capabilities import Attester, Enrollable, KeyAgreement, Sealer
 from hwkeys.devices import DeviceInfo, PinState
 from hwkeys.errors import KeyClosed, KeyNotAsAsked, PinLocked, PinNeeded, PinRefused, PinWrong, Unsupported
+from hwkeys.evidence.enrolment import Challenge
+from hwkeys.evidence.values import TpmEvidence
 from hwkeys.key import EllipticCurveHardwareKey
 from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.purpose import Purpose
+from hwkeys.tpm import sealing
+from hwkeys.tpm.attestation import activated, attestation_key, certified, endorsements, keep_certificates
 from hwkeys.tpm.binding import Handle, Tpm
 from hwkeys.tpm.public import PublicArea, refuse_unfit
 from hwkeys.tpm.session import Conversation, Place, conversation, key_at
@@ -25,6 +31,9 @@ from hwkeys.uri import TpmUri, parse_uri
 from hwkeys.worker import Worker, worker_for
 
 _T = TypeVar("_T")
+
+MAX_NONCE = 32
+"""Octets of a nonce."""
 
 MAX_PIN = 32
 """Octets: a TPM key's authorisation is no longer than its name algorithm's digest."""
@@ -90,9 +99,65 @@ class TpmKey(EllipticCurveHardwareKey):
         return self._state.info(self._place.tcti)
 
     @property
+    def capabilities(self) -> frozenset[object]:
+        """What this key can do besides signing."""
+        agrees = {KeyAgreement} if self._area.purpose is Purpose.AGREE else set()
+        return frozenset({Sealer} | agrees | ({Attester, Enrollable} if self._place.file is not None else set()))
+
+    @property
     def storage_name(self) -> bytes | None:
         """The Name of the storage key that protects the way to the TPM, 34 octets."""
         return self._place.storage_name
+
+    def attest(self, nonce: bytes) -> TpmEvidence:
+        """TPM2_Certify by the attestation key; see ``hwkeys.capabilities.Attester``."""
+        if not 1 <= len(nonce) <= MAX_NONCE:
+            raise Unsupported(f"a nonce has 1 to {MAX_NONCE} octets")
+        self._open()
+        attestation = self._worker.call(attestation_key, self._place)
+        pin = self._unlocked()
+        return self._use(pin, lambda talk, key: certified(self._place, talk, key, attestation, nonce))
+
+    def endorsements(self) -> tuple[bytes, ...]:
+        """The TPM maker's certificates; see ``hwkeys.capabilities.Enrollable``."""
+        self._open()
+        return self._worker.call(endorsements, self._place.tcti)
+
+    def attestation_public(self) -> bytes:
+        """TPMT_PUBLIC of the attestation key; see ``hwkeys.capabilities.Enrollable``."""
+        self._open()
+        return self._worker.call(attestation_key, self._place).public[2:]
+
+    def activate(self, endorsement: bytes, challenge: Challenge) -> bytes:
+        """TPM2_ActivateCredential; see ``hwkeys.capabilities.Enrollable``."""
+        self._open()
+        return self._worker.call(activated, self._place, endorsement, challenge)
+
+    def keep_certificates(self, certificates: Sequence[bytes]) -> None:
+        """Keep an authority's answer; see ``hwkeys.capabilities.Enrollable``."""
+        self._open()
+        self._worker.call(keep_certificates, self._place, certificates)
+
+    def seal(self, secret: bytes, *, pcrs: Sequence[int] = ()) -> bytes:
+        """Lock a secret up under the storage key; see ``hwkeys.capabilities.Sealer``.
+
+        Args:
+            secret: 1 to 128 octets.
+            pcrs: Registers of the SHA-256 bank, 0 to 23, that must hold then what they hold now.
+
+        Returns:
+            A TSS2 file with sealed data, as text; the PIN of this key opens it.
+        """
+        plan = sealing.plan(secret, pcrs)
+        pin = self._unlocked()
+        return self._worker.call(sealing.seal, self._place, pin, plan)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Open what ``seal`` returned, on this TPM and in the same state; see ``hwkeys.capabilities.Sealer``."""
+        blob = sealing.read(sealed)
+        pin = self._unlocked()
+        # The PIN was right for the key. If the sealed data has another one, this costs a try of the whole TPM.
+        return self._use(pin, lambda talk, _key: sealing.unseal(talk, pin, blob))
 
     def unlock(self) -> None:
         """Ask for the PIN and prove it to the TPM, without a signature.
@@ -110,15 +175,26 @@ class TpmKey(EllipticCurveHardwareKey):
             self._pin = None
 
     def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
-        if not isinstance(algorithm, hashes.SHA256):
-            raise Unsupported("a P-256 TPM key signs SHA-256 only")
+        if self._area.purpose is not Purpose.SIGN:
+            raise Unsupported("this is a key for key agreement: it does not sign", hint="use a key made for signing")
+        if self._area.ecdsa and not isinstance(algorithm, hashes.SHA256):
+            raise Unsupported("this TPM key signs SHA-256 only")
         pin = self._unlocked()
-        return self._use(pin, lambda talk, key: talk.tpm.sign(key, talk.session, digest))
+        return self._use(pin, lambda talk, key: talk.tpm.sign(key, talk.session, digest, algorithm.name))
+
+    def _agree(self, point: bytes) -> bytes:
+        if self._area.purpose is not Purpose.AGREE:
+            return super()._agree(point)
+        pin = self._unlocked()
+        return self._use(pin, lambda talk, key: talk.tpm.agree(key, talk.session, point))
+
+    def _open(self) -> None:
+        if self._closed:
+            raise KeyClosed("the key was closed")
 
     def _unlocked(self) -> bytes:
         with self._lock:
-            if self._closed:
-                raise KeyClosed("the key was closed")
+            self._open()
             self._worker.refuse_fork()
             if self._pin is None:
                 self._pin = self._ask()

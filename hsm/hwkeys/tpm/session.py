@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hwkeys.errors import KeyNotAsAsked, WrongDevice
 from hwkeys.tpm.binding import Handle, Tpm
@@ -31,6 +32,7 @@ class Place:
         handle: Its persistent handle, for one that stays in the TPM.
         parent: The storage key: the owner hierarchy's primary, or a persistent handle.
         storage_name: The Name the storage key must have; None when nothing tells, then the first one seen counts.
+        file: Where the blob was read from; the attestation key stands beside it.
     """
 
     tcti: str
@@ -38,6 +40,7 @@ class Place:
     handle: int | None = None
     parent: int = OWNER
     storage_name: bytes | None = None
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from asn1crypto import core
 from hwkeys.errors import DeviceFailed, KeyExists, KeyMissing, KeyNotAsAsked
 
 LOADABLE_KEY = "2.23.133.10.1.3"
+SEALED_DATA = "2.23.133.10.1.5"
 OWNER = 0x40000001
 MAX_FILE = 64 * 1024
 """Octets; a key file has about 600."""
@@ -88,6 +89,8 @@ class KeyFile:
         parent: The owner hierarchy, or the persistent handle of the storage key it was made under.
         parent_name: The Name of that storage key, 34 octets; None when the file does not tell.
         description: What a person called it.
+        kind: A loadable key, or sealed data.
+        policy: For sealed data: the policy's commands (TPM_CC) with their parameters, in order.
     """
 
     public: bytes
@@ -96,13 +99,16 @@ class KeyFile:
     parent: int = OWNER
     parent_name: bytes | None = None
     description: str | None = None
+    kind: str = LOADABLE_KEY
+    policy: tuple[tuple[int, bytes], ...] = ()
 
     def encode(self) -> bytes:
         """The file's octets."""
         fields = {
-            "type": LOADABLE_KEY,
+            "type": self.kind,
             # Said even when false: tpm2-openssl 1.1.1 takes a missing field for "no PIN", and spends a try on it.
             "empty_auth": self.empty_auth,
+            **({"policy": [_step(*each) for each in self.policy]} if self.policy else {}),
             **({"description": self.description} if self.description is not None else {}),
             "parent": self.parent,
             "public": self.public,
@@ -114,29 +120,38 @@ class KeyFile:
         return b"\n".join([*head, f"-----BEGIN {_LABEL}-----".encode(), *lines, f"-----END {_LABEL}-----\n".encode()])
 
 
-def decode_key_file(octets: bytes) -> KeyFile:
+def _step(code: int, parameters: bytes) -> dict[str, object]:
+    return {"command_code": code, "command_policy": parameters}
+
+
+def decode_key_file(octets: bytes, kind: str = LOADABLE_KEY) -> KeyFile:
     """Read a key file.
+
+    Args:
+        octets: The file's.
+        kind: What it must hold.
 
     Raises:
         KeyNotAsAsked: It is no key file, or needs what this storey cannot do; the message names it.
     """
     try:
-        return _decode(octets)
+        return _decode(octets, kind)
     except (ValueError, TypeError, KeyError) as error:
         raise KeyNotAsAsked("this is not a TSS2 PRIVATE KEY file", hint="look at its first lines") from error
 
 
-def _decode(octets: bytes) -> KeyFile:
+def _decode(octets: bytes, kind: str) -> KeyFile:
     block = _PEM.search(octets)
     if block is None:
         raise ValueError(_LABEL)
     key = _TpmKey.load(base64.b64decode(b"".join(block[1].split()), validate=True), strict=True)
     # asn1crypto parses lazily: touching every field is what checks it.
     fields = {name: value for name, value in key.native.items() if value is not None}
-    if fields["type"] != LOADABLE_KEY:
-        raise KeyNotAsAsked(f"the key file holds an object of type {fields['type']}, not a loadable key")
+    if fields["type"] != kind:
+        word = "a loadable key" if kind == LOADABLE_KEY else "sealed data"
+        raise KeyNotAsAsked(f"the key file holds an object of type {fields['type']}, not {word}")
     for name in ("policy", "secret", "auth_policy"):
-        if name in fields:
+        if name in fields and (name != "policy" or kind == LOADABLE_KEY):
             raise KeyNotAsAsked(f"the key file has the field {name}, which hwkeys cannot honour")
     if fields.get("rsa_parent", False):
         raise KeyNotAsAsked("the key was made under an RSA storage key", hint="generate it anew with hwkeys")
@@ -153,6 +168,8 @@ def _decode(octets: bytes) -> KeyFile:
         parent=parent,
         parent_name=bytes.fromhex(names[0].decode()) if names else None,
         description=fields.get("description"),
+        kind=kind,
+        policy=tuple((step["command_code"], step["command_policy"]) for step in fields.get("policy", ())),
     )
 
 

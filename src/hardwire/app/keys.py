@@ -103,8 +103,12 @@ def open_unlocked(uri: str, prompter: hwkeys.Prompter | None) -> hwkeys.Elliptic
 
     Raises:
         HwKeyError: See ``hwkeys.open_key``.
+        KeyNotAsAsked: It is an RSA key.
     """
     key = hwkeys.open_key(uri, prompter=None if hwkeys.parse_uri(uri).pin_source else prompter)
+    if not isinstance(key, hwkeys.EllipticCurveHardwareKey):
+        key.close()
+        raise hwkeys.KeyNotAsAsked("an identity's key is an elliptic-curve key, and this is an RSA key")
     try:
         key.unlock()
     except BaseException:

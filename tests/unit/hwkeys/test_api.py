@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import hwkeys
 from hwkeys import ModuleMissing, UriError
@@ -103,3 +104,9 @@ def test_no_tpm_here_is_told_and_not_raised():
     found = hwkeys.list_devices(modules=[], on_error=told.append)
     assert len(found) + len(told) == 1
     assert not any(isinstance(error, ModuleMissing) for error in told)
+
+
+def test_no_key_is_generated_on_other_curves(tmp_path):
+    with pytest.raises(hwkeys.Unsupported, match="secp521r1"):
+        hwkeys.generate_key(f"tpm:file={tmp_path}/x?tcti=swtpm:path=/nowhere", curve=ec.SECP521R1())
+    assert list(tmp_path.iterdir()) == []

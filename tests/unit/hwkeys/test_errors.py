@@ -29,7 +29,7 @@ def test_all_are_public():
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_message_and_a_hint(kind):
-    extra = {"candidates": ("a", "b")} if kind is errors.Ambiguous else {}
+    extra = {errors.Ambiguous: {"candidates": ("a", "b")}, errors.EvidenceRefused: {"code": "a-check"}}.get(kind, {})
     error = kind("what happened", **extra)
     assert str(error).startswith("what happened")
     assert error.message == str(error) or kind is errors.Ambiguous

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from hwkeys import DeviceInfo, EllipticCurveHardwareKey, HardwareKey, PinState, Unsupported
+from hwkeys import DeviceInfo, EllipticCurveHardwareKey, HardwareKey, PeerKeyRefused, PinState, Unsupported
 
 
 class SoftKey(EllipticCurveHardwareKey):
@@ -96,3 +96,66 @@ def test_manners():
     with key as same:
         assert same is key
     assert key.closed == 1
+
+
+class AgreeingKey(SoftKey):
+    """Agrees with a key beside it."""
+
+    def _agree(self, point: bytes) -> bytes:
+        self.seen = point
+        return self._soft.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(self.curve, point))
+
+
+def test_a_signing_key_agrees_on_nothing():
+    key = SoftKey(ec.SECP256R1())
+    assert key.capabilities == frozenset()
+    with pytest.raises(Unsupported, match="signing key"):
+        key.exchange(ec.ECDH(), ec.generate_private_key(ec.SECP256R1()).public_key())
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=lambda curve: curve.name)
+def test_the_device_gets_a_plain_point(curve):
+    key, other = AgreeingKey(curve), ec.generate_private_key(curve)
+    assert key.exchange(ec.ECDH(), other.public_key()) == other.exchange(ec.ECDH(), key.public_key())
+    assert (key.seen[0], len(key.seen)) == (4, 1 + 2 * ((curve.key_size + 7) // 8))
+
+
+class LyingPublicKey(ec.EllipticCurvePublicKey):
+    """Says it is on the curve."""
+
+    curve = ec.SECP256R1()
+    key_size = 256
+
+    def public_bytes(self, encoding, format):  # noqa: A002 - the base class's name
+        return b"\x04" + bytes(31) + b"\x05" + bytes(31) + b"\x07"
+
+    def public_numbers(self):
+        return None
+
+    def verify(self, signature, data, signature_algorithm):
+        pass
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("peer", [ec.generate_private_key(ec.SECP384R1()).public_key(), LyingPublicKey()])
+def test_a_wrong_point_never_reaches_the_device(peer):
+    key = AgreeingKey(ec.SECP256R1())
+    with pytest.raises(PeerKeyRefused):
+        key.exchange(ec.ECDH(), peer)
+    assert not hasattr(key, "seen")
+
+
+def test_only_ecdh():
+    key = AgreeingKey(ec.SECP256R1())
+    with pytest.raises(Unsupported, match="ECDH only"):
+        key.exchange("ECDH", key.public_key())

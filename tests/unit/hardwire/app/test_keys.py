@@ -89,6 +89,9 @@ EVERY_ERROR = [
     (key_errors.Unsupported("x"), DeviceFailed, "device-failed", 10),
     (key_errors.DeviceFailed("x"), DeviceFailed, "device-failed", 10),
     (key_errors.DeviceFull("x"), DeviceFailed, "device-failed", 10),
+    (key_errors.PeerKeyRefused("x"), DeviceFailed, "device-failed", 10),
+    (key_errors.SealRefused("x"), DeviceFailed, "device-failed", 10),
+    (key_errors.EvidenceRefused("x", code="chain-root"), DeviceFailed, "device-failed", 10),
 ]
 
 

@@ -34,6 +34,7 @@ def test_a_name_is_wanted():
 
 def test_listing_without_any_module_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(modules, "_DIRECTORIES", (str(tmp_path),))
+    monkeypatch.setattr(modules, "_REGISTRIES", ())
     told: list[Exception] = []
     assert backend.list_devices(None, told.append) == []
     assert [type(error) for error in told] == [ModuleMissing]

@@ -5,12 +5,12 @@ import pytest
 from pkcs11 import TokenFlag
 from pkcs11 import exceptions as p11
 
-from hwkeys import DeviceFailed, PinState, Unsupported, generate_key
+from hwkeys import DeviceFailed, PinState
 from hwkeys.pkcs11 import binding
 from hwkeys.pkcs11.modules import Module, module_for
 from hwkeys.pkcs11.tokens import find_token
 from hwkeys.uri import parse_uri
-from support.hwbench import SoftHsmBench, right
+from support.hwbench import SoftHsmBench
 
 
 @pytest.mark.parametrize(
@@ -35,24 +35,6 @@ def test_a_file_that_is_no_library(tmp_path: Path):
     (tmp_path / "x.so").write_bytes(b"\x7fELF")
     with pytest.raises(DeviceFailed, match="loading"):
         binding.Library(tmp_path / "x.so")
-
-
-@pytest.mark.device("softhsm")
-def test_a_public_key_does_not_sign():
-    bench = SoftHsmBench()
-    generate_key(bench.uri("k"), prompter=right(bench)).close()
-    record = find_token(parse_uri(bench.uri("k")))[1]
-
-    def sign_with_public(module: Module) -> None:
-        session = binding.open_session(record)
-        try:
-            (public,) = binding.find(session, private=False, label="k", key_id=None)
-            binding.sign(public, bytes(32))
-        finally:
-            binding.close(session)
-
-    with pytest.raises(Unsupported):
-        module_for(bench.token.module).call(sign_with_public)
 
 
 @pytest.mark.device("softhsm")

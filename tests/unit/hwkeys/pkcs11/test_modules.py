@@ -36,6 +36,29 @@ def test_each_well_known_library_once():
 
 def test_no_module_at_all(monkeypatch, tmp_path):
     monkeypatch.setattr(modules, "_DIRECTORIES", (str(tmp_path),))
+    monkeypatch.setattr(modules, "_REGISTRIES", (str(tmp_path),))
     with pytest.raises(ModuleMissing) as missing:
         modules.default_modules()
     assert "apt-get install" in missing.value.hint
+
+
+def test_modules_that_p11_kit_knows_of(monkeypatch, tmp_path):
+    (tmp_path / "lib" / "pkcs11").mkdir(parents=True)
+    named, bare = tmp_path / "vendor.so", tmp_path / "lib" / "pkcs11" / "card.so"
+    for path in (named, bare, tmp_path / "p11-kit-trust.so"):
+        path.touch()
+    registry = tmp_path / "modules"
+    registry.mkdir()
+    for name, text in (
+        ("a", f"# a comment\nmodule: {named}\ncritical: no\n"),
+        ("b", "module: card.so\n"),
+        ("c", f"module: {tmp_path}/p11-kit-trust.so\n"),
+        ("d", "module: /nowhere.so\n"),
+        ("e", "priority: 1\n"),
+        ("f", "module: not-there.so\n"),
+    ):
+        (registry / f"{name}.module").write_text(text)
+    (registry / "g.module").mkdir()
+    monkeypatch.setattr(modules, "_REGISTRIES", (str(tmp_path / "none"), str(registry)))
+    monkeypatch.setattr(modules, "_DIRECTORIES", (str(tmp_path / "lib"),))
+    assert list(modules.registered()) == [named, bare]

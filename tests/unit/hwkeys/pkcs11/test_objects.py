@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+import datetime as dt
+
 import pytest
 from asn1crypto.core import OctetString
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 
-from hwkeys import Ambiguous, KeyMissing, KeyNotAsAsked
+from hwkeys import Ambiguous, KeyMissing, KeyNotAsAsked, Purpose
 from hwkeys.pkcs11 import objects
 from hwkeys.pkcs11.binding import P256, ObjectRecord
 from hwkeys.pkcs11.objects import Pair
@@ -20,7 +24,7 @@ def point(curve: ec.EllipticCurve) -> bytes:
 
 
 def record(octets: bytes | None, params: bytes | None = P256) -> ObjectRecord:
-    return ObjectRecord(False, b"\x01", "k", True, params, octets, None)
+    return ObjectRecord(False, b"\x01", "k", "ec", params, octets, None)
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name)
@@ -95,7 +99,7 @@ def test_each_answer_counts(at, told):
     asked = objects.KEEPS + objects.BORN_HERE
     answers = dict(asked)
     answers[asked[at][0]] = told
-    made = ObjectRecord(True, b"", "", True, None, None, answers)
+    made = ObjectRecord(True, b"", "", "ec", None, None, answers)
     if told is asked[at][1]:
         objects.refuse_unprotected(made, just_made=True)
     else:
@@ -103,3 +107,43 @@ def test_each_answer_counts(at, told):
             objects.refuse_unprotected(made, just_made=True)
         if at >= len(objects.KEEPS):
             objects.refuse_unprotected(made, just_made=False)
+
+
+def certificate(key: ec.EllipticCurvePrivateKey, *, attested: bool = False) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
+    day = dt.datetime(2031, 5, 1, tzinfo=dt.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, day, day + dt.timedelta(days=1))
+    if attested:
+        oid = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.3")
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, b"\5\4\3"), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def test_the_keys_own_certificate_among_others():
+    key = ec.generate_private_key(ec.SECP256R1())
+    own, others = certificate(key), ec.generate_private_key(ec.SECP256R1())
+    found = objects.certificate_of(
+        key.public_key(), [b"junk", certificate(key, attested=True), certificate(others), own]
+    )
+    assert found.public_bytes(serialization.Encoding.DER) == own
+    assert objects.certificate_of(key.public_key(), [certificate(others)]) is None
+    pair = Pair(b"\1", "k", record(point_of(key)), None)
+    assert objects.key_info(DEVICE, pair, [own], Purpose.AGREE).certificate == "CN=alice"
+    assert objects.key_info(DEVICE, pair).certificate is None
+
+
+def point_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+def test_rsa_keys_of_a_size_in_use():
+    numbers = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key().public_numbers()
+    public = objects.decode_rsa(numbers.n.to_bytes(256), b"\1\0\1")
+    assert public.public_numbers() == numbers
+    rsa_pair = Pair(
+        b"\1", "k", ObjectRecord(False, b"\1", "k", "rsa", None, None, None, numbers.n.to_bytes(256), b"\1\0\1"), None
+    )
+    assert objects.key_info(DEVICE, rsa_pair).kind == "RSA 2048"
+    for modulus, exponent in ((bytes([0x81]) + bytes(127), b"\1\0\1"), (numbers.n.to_bytes(256), b"\2"), (b"", b"")):
+        with pytest.raises(KeyNotAsAsked):
+            objects.decode_rsa(modulus, exponent)

@@ -43,7 +43,7 @@ def test_everything_is_flushed_on_every_way_out(tpm):
                 assert len(left(line)) == 3
                 line.authorise(key, b"1234")
                 line.check_pin(key, talk.session)
-                assert line.sign(key, talk.session, bytes(32))
+                assert line.sign(key, talk.session, bytes(32), "sha256")
         assert left(line) == []
         with (  # noqa: PT012 - leaving the contexts is what is tested
             pytest.raises(PinWrong),
@@ -109,6 +109,6 @@ def test_no_salt_for_a_storage_key_that_was_shown_to_the_library_only(tpm):
     with Tpm(tpm.tcti) as line:
         with conversation(line, 0x81000001, None) as talk:
             name = talk.storage_name
-        line._esys = TwoAnswers(line._esys, 0x81000002)
+        line.esys = TwoAnswers(line.esys, 0x81000002)
         with pytest.raises(WrongDevice, match="two different answers"), conversation(line, 0x81000001, name):
             pytest.fail("the salt was encrypted to another key than the pinned one")

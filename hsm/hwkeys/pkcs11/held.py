@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private key object on a token: found, used, lost with its token, and found again.
+
+Opening asks no PIN when the token shows the public half to everybody. ``unlock`` logs in.
+
+After a failure all sessions of the token are dropped: some cards keep a session broken after one error, and a pulled
+token leaves nothing valid anyway. If the token is there (again), the operation is done once more with new sessions:
+the token is found by its serial, the PIN asked for again, the key found by its id. If it is not, the failure is told.
+"""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
+
+from hwkeys.devices import DeviceInfo
+from hwkeys.errors import (
+    DeviceFailed,
+    DeviceMissing,
+    HwKeyError,
+    KeyClosed,
+    KeyMissing,
+    KeyNotAsAsked,
+    PinWrong,
+    TokenRemoved,
+    Unsupported,
+)
+from hwkeys.pkcs11 import binding, objects, operations, tokens
+from hwkeys.pkcs11.binding import ObjectRecord
+from hwkeys.pkcs11.login import Login
+from hwkeys.pkcs11.modules import Module
+from hwkeys.pkcs11.session import TokenSession
+from hwkeys.uri import Pkcs11Uri
+
+_T = TypeVar("_T")
+_NOTICED_WITHIN = 1.0
+_LOOK_AGAIN = 0.05
+Operation = Callable[[ObjectRecord, str | None], _T]
+"""What is done with the private key object; gets the PIN too when the token wants it for each use."""
+
+
+class HeldKey:
+    """One key of one token.
+
+    Args:
+        login: The hold on its token; taken over, and let go of when this is closed or dropped.
+        pair: The key as it was found.
+        public_key: Its public half.
+    """
+
+    def __init__(self, login: Login, pair: objects.Pair, public_key: objects.PublicKey) -> None:
+        self.login = login
+        self.public_key = public_key
+        self.exact: Pkcs11Uri = objects.exact(tokens.device_uri(login.module, login.record), pair)
+        self.agrees = False
+        """Whether the token says that the key does key agreement. Known once it was unlocked."""
+        self._private: ObjectRecord | None = None
+        self._seen_in: TokenSession | None = None
+        self._asks_each_time = False
+        self._closed = False
+        # Held while asking for a PIN, so that two threads do not ask one person twice for one key.
+        self._lock = threading.Lock()
+        # A key that was dropped without close() must not keep the token logged in.
+        weakref.finalize(self, login.abandon).atexit = False
+
+    @property
+    def device(self) -> DeviceInfo:
+        """The token as it was seen last."""
+        return tokens.device_info(self.login.module, self.login.record)
+
+    @property
+    def software(self) -> bool:
+        """Whether the token is a program."""
+        return tokens.is_software(self.login.record.manufacturer, self.login.record.model)
+
+    def unlock(self) -> None:
+        """Log in and find the private half; see ``EllipticCurveHardwareKey.unlock``.
+
+        Raises:
+            KeyMissing: The key is not on the token any more.
+            KeyNotAsAsked: The token says that the key could leave it, or it is another key now.
+        """
+        with self._lock:
+            if self._closed:
+                raise KeyClosed("the key was closed")
+            self.login.module.worker.refuse_fork()
+            try:
+                self._unlock()
+            except TokenRemoved:
+                # ykcs11 finds out at the login; the session it then has is as dead as the one before.
+                self.login.module.call(self._lose)
+                self._come_back()
+
+    def close(self) -> None:
+        """Let go of the token; the last key on it logs out."""
+        with self._lock:
+            if not self._closed:
+                self.login.release()
+                self._closed = True
+                self._private = None
+                self._seen_in = None
+
+    def use(self, operation: Operation[_T], *, agree: bool = False) -> _T:
+        """Do something with the private key, in the token.
+
+        Args:
+            operation: What.
+            agree: Whether it is key agreement; what the key was not made for is refused here.
+
+        Raises:
+            Unsupported: The key is for the other purpose.
+            HwKeyError: Anything the device can fail with.
+        """
+        self.unlock()
+        if self.agrees and not agree:
+            raise Unsupported("this is a key for key agreement: it does not sign", hint="use a signing key")
+        if agree and not self.agrees:
+            raise Unsupported(
+                "this is a signing key: it does no key agreement", hint="use a key made for key agreement"
+            )
+        try:
+            return self._use(operation)
+        except TokenRemoved:
+            with self._lock:
+                self._come_back()
+            return self._use(operation)
+
+    def certificates(self) -> list[bytes]:
+        """The certificates under the key's id, DER; the token shows them to everybody."""
+        return self.login.module.call(self._certificates)
+
+    def _come_back(self) -> None:
+        """After the token went away: the same one again, if it is there.
+
+        Raises:
+            TokenRemoved: It is not.
+        """
+        try:
+            self._unlock()
+        except DeviceMissing as error:
+            raise TokenRemoved(f"the token went away: {error.message}") from error
+
+    def _unlock(self) -> None:
+        if not self.login.module.call(self._is_ready):
+            self.login.ensure()
+            self.login.module.call(self._find)
+
+    def _is_ready(self, module: Module) -> bool:  # noqa: ARG002 - every job of the worker gets it
+        seen = self._seen_in
+        return self._private is not None and seen is not None and seen.logged_in and not seen.dead
+
+    def _use(self, operation: Operation[_T]) -> _T:
+        pin = self.login.ask_for_one_use() if self._asks_each_time else None
+        return self.login.module.call(self._run, operation, pin)
+
+    def _find(self, module: Module) -> None:
+        try:
+            self._look(module)
+        except HwKeyError:
+            self._lose(module)
+            raise
+
+    def _look(self, module: Module) -> None:
+        attached = self.login.attach(module)
+        if self._private is not None and self._seen_in is attached:
+            return
+        found = [pair for pair in objects.pairs(attached.reader, self.exact) if pair.private is not None]
+        pair = objects.the_one(found, self.exact, self.exact)
+        if pair.private is None:
+            raise KeyMissing(f"the private half of {self.exact} is not there")
+        objects.refuse_unprotected(pair.private, just_made=False)
+        public = objects.public_key(pair)
+        if public is not None and public != self.public_key:
+            raise KeyNotAsAsked("another key has taken the place of the one that was opened")
+        self.agrees = operations.derives(attached.record, pair.private)
+        self._asks_each_time = operations.asks_each_time(pair.private)
+        self._private, self._seen_in = pair.private, attached
+
+    def _run(self, module: Module, operation: Operation[_T], pin: str | None) -> _T:
+        try:
+            self._look(module)
+            if self._private is None:
+                raise KeyClosed("the key was closed")
+            return operation(self._private, pin)
+        except PinWrong as error:
+            self._lose(module)
+            raise self.login.refused(module) from error
+        except HwKeyError as error:
+            self._lose(module)
+            if type(error) is DeviceFailed and self._has_gone(module):
+                raise TokenRemoved("the token went away while it was at work") from error
+            raise
+
+    def _has_gone(self, module: Module) -> bool:
+        """Whether a failure nobody explains was a token pulled out in the middle.
+
+        A module says anything then, and the smart-card service looks at its readers only every 0.4 seconds.
+        """
+        if self.software:
+            return False
+        deadline = time.monotonic() + _NOTICED_WITHIN
+        while tokens.matching(module, tokens.device_uri(module, self.login.record)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_AGAIN)
+        return True
+
+    def _certificates(self, module: Module) -> list[bytes]:
+        key_id = self.exact.id
+        return [] if key_id is None else binding.certificates(self.login.attach(module).reader, key_id)
+
+    def _lose(self, module: Module) -> None:
+        self._private = None
+        self.login.drop(module)

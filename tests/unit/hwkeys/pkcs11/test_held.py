@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from hwkeys import DeviceFailed, KeyClosed, PinWrong, TokenRemoved, generate_key
+from hwkeys.pkcs11.held import HeldKey
+from support.hwbench import Asked, SoftHsmBench, right
+
+pytestmark = pytest.mark.device("softhsm")
+
+
+@pytest.fixture
+def bench():
+    return SoftHsmBench()
+
+
+def held_key(bench: SoftHsmBench, prompter: object = None) -> HeldKey:
+    return generate_key(bench.uri("k"), prompter=prompter or right(bench))._held
+
+
+def failing(*errors: Exception | None):
+    """An operation that meets these fates, one after the other."""
+    fates = list(errors)
+
+    def operation(_record, _pin):
+        fate = fates.pop(0)
+        if fate is not None:
+            raise fate
+        return "done"
+
+    return operation, fates
+
+
+def test_after_a_removal_it_is_tried_once_more_with_a_pin_asked_anew(bench):
+    asked = Asked(bench.pin)
+    held = held_key(bench, asked)
+    operation, fates = failing(TokenRemoved("gone"), None)
+    assert held.use(operation) == "done"
+    assert fates == []
+    assert len(asked.requests) == 2
+
+
+def test_and_not_a_third_time(bench):
+    held = held_key(bench)
+    operation, fates = failing(TokenRemoved("gone"), TokenRemoved("gone again"), None)
+    with pytest.raises(TokenRemoved, match="gone again"):
+        held.use(operation)
+    assert fates == [None]
+
+
+@pytest.mark.parametrize("error", [DeviceFailed("no"), PinWrong("no")])
+def test_another_failure_is_not_repeated_and_costs_the_session(bench, error):
+    asked = Asked(bench.pin)
+    held = held_key(bench, asked)
+    operation, fates = failing(error, None)
+    with pytest.raises(type(error)):
+        held.use(operation)
+    assert fates == [None]
+    assert held.use(operation) == "done"
+    assert len(asked.requests) == 2
+
+
+def test_a_closed_one_does_nothing(bench):
+    held = held_key(bench)
+    held.close()
+    held.close()
+    with pytest.raises(KeyClosed):
+        held.use(failing(None)[0])
+
+
+def test_softhsm_keeps_no_certificate_unless_one_is_put_there(bench):
+    held = held_key(bench)
+    assert held.certificates() == []
+    assert held.software
