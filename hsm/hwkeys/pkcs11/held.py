@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from hwkeys.devices import DeviceInfo
 from hwkeys.errors import (
@@ -38,6 +38,10 @@ _NOTICED_WITHIN = 1.0
 _LOOK_AGAIN = 0.05
 Operation = Callable[[ObjectRecord, str | None], _T]
 """What is done with the private key object; gets the PIN too when the token wants it for each use."""
+
+
+_SETTLING: Final = (0.1, 0.3, 0.6)
+"""Seconds to wait between two looks at a card that was just put in."""
 
 
 class HeldKey:
@@ -136,10 +140,18 @@ class HeldKey:
         Raises:
             TokenRemoved: It is not.
         """
-        try:
-            self._unlock()
-        except DeviceMissing as error:
-            raise TokenRemoved(f"the token went away: {error.message}") from error
+        for pause in (*_SETTLING, None):
+            try:
+                self._unlock()
+            except DeviceMissing as error:
+                # That it is not there is an answer. That it went away while it is listed comes from a card that was
+                # put in a moment ago: ykcs11 fails until the reader has powered it up. No PIN reached it then.
+                if pause is None or not isinstance(error, TokenRemoved):
+                    raise TokenRemoved(f"the token went away: {error.message}") from error
+                self.login.module.call(self._lose)
+                time.sleep(pause)
+            else:
+                return
 
     def _unlock(self) -> None:
         if not self.login.module.call(self._is_ready):
