@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hwkeys.devices import DeviceInfo, PinState
-from hwkeys.errors import PinRefused
+from hwkeys.errors import PinNeeded, PinRefused
 
 MAX_PIN_FILE = 1024
 """Octets; a larger file is not a PIN."""
@@ -172,7 +172,8 @@ class TerminalPrompter:
         """Show the device, then ask without echo; a new PIN is asked for twice.
 
         Raises:
-            PinRefused: There is no terminal, the person gave up, or the two new PINs differ.
+            PinNeeded: There is no terminal.
+            PinRefused: The person gave up, or the two new PINs differ.
             KeyboardInterrupt: Ctrl-C; no PIN was spent.
         """
         if not request.new:
@@ -191,7 +192,7 @@ class TerminalPrompter:
 
 def _hidden(prompt: str) -> str:
     if not _terminal():
-        raise PinRefused("there is no terminal to ask for the PIN on", hint="give a pin-source=file:… in the URI")
+        raise PinNeeded("there is no terminal to ask for the PIN on", hint="give a pin-source=file:… in the URI")
     try:
         return getpass.getpass(prompt)
     except EOFError as error:

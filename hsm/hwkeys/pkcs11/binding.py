@@ -78,8 +78,15 @@ class Library:
     """
 
     def __init__(self, path: Path) -> None:
-        with faults(f"loading {path}"):
+        try:
             self._lib = pkcs11.lib(str(path))
+        except pkcs11.PKCS11Error as error:
+            detail = f": {error}" if str(error) else ""
+            raise DeviceFailed(
+                f"the module {path} does not start ({type(error).__name__}{detail})",
+                hint="look into its configuration; SoftHSM's is in the file that SOFTHSM2_CONF names, and you must be "
+                "able to read it and the directory of its tokens",
+            ) from error
 
     def start_again(self) -> None:
         """Finalise and initialise the module: no handle is good afterwards. Close all sessions first."""

@@ -40,6 +40,10 @@ _HASHES: Final = {
     SignatureScheme.ECDSA_SECP256R1_SHA256: hashes.SHA256,
     SignatureScheme.ECDSA_SECP384R1_SHA384: hashes.SHA384,
 }
+_NOBODY_TO_ASK: Final = (
+    "run it at a terminal without --json, or name a file that holds the PIN: `hardwire init --pin-source FILE`, with "
+    "--renew when the identity is there already"
+)
 _CLOSE_TIMEOUT: Final = 3.0
 """Seconds to wait for a device that is still busy (with a touch that never comes) before it is left alone."""
 
@@ -64,9 +68,10 @@ def translated() -> Iterator[None]:
     try:
         yield
     except key_errors.HwKeyError as problem:
+        hint = _NOBODY_TO_ASK if isinstance(problem, key_errors.PinNeeded) else problem.hint
         for theirs, ours, code in _TRANSLATION:
             if isinstance(problem, theirs):
-                raise ours(problem.message, hint=problem.hint or None, code=code) from problem
+                raise ours(problem.message, hint=hint or None, code=code) from problem
         raise DeviceFailed(problem.message, hint=problem.hint or None) from problem
 
 

@@ -169,16 +169,24 @@ class _Once:
         return self._prompter.confirm_last_try(request)
 
 
-def adopt(key_uri: str, prompter: hwkeys.Prompter | None, *, home: Path | None = None) -> Identity:
+def adopt(
+    key_uri: str, prompter: hwkeys.Prompter | None, *, pin_source: Path | None = None, home: Path | None = None
+) -> Identity:
     """Make the identity of a key that is in a device already.
+
+    Args:
+        key_uri: Names the key.
+        prompter: Who is asked for the PIN.
+        pin_source: A file with the PIN, read now and later; before one that the URI names.
+        home: Directory, when not the default one.
 
     Raises:
         UsageError: There is an identity already, or the URI names no key.
         TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
     """
     with translated():
-        uri = hwkeys.parse_uri(key_uri)
-        key = open_unlocked(key_uri, prompter)
+        uri = _with_pin_source(key_uri, pin_source)
+        key = open_unlocked(str(uri), prompter)
         try:
             return make_identity(
                 key,
@@ -191,8 +199,13 @@ def adopt(key_uri: str, prompter: hwkeys.Prompter | None, *, home: Path | None =
             key.close()
 
 
-def renew(prompter: hwkeys.Prompter | None, *, home: Path | None = None) -> Identity:
+def renew(prompter: hwkeys.Prompter | None, *, pin_source: Path | None = None, home: Path | None = None) -> Identity:
     """A new certificate for the key of the identity that is there, expired or not.
+
+    Args:
+        prompter: Who is asked for the PIN.
+        pin_source: A file with the PIN, read now and later; otherwise it stays as it was.
+        home: Directory, when not the default one.
 
     Raises:
         NoIdentity: There is none.
@@ -200,12 +213,18 @@ def renew(prompter: hwkeys.Prompter | None, *, home: Path | None = None) -> Iden
     """
     key_uri, device, assurance, spki = read_key_uri(home)
     with translated():
+        key_uri = str(_with_pin_source(key_uri, pin_source))
         key = open_unlocked(key_uri, prompter)
         try:
             check_same(key, spki=spki, assurance=assurance)
             return make_identity(key, key_uri=key_uri, device=device, assurance=assurance, home=home, renewal=True)
         finally:
             key.close()
+
+
+def _with_pin_source(key_uri: str, pin_source: Path | None) -> KeyUri:
+    uri = hwkeys.parse_uri(key_uri)
+    return uri if pin_source is None else replace(uri, pin_source=pin_source)
 
 
 def _rank(device: hwkeys.DeviceInfo) -> tuple[bool, bool, str, str]:

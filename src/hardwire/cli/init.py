@@ -58,12 +58,13 @@ def _init(out: Output, *, device: str | None, key: str | None, pin_source: Path 
     if sum((device is not None, key is not None, renew)) > 1:
         raise UsageError("--device, --key and --renew exclude one another")
     prompter = person_prompter(json_mode=out.json_mode)
+    pin_source = pin_source and pin_source.absolute()
     if renew:
-        _report(out, setup.renew(prompter), "renewed")
+        _report(out, setup.renew(prompter, pin_source=pin_source), "renewed")
         return
     setup.refuse_second()
     if key is not None:
-        _report(out, setup.adopt(key, prompter), "made")
+        _report(out, setup.adopt(key, prompter, pin_source=pin_source), "made")
         return
     devices = setup.find_devices(
         device, on_error=lambda trouble: out.say(f"not looked at: {trouble.message} ({trouble.hint})", style="dim")
@@ -73,7 +74,7 @@ def _init(out: Output, *, device: str | None, key: str | None, pin_source: Path 
     others = [describe_device(other) for other in devices if other != chosen]
     if others and device is None:
         out.say(f"also here: {'; '.join(others)} (choose with --device)", style="dim")
-    _report(out, setup.create(chosen, prompter, pin_source=pin_source and pin_source.absolute()), "made")
+    _report(out, setup.create(chosen, prompter, pin_source=pin_source), "made")
 
 
 def _report(out: Output, me: "Identity", what: str) -> None:

@@ -68,7 +68,9 @@ class IceServers:
             )
         if self.turn is not None and not (self.username and self.password):
             raise UsageError(
-                "a TURN server wants a username and a password", code="server-credentials", hint="ask who runs it"
+                "a TURN server wants a username and a password",
+                code="server-credentials",
+                hint="write them into a file, one a line, and add --turn-credentials FILE",
             )
 
     @property

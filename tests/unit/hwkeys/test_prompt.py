@@ -76,7 +76,7 @@ device = DeviceInfo("pkcs11", True, "Maker", "Model 5", "S-1", "alice", "pkcs11:
 from hwkeys.prompt import ask_pin
 try:
     print("PIN was", ask_pin(TerminalPrompter(), PinRequest(device, "mykey", new=sys.argv[2] == "new")).upper())
-except PinRefused as error:
+except (PinRefused, PinNeeded) as error:
     print("refused:", error)
 except KeyboardInterrupt:
     print("interrupted")

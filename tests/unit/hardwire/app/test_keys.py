@@ -101,7 +101,14 @@ def test_every_failure_of_a_device_has_a_name_here(theirs, ours, code, exit_code
         raise theirs
     assert (type(caught.value), caught.value.code, caught.value.exit_code) == (ours, code, exit_code)
     assert caught.value.message == theirs.message
-    assert caught.value.hint == (theirs.hint or ours.default_hint)
+    if not isinstance(theirs, key_errors.PinNeeded):  # hwkeys speaks to programs there
+        assert caught.value.hint == (theirs.hint or ours.default_hint)
+
+
+def test_nobody_to_ask_for_the_pin_gets_a_hint_for_people():
+    with pytest.raises(PinWrong) as caught, translated():
+        raise key_errors.PinNeeded("x")
+    assert "--pin-source FILE" in caught.value.hint
 
 
 def test_none_was_forgotten():

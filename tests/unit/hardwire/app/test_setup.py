@@ -244,6 +244,17 @@ def test_renewing_keeps_who_one_is_even_after_the_end(token, tmp_path, monkeypat
 
 
 @softhsm
+def test_a_file_with_the_pin_can_be_named_later(token, tmp_path):
+    made = setup.create(device_of(token), right(token), pin_source=None, home=tmp_path / "old")
+    assert "pin-source" not in made.key_uri
+    renewed = setup.renew(None, pin_source=token.pin_file, home=tmp_path / "old")
+    assert f"pin-source=file:{token.pin_file}" in renewed.key_uri
+    assert setup.renew(None, home=tmp_path / "old").key_uri == renewed.key_uri, "and it stays"
+    adopted = setup.adopt(made.key_uri, None, pin_source=token.pin_file, home=tmp_path / "new")
+    assert f"pin-source=file:{token.pin_file}" in adopted.key_uri
+
+
+@softhsm
 def test_what_is_not_renewed(token, tmp_path):
     with pytest.raises(NoIdentity):
         setup.renew(None, home=tmp_path)

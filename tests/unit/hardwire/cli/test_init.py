@@ -66,4 +66,5 @@ def test_a_program_is_not_asked_for_a_pin(token, home):
     uri = f"pkcs11:serial={token.serial}?module-path={token.module}"
     refused = ran("init", "--device", uri, "--json")
     assert refused.code == 11
+    assert "--pin-source" in refused.events[-1]["hint"]
     assert not (home / "identity.toml").exists()

@@ -53,8 +53,9 @@ def test_nothing_is_built_in():
 def test_mistakes_are_found_before_anybody_is_asked():
     with pytest.raises(UsageError, match="needs a TURN server"):
         IceServers(relay_only=True)
-    with pytest.raises(UsageError, match="username"):
+    with pytest.raises(UsageError, match="username") as caught:
         IceServers(turn="turn:example.org")
+    assert "--turn-credentials" in caught.value.hint
     with pytest.raises(UsageError):
         IceServers(stun="http://example.org")
     with pytest.raises(UsageError):
