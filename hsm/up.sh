@@ -42,6 +42,7 @@ usage: bash hsm/up.sh COMMAND
   shell bob               the same with a software TPM (swtpm)
   shell NAME -- COMMAND…  run one command there instead of a shell
   bench line [--json]     throughput and latency, next to raw aiortc
+  bench keys [--json]     signatures, key agreement and opening on each device, next to the bare binding
   prepare [test]          install what the demo (or the tests) needs, start nothing
   help                    this text
 
@@ -66,11 +67,11 @@ start_demo() {
 
 start_bench() {
     local what=${1:-}
-    [[ $what == line ]] || usage_error "there is one benchmark: line"
+    [[ $what == line || $what == keys ]] || usage_error "there are two benchmarks: line and keys"
     shift
     prepare bench
     export PYTHONPATH="$root/tests${PYTHONPATH:+:$PYTHONPATH}"
-    exec "$venv/bin/python" "$root/tests/bench/line.py" "$@"
+    exec "$venv/bin/python" "$root/tests/bench/$what.py" "$@"
 }
 
 start_prepare() {

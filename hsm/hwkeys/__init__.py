@@ -26,6 +26,7 @@ from hwkeys.errors import (
     KeyExists,
     KeyMissing,
     KeyNotAsAsked,
+    ManagementKeyRefused,
     ModuleMissing,
     PeerKeyRefused,
     PinError,
@@ -40,15 +41,26 @@ from hwkeys.errors import (
     WrongDevice,
 )
 from hwkeys.key import EllipticCurveHardwareKey, HardwareKey
-from hwkeys.prompt import CallbackPrompter, PinRequest, PinSourcePrompter, Prompter, StaticPrompter, TerminalPrompter
+from hwkeys.pinentry import PinentryPrompter
+from hwkeys.prompt import (
+    CallbackPrompter,
+    CredentialPrompter,
+    PinRequest,
+    PinSourcePrompter,
+    Prompter,
+    StaticPrompter,
+    TerminalPrompter,
+)
 from hwkeys.purpose import Purpose
 from hwkeys.rsakey import RSAHardwareKey
-from hwkeys.uri import KeyUri, Pkcs11Uri, TpmUri, parse_uri
+from hwkeys.uri import Credential, KeyUri, Pkcs11Uri, TpmUri, parse_uri
 
 __all__ = [
     "Ambiguous",
     "Attester",
     "CallbackPrompter",
+    "Credential",
+    "CredentialPrompter",
     "DeviceFailed",
     "DeviceFull",
     "DeviceInfo",
@@ -66,6 +78,7 @@ __all__ = [
     "KeyMissing",
     "KeyNotAsAsked",
     "KeyUri",
+    "ManagementKeyRefused",
     "ModuleMissing",
     "PeerKeyRefused",
     "PinError",
@@ -76,6 +89,7 @@ __all__ = [
     "PinSourcePrompter",
     "PinState",
     "PinWrong",
+    "PinentryPrompter",
     "Pkcs11Uri",
     "Prompter",
     "Purpose",

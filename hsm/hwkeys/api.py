@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hwkeys.devices import DeviceInfo
 from hwkeys.errors import HwKeyError, ModuleMissing, Unsupported
 from hwkeys.key import EllipticCurveHardwareKey
-from hwkeys.prompt import PinSourcePrompter, Prompter
+from hwkeys.prompt import CredentialPrompter, PinSourcePrompter, Prompter
 from hwkeys.purpose import Purpose
 from hwkeys.rsakey import RSAHardwareKey
-from hwkeys.uri import KeyUri, Pkcs11Uri, TpmUri, parse_uri
+from hwkeys.uri import Credential, KeyUri, Pkcs11Uri, TpmUri, parse_uri
 
 OpenedKey = EllipticCurveHardwareKey | RSAHardwareKey
 
@@ -134,9 +134,10 @@ def list_devices(
 
 
 def _who(uri: KeyUri, prompter: Prompter | None) -> Prompter | None:
-    if prompter is None and uri.pin_source is not None:
-        return PinSourcePrompter(uri.pin_source)
-    return prompter
+    if prompter is not None or uri.pin_source is None:
+        return prompter
+    source = uri.pin_source
+    return CredentialPrompter(source) if isinstance(source, Credential) else PinSourcePrompter(source)
 
 
 def _backend(kind: type[KeyUri]) -> ModuleType:

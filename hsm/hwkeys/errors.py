@@ -18,6 +18,7 @@
     │   ├── PinRefused        the person, or a rule, did not let a PIN be used
     │   ├── PinWrong          the device refused the PIN; tells what is known of the tries left
     │   └── PinLocked         the device takes no PIN any more
+    ├── ManagementKeyRefused  nobody here has the key that lets keys be made on this card
     ├── ForkRefused           a forked child tried to use its parent's login
     ├── KeyClosed             the key object was closed by its owner
     ├── Unsupported           this device, or this kind of key, cannot do that
@@ -158,6 +159,14 @@ class PinLocked(PinError):
     """The device takes no PIN any more."""
 
     default_hint = "unlock it with its PUK or SO-PIN"
+
+
+class ManagementKeyRefused(HwKeyError):
+    """A card's management key is neither the factory's, nor kept behind its PIN, nor the one that was given."""
+
+    default_hint = (
+        "ask whoever set the card up; a card that holds nothing of worth can be made blank with `ykman piv reset`"
+    )
 
 
 class ForkRefused(HwKeyError):

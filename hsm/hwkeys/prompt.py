@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a PIN comes from: a person at a terminal, a file, or the calling program.
+"""Where a PIN comes from: a person at a terminal, a file, systemd, or the calling program (``pinentry``: a dialogue).
 
 The rules this file keeps:
 
@@ -8,7 +8,10 @@ The rules this file keeps:
 * The last try before a lock-out is spent only after a person, or a program that says so, has agreed to it.
 """
 
+import errno
 import getpass
+import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from typing import Protocol
 
 from hwkeys.devices import DeviceInfo, PinState
 from hwkeys.errors import PinNeeded, PinRefused
+from hwkeys.uri import Credential
 
 MAX_PIN_FILE = 1024
 """Octets; a larger file is not a PIN."""
@@ -148,20 +152,51 @@ class PinSourcePrompter:
         try:
             with self.path.open("rb") as file:
                 octets = file.read(MAX_PIN_FILE + 1)
-            text = octets.decode()
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise PinRefused(
                 f"the pin-source {self.path} cannot be read", hint="check that the file exists and that you may read it"
             ) from error
-        line = text.removesuffix("\n").removesuffix("\r")
-        if len(octets) > MAX_PIN_FILE or "\n" in line or "\0" in line:
-            raise PinRefused(
-                f"the pin-source {self.path} is not one line", hint="the file must hold the PIN and no more"
-            )
-        return line
+        return _one_line(octets, f"the pin-source {self.path}")
 
     def confirm_last_try(self, request: PinRequest) -> bool:  # noqa: ARG002 - the protocol's shape
         """Never: a file cannot notice that it is wrong."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPrompter:
+    """Reads the PIN from a credential that systemd gave to this service; never spends the last try.
+
+    Args:
+        credential: Its name below ``$CREDENTIALS_DIRECTORY`` (LoadCredentialEncrypted=, SetCredential= …).
+    """
+
+    credential: Credential
+
+    def pin(self, request: PinRequest) -> str:  # noqa: ARG002 - the protocol's shape
+        """The credential's content, as of a file.
+
+        Raises:
+            PinRefused: There is none of that name, or it does not hold one line of text.
+        """
+        directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+        if not directory.startswith("/"):
+            raise PinRefused(
+                "this process was given no credentials",
+                hint=f"start it by systemd, with LoadCredentialEncrypted={self.credential.name}:… in its unit",
+            )
+        try:
+            # systemd writes plain files. A link, a pipe or a device in their place is somebody else's doing.
+            octets = _plain_file(Path(directory) / self.credential.name)
+        except OSError as error:
+            raise PinRefused(
+                f"there is no credential {self.credential.name!r}",
+                hint=f"add LoadCredentialEncrypted={self.credential.name}:… to the unit of this service",
+            ) from error
+        return _one_line(octets, f"the credential {self.credential.name!r}")
+
+    def confirm_last_try(self, request: PinRequest) -> bool:  # noqa: ARG002 - the protocol's shape
+        """Never: a service cannot notice that it is wrong."""
         return False
 
 
@@ -188,6 +223,26 @@ class TerminalPrompter:
     def confirm_last_try(self, request: PinRequest) -> bool:
         """Show the device and what the last try means; only the whole word "yes" is a yes."""
         return _yes(f"{request.describe()}\na wrong PIN now locks this device. use the last try? yes/no: ")
+
+
+def _plain_file(path: Path) -> bytes:
+    # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        return file.read(MAX_PIN_FILE + 1)
+
+
+def _one_line(octets: bytes, what: str) -> str:
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        # Without the cause: it holds the octets.
+        raise PinRefused(f"{what} is not text", hint="it must hold the PIN and no more") from None
+    line = text.removesuffix("\n").removesuffix("\r")
+    if len(octets) > MAX_PIN_FILE or "\n" in line or "\0" in line:
+        raise PinRefused(f"{what} is not one line", hint="it must hold the PIN and no more")
+    return line
 
 
 def _hidden(prompt: str) -> str:

@@ -4,7 +4,8 @@
 Stricter than RFC 7512 §2.3 asks, on purpose:
 
 * ``pin-value`` is refused. A URI is written into shell histories, configuration files and logs.
-* ``pin-source`` is an absolute ``file:`` path, and nothing is ever executed to get a PIN.
+* ``pin-source`` is an absolute ``file:`` path or the name of a systemd ``credential:``, and nothing is ever executed to
+  get a PIN.
 * ``slot-id`` and its kin are refused: a slot number names another token after the next restart.
 * An attribute that is not known, or given twice, or empty, is refused and named.
 
@@ -27,6 +28,7 @@ _QUERY_SAFE = _UNRESERVED | frozenset(b":[]@!$'()*+,=/?|")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _HANDLE = re.compile(r"0x81[0-9A-Fa-f]{6}\Z")
 _NAME = re.compile(r"[0-9a-f]{68}\Z")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}\Z")
 
 _PKCS11_PATH = ("token", "manufacturer", "serial", "model", "object", "id", "type")
 _PKCS11_QUERY = ("module-path", "pin-source")
@@ -46,6 +48,27 @@ _MAX_URI = 4096
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """``pin-source=credential:NAME``: what systemd gave to the service under that name.
+
+    Args:
+        name: 1 to 128 of the letters, digits and ``_ . @ -``, the first a letter, digit or ``_``: never a path.
+
+    Raises:
+        UriError: It is another name.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _CREDENTIAL.match(self.name):
+            raise UriError("a credential's name is 1 to 128 letters, digits and _ . @ -, and begins with none of . @ -")
+
+    def __str__(self) -> str:
+        return f"credential:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Pkcs11Uri:
     """A ``pkcs11:`` URI; None means "any".
 
@@ -58,7 +81,7 @@ class Pkcs11Uri:
         id: Key id (CKA_ID), 1 to 255 octets.
         type: "private" or "public"; hwkeys opens pairs, so it only has to be one of the two.
         module_path: The vendor's module, an absolute path.
-        pin_source: A file that holds the PIN.
+        pin_source: A file or a systemd credential that holds the PIN.
     """
 
     token: str | None = None
@@ -69,7 +92,7 @@ class Pkcs11Uri:
     id: bytes | None = None
     type: str | None = None
     module_path: Path | None = None
-    pin_source: Path | None = None
+    pin_source: Path | Credential | None = None
 
     def __str__(self) -> str:
         path = [
@@ -81,7 +104,7 @@ class Pkcs11Uri:
         if self.id is not None:
             # RFC 7512 §2.3: an id is octets, so all of it is escaped.
             parts.append("id=" + "".join(f"%{octet:02X}" for octet in self.id))
-        return _join("pkcs11", parts, (("module-path", self.module_path), ("pin-source", _file(self.pin_source))))
+        return _join("pkcs11", parts, (("module-path", self.module_path), ("pin-source", _source(self.pin_source))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +115,7 @@ class TpmUri:
         file: A TSS2 PRIVATE KEY file, an absolute path.
         handle: A persistent handle, 0x81000000 to 0x81ffffff.
         tcti: How to reach the TPM, as tpm2-tss spells it (``device:/dev/tpmrm0``, ``swtpm:path=…``).
-        pin_source: A file that holds the PIN.
+        pin_source: A file or a systemd credential that holds the PIN.
         parent: For a new key: the persistent handle of the storage key to make it under; None for the owner's
             primary key of the standard template.
         srk_name: The Name the storage key must have, 34 octets; for a key file it stands in the file.
@@ -102,7 +125,7 @@ class TpmUri:
     file: Path | None = None
     handle: int | None = None
     tcti: str | None = None
-    pin_source: Path | None = None
+    pin_source: Path | Credential | None = None
     parent: int | None = None
     srk_name: bytes | None = None
     no_auth: bool = False
@@ -115,7 +138,7 @@ class TpmUri:
             parts.append(f"handle=0x{self.handle:08x}")
         query = (
             ("tcti", self.tcti),
-            ("pin-source", _file(self.pin_source)),
+            ("pin-source", _source(self.pin_source)),
             ("parent", None if self.parent is None else f"0x{self.parent:08x}"),
             ("srk-name", None if self.srk_name is None else self.srk_name.hex()),
             ("auth", "none" if self.no_auth else None),
@@ -246,12 +269,16 @@ def _absolute(name: str, value: bytes | None) -> Path | None:
     return path
 
 
-def _pin_source(value: bytes | None) -> Path | None:
+def _pin_source(value: bytes | None) -> Path | Credential | None:
     if value is None:
         return None
     text = _text("pin-source", value)
+    if text.startswith("credential:"):
+        return Credential(text.removeprefix("credential:"))
     if not text.startswith("file:"):
-        raise UriError("pin-source must be file:/an/absolute/path", hint="nothing is executed to get a PIN")
+        raise UriError(
+            "pin-source must be file:/an/absolute/path or credential:name", hint="nothing is executed to get a PIN"
+        )
     return _absolute("pin-source", text.removeprefix("file:").removeprefix("//").encode())
 
 
@@ -268,8 +295,8 @@ def _escape(value: bytes, safe: frozenset[int]) -> str:
     return "".join(chr(octet) if octet in safe else f"%{octet:02X}" for octet in value)
 
 
-def _file(path: Path | None) -> str | None:
-    return None if path is None else f"file:{path}"
+def _source(source: Path | Credential | None) -> str | None:
+    return f"file:{source}" if isinstance(source, Path) else None if source is None else str(source)
 
 
 def _join(scheme: str, path: list[str], query: Iterable[tuple[str, object]]) -> str:

@@ -12,7 +12,6 @@ After a fork the child has a copy of the library's login and of our handles, but
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,7 +19,41 @@ from hwkeys.errors import ForkRefused
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class _Job:
+    """One call, and what came of it.
+
+    A bare lock to wait on and not a ``Future``, whose condition variable takes longer than SoftHSM takes to sign.
+    """
+
+    __slots__ = ("_done", "_error", "_function", "_result")
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    def run(self) -> None:
+        """On the worker's thread."""
+        try:
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
+            self._error = error
+        self._done.release()
+
+    def wait(self) -> Any:
+        """On the caller's thread: what the function returned, or raise what it raised."""
+        self._done.acquire()
+        if self._error is None:
+            return self._result
+        try:
+            raise self._error
+        finally:
+            # The traceback holds this frame, and this frame the error.
+            self._error = None
 
 
 class Worker:
@@ -42,9 +75,10 @@ class Worker:
         self.refuse_fork()
         if threading.current_thread() is self._thread:
             return function(*args, **kwargs)
-        future: Future[_T] = Future()
-        self._jobs.put((future, lambda: function(*args, **kwargs)))
-        return future.result()
+        job = _Job(lambda: function(*args, **kwargs))
+        self._jobs.put(job)
+        found: _T = job.wait()
+        return found
 
     def post(self, function: Callable[[], object]) -> None:
         """Run on the worker's thread some time, wait for nothing, drop what it returns or raises.
@@ -52,7 +86,7 @@ class Worker:
         For clean-up from a finaliser, which may run on any thread at any moment; in a forked child it does nothing.
         """
         if os.getpid() == self._pid:
-            self._jobs.put((Future(), function))
+            self._jobs.put(_Job(function))
 
     def refuse_fork(self) -> None:
         """Compare process ids; a forked child has no thread to call.
@@ -65,16 +99,10 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            future, job = self._jobs.get()
-            try:
-                result = job()
-            except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            job = self._jobs.get()
+            job.run()
             # A result that lingered here would keep a device's object alive until the next job.
-            del future, job
-            result = None
+            del job
 
 
 _workers: dict[str, Worker] = {}

@@ -11,17 +11,18 @@ readonly base_packages=(
     opensc-pkcs11 libpcsclite1
 )
 # What the tests need besides: tools that judge our output, a TURN server, network namespaces, a smart-card service
-# with virtual readers, Yubico's module, what pyscard (of yubikey-manager) is compiled with, and a TPM's resource
-# manager with a D-Bus of its own.
+# with virtual readers, Yubico's module, what pyscard (of yubikey-manager) is compiled with, two programs that ask for
+# PINs, and a TPM's resource manager with a D-Bus of its own.
 readonly test_packages=(
-    coturn dbus-bin dbus-daemon gnutls-bin iproute2 libpcsclite-dev libtss2-tcti-tabrmd0 opensc openssl pcscd shellcheck
-    swig tpm2-abrmd tpm2-openssl tpm2-tools vsmartcard-vpcd ykcs11
+    coturn dbus-bin dbus-daemon gnutls-bin iproute2 libpcsclite-dev libtss2-tcti-tabrmd0 opensc openssl pcscd
+    pinentry-curses pinentry-tty shellcheck swig tpm2-abrmd tpm2-openssl tpm2-tools vsmartcard-vpcd ykcs11
 )
 
 # One program for each package that has one: their presence is what a warm start looks at.
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
 readonly test_programs=(
-    turnserver certtool dbus-daemon dbus-send ip pkcs11-tool openssl shellcheck swig tpm2_getcap vpcd-config
+    turnserver certtool dbus-daemon dbus-send ip pkcs11-tool openssl pinentry-curses pinentry-tty shellcheck swig
+    tpm2_getcap vpcd-config
 )
 
 # programs_present run|bench|test

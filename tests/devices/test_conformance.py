@@ -66,6 +66,15 @@ def test_a_pin_source_answers(bench, key):
     assert "pin" not in again.uri
 
 
+def test_a_systemd_credential_answers(bench, key, tmp_path, monkeypatch):
+    key.close()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "hw.pin").write_text(f"{bench.pin}\n")
+    with open_key(bench.uri("alice") + "&pin-source=credential:hw.pin") as again:
+        key.public_key().verify(again.sign(b"x", SHA256), b"x", SHA256)
+    assert "hw.pin" not in again.uri
+
+
 def test_certificate_and_request_builders_take_it(bench, key, tmp_path):
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "device")])
     certificate = (

@@ -44,6 +44,7 @@ _BAD_DATA, _NO_FILE, _NO_REFERENCE, _NO_COMMAND = 0x6A80, 0x6A82, 0x6A88, 0x6D00
 _AUTHENTICATE, _GET_RESPONSE = 0x87, 0xC0
 _PIV = bytes.fromhex("a000000308")
 _CHUID = 0x5FC102
+_PRINTED = 0x5FC109
 _DEFAULT_POLICY = {0x9C: ALWAYS, 0x9E: NEVER}
 _3DES, _AES = 0x03, (0x08, 0x0A, 0x0C)
 
@@ -223,6 +224,8 @@ class Card:
         tag = int.from_bytes(read(data)[0x5C])
         if tag == 0x7E:
             return tlv(0x7E, tlv(0x4F, _PIV + bytes.fromhex("000010000100")) + tlv(0x5F2F, b"\x40\x00"))
+        if tag == _PRINTED and not self._verified:
+            self._refuse()
         if tag not in self._objects:
             raise _Refused(_NO_FILE)
         return self._objects[tag]

@@ -222,8 +222,10 @@ class TpmKey(EllipticCurveHardwareKey):
 
     def _run(self, pin: bytes, action: Callable[[Conversation, Handle], _T], *, last_try_allowed: bool | None) -> _T:
         with Tpm(self._place.tcti) as tpm:
-            self._state = read_state(tpm)
-            self._refuse_unspendable(pin, last_try_allowed=last_try_allowed)
+            # A PIN that was right before spends no try; a TPM in lock-out says so by itself.
+            if last_try_allowed is not None:
+                self._state = read_state(tpm)
+                self._refuse_unspendable(pin, last_try_allowed=last_try_allowed)
             try:
                 with (
                     conversation(tpm, self._place.parent, self._place.storage_name) as talk,

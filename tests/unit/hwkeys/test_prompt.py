@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import subprocess
 import sys
 
@@ -7,6 +8,8 @@ import pytest
 
 from hwkeys import (
     CallbackPrompter,
+    Credential,
+    CredentialPrompter,
     DeviceInfo,
     PinRefused,
     PinRequest,
@@ -63,6 +66,49 @@ def test_a_pin_source_is_one_line(tmp_path):
     with pytest.raises(PinRefused):
         source.pin(request())
     assert not source.confirm_last_try(request())
+
+
+@pytest.fixture
+def credential(tmp_path, monkeypatch):
+    """A credential's file, and its prompter."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    return tmp_path / "hw.pin", CredentialPrompter(Credential("hw.pin"))
+
+
+def test_a_systemd_credential_is_one_line(credential):
+    path, prompter = credential
+    path.write_bytes(b"1234\n")
+    assert ask_pin(prompter, request()) == "1234"
+    for octets in (b"1234\n5678\n", b"\xff\xfe", b"1" * (MAX_PIN_FILE + 1), b"12\x0034"):
+        path.write_bytes(octets)
+        with pytest.raises(PinRefused) as refused:
+            prompter.pin(request())
+        assert "1234" not in f"{refused.value!r}{refused.value.__cause__!r}"
+    with pytest.raises(PinRefused, match="one try is left"):
+        ask_pin(prompter, request(PinState.FINAL_TRY))
+
+
+def test_nothing_but_a_plain_file_is_a_credential(credential, tmp_path):
+    path, prompter = credential
+    with pytest.raises(PinRefused, match=r"no credential 'hw\.pin'") as refused:
+        prompter.pin(request())
+    assert "LoadCredentialEncrypted=hw.pin" in refused.value.hint
+    (tmp_path / "elsewhere").write_text("1234")
+    for make in (lambda: path.symlink_to(tmp_path / "elsewhere"), lambda: os.mkfifo(path)):
+        make()
+        with pytest.raises(PinRefused, match="no credential"):
+            prompter.pin(request())
+        path.unlink()
+
+
+@pytest.mark.parametrize("directory", [None, "", "relative"])
+def test_outside_of_systemd_there_are_no_credentials(credential, directory, monkeypatch):
+    if directory is None:
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    else:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", directory)
+    with pytest.raises(PinRefused, match="given no credentials"):
+        credential[1].pin(request())
 
 
 def test_a_static_pin_is_not_printed():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
+import re
 import string
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwkeys import Pkcs11Uri, TpmUri, UriError, parse_uri
+from hwkeys import Credential, Pkcs11Uri, TpmUri, UriError, parse_uri
 
 GOOD = {
     "pkcs11:": Pkcs11Uri(),
@@ -20,6 +21,8 @@ GOOD = {
         object="é", module_path=Path("/usr/lib/a.so"), pin_source=Path("/run/pin")
     ),
     "pkcs11:?pin-source=file:///run/pin": Pkcs11Uri(pin_source=Path("/run/pin")),
+    "pkcs11:?pin-source=credential:hw.pin-1@a": Pkcs11Uri(pin_source=Credential("hw.pin-1@a")),
+    "tpm:?pin-source=credential:pin": TpmUri(pin_source=Credential("pin")),
     "tpm:": TpmUri(),
     "tpm:file=/a/b%20c.tss2": TpmUri(file=Path("/a/b c.tss2")),
     "tpm:handle=0x81010001?tcti=swtpm:path=/run/tpm.sock&pin-source=file:/run/pin": TpmUri(
@@ -70,6 +73,16 @@ REFUSED = {
     "pkcs11:?pin-source=%7Ccat": "pin-source",
     "pkcs11:?pin-source=file:pin": "absolute",
     "pkcs11:?pin-source=file://host/pin": "absolute",
+    "pkcs11:?pin-source=credential:": "credential's name",
+    "pkcs11:?pin-source=credential:..": "credential's name",
+    "pkcs11:?pin-source=credential:.pin": "credential's name",
+    "pkcs11:?pin-source=credential:-pin": "credential's name",
+    "pkcs11:?pin-source=credential:a/b": "credential's name",
+    "pkcs11:?pin-source=credential:/run/pin": "credential's name",
+    "pkcs11:?pin-source=credential:%2E%2E%2Fpin": "credential's name",
+    "pkcs11:?pin-source=credential:%C3%A9": "credential's name",
+    "pkcs11:?pin-source=credential:" + "a" * 129: "credential's name",
+    "tpm:?pin-source=Credential:pin": "pin-source",
     "pkcs11:id=" + "%01" * 256: "255",
     "tpm:file=a": "absolute",
     "tpm:file=/a;handle=0x81000000": "not both",
@@ -102,6 +115,8 @@ words = st.text(
 ).filter(str.isprintable)
 paths = words.map(lambda word: Path("/" + word.replace("/", "_")))
 
+credentials = st.from_regex(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}"), fullmatch=True).map(Credential)
+
 
 @given(
     st.builds(
@@ -111,7 +126,7 @@ paths = words.map(lambda word: Path("/" + word.replace("/", "_")))
         object=st.none() | words,
         id=st.none() | st.binary(min_size=1, max_size=32),
         module_path=st.none() | paths,
-        pin_source=st.none() | paths,
+        pin_source=st.none() | paths | credentials,
     )
     | st.builds(
         TpmUri,

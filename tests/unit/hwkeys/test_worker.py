@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 
@@ -55,8 +57,6 @@ def test_a_result_does_not_linger():
     class Thing:
         pass
 
-    import weakref
-
     worker = Worker("test")
     thing = worker.call(Thing)
     seen = weakref.ref(thing)
@@ -100,3 +100,24 @@ def test_a_forked_child_may_not_use_its_parents_worker_but_may_have_its_own():
 def test_a_hung_device_does_not_keep_a_program_from_ending():
     script = "import time, threading; from hwkeys.worker import Worker; Worker('x').post(lambda: time.sleep(60))"
     subprocess.run([sys.executable, "-c", script], timeout=10, check=True, env=os.environ)
+
+
+def test_an_error_is_kept_by_nobody_but_its_catcher():
+    class Held(Exception):
+        pass
+
+    def fail():
+        raise Held
+
+    worker = Worker("test")
+    gc.disable()
+    try:
+        with pytest.raises(Held) as caught:
+            worker.call(fail)
+        error = weakref.ref(caught.value)
+        del caught
+        # The worker lets go of a job before it takes the next one.
+        worker.call(int)
+        assert error() is None
+    finally:
+        gc.enable()
