@@ -249,7 +249,7 @@ class _Demo:
         line_ms = 1000 * (monotonic() - start)
         self.tell(
             f"line open: {open_a['open_ms']:.0f} ms for ICE, DTLS and SCTP over loopback, "
-            f"{open_a['handshake_ms']:.0f} ms for HBI/1, {line_ms:.0f} ms with both devices"
+            f"{open_a['handshake_ms']:.0f} ms for HBI/1, {line_ms:.0f} ms in all"
         )
         return open_a, open_b, _brief(seen_by_a), _brief(seen_by_b), line_ms
 
