@@ -56,11 +56,14 @@ introduce() {
     [[ $name == alice ]] || token='software TPM (swtpm)'
     cat >&2 <<TEXT
 
-  You are $name. Your identity can live in a $token: a SOFTWARE TOKEN, for trying things out. It protects nothing.
-  PIN        $(<"$directory/pin")     (also in $directory/pin)
+  You are $name. Your identity can live in a $token:
+  a SOFTWARE TOKEN, for trying things out. It protects nothing.
+  PIN        $(<"$directory/pin")
+             (also in $directory/pin)
   type       hardwire init              make the identity, once
-             hardwire chat --loopback   open a line to the other shell; there: hardwire join --loopback
-             exit                       leave; everything is kept for the next time
+             hardwire chat --loopback   open a line to the other shell; type
+             hardwire join --loopback   there
+             exit                       leave; everything is kept
 
 TEXT
 }
