@@ -9,8 +9,8 @@ from yubikit.core.smartcard import SmartCardConnection
 
 from hwkeys import PinRequest
 from hwkeys.yubikey import PIN, PUK
-from support.virtualpiv_card import Card
-from support.virtualpiv_keys import Maker
+from virtualpiv.card import Card
+from virtualpiv.keys import Maker
 
 NEW_PIN = "pin-9876"
 NEW_PUK = "puk-1234"

@@ -8,8 +8,8 @@ from yubikit.piv import SLOT
 
 from hwkeys import Ambiguous, DeviceFailed, DeviceMissing, ModuleMissing, PinLocked, PinWrong, Unsupported
 from hwkeys.yubikey.card import faults, open_card
-from support import virtualpiv_card
 from support.memorypiv import plug
+from virtualpiv import card as virtualpiv_card
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hwkeys.yubikey import ManagementKey, Slot, attest, attest_key, describe
 from hwkeys.yubikey.card import open_card
 from hwkeys.yubikey.look import flags, pivman
 from support.memorypiv import Reader, plug
-from support.virtualpiv_card import MANAGEMENT_KEY
+from virtualpiv.card import MANAGEMENT_KEY
 
 AT = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 

@@ -33,8 +33,8 @@ from hwkeys.yubikey import (
 )
 from hwkeys.yubikey.card import open_card
 from support.memorypiv import NEW_PIN, NEW_PUK, Killed, Person, Reader, plug
-from support.virtualpiv_card import MANAGEMENT_KEY
-from support.virtualpiv_keys import self_signed
+from virtualpiv.card import MANAGEMENT_KEY
+from virtualpiv.keys import self_signed
 
 BOTH = (Slot.SIGN, Slot.AGREE)
 AT = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A smart-card service with virtual readers, in network and mount namespaces of its own: run by ``virtualpiv``.
+"""A smart-card service with virtual readers, in network and mount namespaces of its own: run by ``client``.
 
 vpcd, the virtual reader driver, listens on every interface and knows no password; in its own network namespace there
 is nobody to hear it. The mount namespace gives pcscd a private ``/run``, so that it neither meets nor replaces the
@@ -26,8 +26,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from support.virtualpiv_card import ATR, Card
-from support.virtualpiv_keys import Maker
+from virtualpiv.card import ATR, Card
+from virtualpiv.keys import Maker
 
 _PORT = 0x8C7B
 _NAME = "Yubico YubiKey OTP+FIDO+CCID (virtual)"
@@ -73,6 +73,7 @@ class Pcscd:
         return bool(state.event & _PRESENT) if state.event & (_PRESENT | _EMPTY) else None
 
     def stop(self) -> None:
+        """End it."""
         self._process.terminate()
         self._process.wait(10)
 
@@ -87,6 +88,7 @@ class Reader:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def pull(self) -> None:
+        """Take the card out; an operation that hangs ends."""
         with suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)
         self._line.close()
@@ -165,7 +167,12 @@ class Server:
         chain = (*self._cards[serial].attested(slot), self._maker.root)
         return [certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in chain]
 
+    def root(self) -> str:
+        """The maker's root, PEM."""
+        return self._maker.root.public_bytes(serialization.Encoding.PEM).decode()
+
     def stop(self) -> None:
+        """All cards out, and the service ended."""
         for reader in self._readers.values():
             reader.pull()
         self._pcscd.stop()
@@ -190,21 +197,27 @@ def _private_places(directory: Path) -> None:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
+def _answer(words: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(words) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
+    """Serve until standard input ends."""
     directory = Path(sys.argv[1])
-    # Ctrl-C belongs to the test run; this process ends when that one does.
+    # Ctrl-C belongs to whoever started this; it ends when that one does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _private_places(directory)
     server = Server(directory)
-    print(json.dumps({"ok": "ready"}), flush=True)
+    _answer({"ok": "ready"})
     try:
         for line in sys.stdin:
             words = json.loads(line)
             try:
                 answer = {"ok": getattr(server, words.pop("do"))(**words)}
-            except Exception as error:  # noqa: BLE001 - the test is told, whatever it is
+            except Exception as error:  # noqa: BLE001 - the owner is told, whatever it is
                 answer = {"error": f"{type(error).__name__}: {error}"}
-            print(json.dumps(answer), flush=True)
+            _answer(answer)
     finally:
         server.stop()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The PIV application of a YubiKey 5.4.3, command by command (NIST SP 800-73-5 part 2, and Yubico's extensions).
 
-A card for tests: its keys are software. OpenSC, ykcs11 and yubikit take it for a YubiKey. ``Card.apdu`` is the whole
-interface to the outside; ``place`` and the counters are for the test that owns the card.
+Its keys are software. OpenSC, ykcs11 and yubikit take it for a YubiKey. ``Card.apdu`` is the whole interface to the
+outside; ``place`` and the counters are for whoever owns the card.
 """
 
 import os
@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from support.virtualpiv_keys import (
+from virtualpiv.keys import (
     ALWAYS,
     KINDS,
     NEVER,
@@ -29,7 +29,7 @@ from support.virtualpiv_keys import (
     new_private,
     self_signed,
 )
-from support.virtualpiv_tlv import read, tlv
+from virtualpiv.tlv import read, tlv
 
 ATR: Final = bytes.fromhex("3bfd1300008131fe158073c021c057597562694b657940")
 VERSION: Final = bytes((5, 4, 3))
@@ -269,8 +269,8 @@ class Card:
             most = self.most_tries if p2 == 0x80 else TRIES
             return tlv(0x05, bytes([default])) + tlv(0x06, bytes([most, left]))
         if p2 == 0x9B:
-            algorithm, key = self._management
-            return tlv(0x01, bytes([algorithm])) + tlv(0x02, b"\0\1") + tlv(0x05, bytes([key == MANAGEMENT_KEY]))
+            algorithm, secret = self._management
+            return tlv(0x01, bytes([algorithm])) + tlv(0x02, b"\0\1") + tlv(0x05, bytes([secret == MANAGEMENT_KEY]))
         key = SlotKey(self._f9, KINDS["P256"], NEVER, NEVER, generated=False) if p2 == 0xF9 else self.keys.get(p2)
         if key is None:
             raise _Refused(_NO_REFERENCE)
@@ -309,7 +309,7 @@ class Card:
 
     def _authenticate_management(self, asked: dict[int, bytes]) -> bytes:
         algorithm, key = self._management
-        cipher = Cipher(TripleDES(key) if algorithm == _3DES else algorithms.AES(key), modes.ECB())
+        cipher = Cipher(TripleDES(key) if algorithm == _3DES else algorithms.AES(key), modes.ECB())  # noqa: S305 - PIV's challenge and response
         size = 8 if algorithm == _3DES else 16
         challenge, self._challenge = self._challenge, None
         if asked.get(0x80) == b"":  # both sides prove themselves: the witness

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from cryptography.x509.oid import NameOID
 
-from support.virtualpiv_tlv import tlv
+from virtualpiv.tlv import tlv
 
 RSA1024, RSA2048, P256, P384 = 0x06, 0x07, 0x11, 0x14
 KINDS: Final = {"P256": P256, "P384": P384, "RSA2048": RSA2048}
@@ -118,7 +118,9 @@ def _builder(subject: str, issuer: str, key: Private) -> x509.CertificateBuilder
 
 
 def _yubico(builder: x509.CertificateBuilder, arc: int, value: bytes) -> x509.CertificateBuilder:
-    return builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(f"{_YUBICO}{arc}"), value), False)
+    return builder.add_extension(
+        x509.UnrecognizedExtension(x509.ObjectIdentifier(f"{_YUBICO}{arc}"), value), critical=False
+    )
 
 
 def der(certificate: x509.Certificate) -> bytes:
@@ -137,13 +139,15 @@ class Maker:
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder("Test PIV Root", "Test PIV Root", self._key)
-        self.root = builder.add_extension(x509.BasicConstraints(True, 1), True).sign(self._key, hashes.SHA256())
+        self.root = builder.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True).sign(
+            self._key, hashes.SHA256()
+        )
 
     def attestation_key(self, version: bytes) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         """A card's own F9 key and its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder("Test PIV Attestation", "Test PIV Root", key)
-        builder = builder.add_extension(x509.BasicConstraints(True, 0), True)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         return key, _yubico(builder, 3, version).sign(self._key, hashes.SHA256())
 
 
