@@ -17,9 +17,9 @@ Rules:
 * **One way at a time for each transfer.** A sender takes another way only when everything it sent is acknowledged
   (``WRITTEN``), or when the old way broke; then it goes back to the last acknowledged octet. So a receiver sees octets
   in order, or octets again that it has, and never a gap.
-* **Chunks of a way have one size**, the way's ``chunk_size``, but for the last of a transfer: a window bounds the number
-  of chunks that wait in memory, and not only their octets. Leaves of the hash list (``tree.py``) know nothing of
-  chunks: a chunk may hold several, or a part of one.
+* **Chunks of a way have one size**, the way's ``chunk_size`` (or the window, if that is smaller), but for the last of a
+  transfer: a window bounds the number of chunks that wait in memory, and not only their octets. Leaves of the hash list
+  (``tree.py``) know nothing of chunks: a chunk may hold several, or a part of one.
 * **Credit is the transfer's**, not the way's: a chunk never ends beyond ``written + window``, whatever carries it.
 * Control (offers, acknowledgements, pauses, verdicts) stays on channel 0, always.
 """
