@@ -53,7 +53,7 @@ def make_self_signed(
         Misuse: A date or serial outside its bounds.
         DeviceFailed: ``bad-signature``; the device returned a signature that does not verify.
     """
-    public_key, digest = _usable(key)
+    public_key, digest = usable_key(key)
     if not 1 <= serial < 1 << (8 * MAX_SERIAL - 1):
         raise Misuse("a serial number is positive and has at most 20 octets")
     if any(moment.utcoffset() is None or moment.microsecond for moment in (not_before, not_after)):
@@ -82,10 +82,14 @@ def make_self_signed(
     return der
 
 
-def _usable(
+def usable_key(
     key: CertificateIssuerPrivateKeyTypes,
 ) -> tuple[ec.EllipticCurvePublicKey | rsa.RSAPublicKey, hashes.SHA256 | hashes.SHA384]:
-    """The public key and the hash that goes with it."""
+    """The public key and the hash that goes with it.
+
+    Raises:
+        UsageError: ``key-kind``; the key is of a kind that hardwire does not use.
+    """
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVE_HASHES:
         return key.public_key(), _CURVE_HASHES[key.curve.name]
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size in DEVICE.rsa_bits:
@@ -98,20 +102,24 @@ def _usable(
 
 
 def _values(did: str) -> dict[str, x509.ExtensionType]:
-    usages = DEVICE.usages_required
     return {
         BASIC_CONSTRAINTS: x509.BasicConstraints(ca=False, path_length=None),
-        KEY_USAGE: x509.KeyUsage(
-            digital_signature=KeyUsage.DIGITAL_SIGNATURE in usages,
-            content_commitment=KeyUsage.CONTENT_COMMITMENT in usages,
-            key_encipherment=KeyUsage.KEY_ENCIPHERMENT in usages,
-            data_encipherment=KeyUsage.DATA_ENCIPHERMENT in usages,
-            key_agreement=KeyUsage.KEY_AGREEMENT in usages,
-            key_cert_sign=KeyUsage.KEY_CERT_SIGN in usages,
-            crl_sign=KeyUsage.CRL_SIGN in usages,
-            encipher_only=KeyUsage.ENCIPHER_ONLY in usages,
-            decipher_only=KeyUsage.DECIPHER_ONLY in usages,
-        ),
+        KEY_USAGE: key_usage(DEVICE.usages_required),
         EXTENDED_KEY_USAGE: x509.ExtendedKeyUsage([x509.ObjectIdentifier(DEVICE.purpose)]),
         SUBJECT_ALT_NAME: x509.SubjectAlternativeName([x509.UniformResourceIdentifier(did)]),
     }
+
+
+def key_usage(usages: frozenset[KeyUsage]) -> x509.KeyUsage:
+    """The keyUsage extension with these bits."""
+    return x509.KeyUsage(
+        digital_signature=KeyUsage.DIGITAL_SIGNATURE in usages,
+        content_commitment=KeyUsage.CONTENT_COMMITMENT in usages,
+        key_encipherment=KeyUsage.KEY_ENCIPHERMENT in usages,
+        data_encipherment=KeyUsage.DATA_ENCIPHERMENT in usages,
+        key_agreement=KeyUsage.KEY_AGREEMENT in usages,
+        key_cert_sign=KeyUsage.KEY_CERT_SIGN in usages,
+        crl_sign=KeyUsage.CRL_SIGN in usages,
+        encipher_only=KeyUsage.ENCIPHER_ONLY in usages,
+        decipher_only=KeyUsage.DECIPHER_ONLY in usages,
+    )
