@@ -2,6 +2,7 @@
 """Which objects on a token make up one key, and whether they are what they should be."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pkcs11
@@ -9,10 +10,12 @@ from asn1crypto.core import OctetString
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11 import Attribute
 
 from hwkeys.devices import KeyInfo
 from hwkeys.errors import Ambiguous, KeyMissing, KeyNotAsAsked
+from hwkeys.evidence.der import BITS, SEQUENCE, wrap
 from hwkeys.pkcs11 import binding
 from hwkeys.pkcs11.binding import ObjectRecord
 from hwkeys.purpose import Purpose
@@ -23,9 +26,11 @@ _CURVES: dict[bytes, ec.EllipticCurve] = {
     bytes.fromhex("06052b81040022"): ec.SECP384R1(),
     bytes.fromhex("06052b81040023"): ec.SECP521R1(),
 }
+_NAMES = frozenset(curve.name for curve in _CURVES.values())
+_EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
 _UNCOMPRESSED = 0x04
 
-_PIV_ATTESTED = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.3")
+PIV_ATTESTED = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.3")
 _RSA_MIN, _RSA_MAX = 2048, 4096
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -142,7 +147,7 @@ def decode_point(params: bytes, point: bytes) -> ec.EllipticCurvePublicKey:
     """
     curve = _CURVES.get(params)
     if curve is None:
-        raise KeyNotAsAsked("the key is on a curve that is not supported", hint="P-256, P-384 and P-521 are")
+        return _decode_spelt_out(params, point)
     bare_length = 1 + 2 * ((curve.key_size + 7) // 8)
     try:
         if not (len(point) == bare_length and point[0] == _UNCOMPRESSED):
@@ -150,6 +155,23 @@ def decode_point(params: bytes, point: bytes) -> ec.EllipticCurvePublicKey:
         return ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
     except (ValueError, TypeError) as error:
         raise KeyNotAsAsked("the token's public key is not a point of its curve") from error
+
+
+def _decode_spelt_out(params: bytes, point: bytes) -> ec.EllipticCurvePublicKey:
+    """The same for a curve that is written out in full, as ykcs11 does it for a key that was brought to the card.
+
+    cryptography takes exactly the three curves in that form: every number is compared, the base point too.
+    """
+    candidates = [point]
+    with suppress(ValueError, TypeError):
+        candidates.append(OctetString.load(point, strict=True).native)
+    for bare in candidates:
+        with suppress(ValueError, UnsupportedAlgorithm):
+            algorithm = wrap(SEQUENCE, _EC_PUBLIC_KEY, params)
+            found = load_der_public_key(wrap(SEQUENCE, algorithm, wrap(BITS, b"\0", bare)))
+            if isinstance(found, ec.EllipticCurvePublicKey) and found.curve.name in _NAMES:
+                return found
+    raise KeyNotAsAsked("the key is on a curve that is not supported", hint="P-256, P-384 and P-521 are")
 
 
 def decode_rsa(modulus: bytes, exponent: bytes) -> rsa.RSAPublicKey:
@@ -189,7 +211,7 @@ def certificate_of(public: PublicKey, found: Iterable[bytes]) -> x509.Certificat
     for octets in found:
         try:
             certificate = x509.load_der_x509_certificate(octets)
-            attested = any(extension.oid == _PIV_ATTESTED for extension in certificate.extensions)
+            attested = any(extension.oid == PIV_ATTESTED for extension in certificate.extensions)
             if not attested and certificate.public_key() == public:
                 return certificate
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):

@@ -34,6 +34,38 @@ def test_a_point_comes_wrapped_or_bare(curve):
     assert objects.decode_point(params, bare) == objects.decode_point(params, OctetString(bare).dump())
 
 
+# `openssl ecparam -name prime256v1 -param_enc explicit`: the field, the curve with its seed, the base point, the order.
+SPELT_OUT = bytes.fromhex(
+    "3081f7020101302c06072a8648ce3d0101022100ffffffff00000001000000000000000000000000ffffffffffffffffffffffff305b0420"
+    "ffffffff00000001000000000000000000000000fffffffffffffffffffffffc04205ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53"
+    "b0f63bce3c3e27d2604b031500c49d360886e704936a6678e1139d26b7819f7e900441046b17d1f2e12c4247f8bce6e563a440f277037d81"
+    "2deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5022100ffffffff00000000ff"
+    "ffffffffffffffbce6faada7179e84f3b9cac2fc632551020101"
+)
+
+
+def test_a_curve_may_be_written_out_in_full():
+    for bare in (point(ec.SECP256R1()) for _ in range(20)):
+        expected = objects.decode_point(P256, bare)
+        assert objects.decode_point(SPELT_OUT, bare) == objects.decode_point(SPELT_OUT, OctetString(bare).dump())
+        assert objects.decode_point(SPELT_OUT, bare) == expected
+
+
+def test_a_curve_that_is_written_out_and_is_another_one():
+    # A curve of one's own, on which the key of somebody else's point is known, differs in the base point alone.
+    bare = point(ec.SECP256R1())
+    for at in (30, 60, 100, 150, 200, 245):
+        params = bytearray(SPELT_OUT)
+        params[at] ^= 1
+        with pytest.raises(KeyNotAsAsked, match="curve that is not supported"):
+            objects.decode_point(bytes(params), bare)
+    with pytest.raises(KeyNotAsAsked):
+        objects.decode_point(SPELT_OUT, bare[:-1] + bytes([bare[-1] ^ 1]))
+    # secp256k1 by its name.
+    with pytest.raises(KeyNotAsAsked):
+        objects.decode_point(bytes.fromhex("06052b8104000a"), point(ec.SECP256K1()))
+
+
 def test_points_that_are_none():
     good = point(ec.SECP256R1())
     for octets in (
