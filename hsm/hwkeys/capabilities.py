@@ -22,6 +22,9 @@ from hwkeys.purpose import Purpose
 
 __all__ = ["Attester", "Enrollable", "KeyAgreement", "Purpose", "Sealer", "capability"]
 
+MAX_NONCE = 32
+"""Octets of a nonce for ``Attester.attest``."""
+
 _T = TypeVar("_T")
 
 

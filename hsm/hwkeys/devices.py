@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from hwkeys.evidence.piv import UsePolicy
 from hwkeys.purpose import Purpose
 
 
@@ -61,6 +62,8 @@ class DeviceInfo:
         pin_state: What is known of the PIN before one is spent.
         tries_left: Wrong PINs until lock-out. Only a TPM tells it, and counts for all its keys together.
         keys: The keys that can be seen without a PIN.
+        policy: When a PIN and a touch are wanted for the key whose ``device`` this is; None in a list, and when the
+            device does not tell. Known once the key was unlocked.
     """
 
     kind: Literal["pkcs11", "tpm"]
@@ -73,3 +76,4 @@ class DeviceInfo:
     pin_state: PinState
     tries_left: int | None = None
     keys: tuple[KeyInfo, ...] = ()
+    policy: UsePolicy | None = None

@@ -89,10 +89,19 @@ class Card:
         self._chained = b""
         self._waiting = b""
 
-    def place(self, slot: int, kind: str, *, pin_policy: int = 0, touch_policy: int = NEVER, name: str = "") -> None:
+    def place(
+        self,
+        slot: int,
+        kind: str,
+        *,
+        pin_policy: int = 0,
+        touch_policy: int = NEVER,
+        name: str = "",
+        generated: bool = True,
+    ) -> None:
         """Put a key into a slot, with a certificate when it has a name."""
         pin_policy = pin_policy or _DEFAULT_POLICY.get(slot, ONCE)
-        key = SlotKey(new_private(KINDS[kind]), KINDS[kind], pin_policy, touch_policy, generated=True)
+        key = SlotKey(new_private(KINDS[kind]), KINDS[kind], pin_policy, touch_policy, generated=generated)
         self.keys[slot] = key
         if name:
             self._store(SLOT_OBJECTS[slot], self_signed(name, key.private))

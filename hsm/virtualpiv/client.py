@@ -105,9 +105,18 @@ class VirtualPiv:
         """For another process that shall see the same readers."""
         return {**os.environ, **self._service.environment}
 
-    def place(self, slot: str, kind: str = "P256", *, name: str = "alice", pin: int = 0, touch: int = 1) -> None:
+    def place(
+        self,
+        slot: str,
+        kind: str = "P256",
+        *,
+        name: str = "alice",
+        pin: int = 0,
+        touch: int = 1,
+        generated: bool = True,
+    ) -> None:
         """A key (P256, P384, RSA2048) in a slot; ``name`` in its certificate, none when empty; policies as PIV's."""
-        words = {"pin_policy": pin, "touch_policy": touch, "name": name}
+        words = {"pin_policy": pin, "touch_policy": touch, "name": name, "generated": generated}
         self._service.ask("place", serial=self.serial, slot=int(slot, 16), kind=kind, **words)
 
     def insert(self, reader: int = 0, *, wait: bool = True) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import NameOID
 
 from hwkeys import (
+    Attester,
     EllipticCurveHardwareKey,
     HardwareKey,
     KeyAgreement,
@@ -25,6 +26,8 @@ from hwkeys import (
     PinRefused,
     PinState,
     PinWrong,
+    Sealer,
+    SealRefused,
     Unsupported,
     capability,
     delete_key,
@@ -288,6 +291,55 @@ def test_agreeing_leaves_nothing_in_the_device(bench, agreeing):
     for _ in range(bench.rounds // 4):
         agreeing.exchange(ec.ECDH(), other.public_key())
     assert bench.residue() == before
+
+
+@pytest.mark.parametrize("size", [1, 32, 128])
+def test_what_was_sealed_opens(bench, agreeing, size):
+    secret = bytes(range(size))
+    sealed = capability(agreeing, Sealer).seal(secret)
+    agreeing.close()
+    with open_key(agreeing.uri, prompter=right(bench)) as again:
+        assert capability(again, Sealer).unseal(sealed) == secret
+
+
+def test_what_was_sealed_opens_with_the_pin_only(bench, agreeing):
+    sealed = agreeing.seal(b"secret")
+    agreeing.close()
+    with open_key(agreeing.uri) as locked, pytest.raises(PinNeeded):
+        locked.unseal(sealed)
+    with pytest.raises(KeyClosed):
+        agreeing.unseal(sealed)
+
+
+def test_what_was_sealed_and_altered_does_not_open(agreeing):
+    sealed = agreeing.seal(b"secret")
+    for octets in (sealed[:-9], b"", bytes(200), sealed.replace(sealed[-12:-4], bytes(8))):
+        with pytest.raises(SealRefused):
+            agreeing.unseal(octets)
+    assert agreeing.unseal(sealed) == b"secret"
+
+
+@pytest.mark.parametrize("size", [0, 129])
+def test_a_secret_that_no_device_seals(agreeing, size):
+    with pytest.raises(Unsupported, match="128"):
+        agreeing.seal(bytes(size))
+
+
+def test_a_device_can_do_what_its_key_says_and_says_what_it_cannot(bench, key, agreeing):
+    for opened in (key, agreeing):
+        for kind, use in (
+            (Sealer, lambda one: one.unseal(one.seal(b"secret"))),
+            (Attester, lambda one: one.attest(b"nonce")),
+            (KeyAgreement, lambda one: one.exchange(ec.ECDH(), ec.generate_private_key(one.curve).public_key())),
+        ):
+            if kind in opened.capabilities:
+                assert use(capability(opened, kind))
+                continue
+            with pytest.raises(Unsupported) as refused:
+                capability(opened, kind)
+            assert refused.value.hint
+            with pytest.raises(Unsupported):
+                use(opened)
 
 
 FORKED = """

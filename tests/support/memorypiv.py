@@ -51,9 +51,11 @@ class Reader:
 class MemoryConnection(SmartCardConnection):
     """In place of the one through PC/SC."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, *, reset: bool = True) -> None:
         self.reader = reader
-        reader.card.power_cycle()
+        self._reset = reset
+        if reset:
+            reader.card.power_cycle()
 
     @property
     def transport(self) -> TRANSPORT:
@@ -64,7 +66,8 @@ class MemoryConnection(SmartCardConnection):
         return answer[:-2], int.from_bytes(answer[-2:])
 
     def close(self) -> None:
-        self.reader.card.power_cycle()
+        if self._reset:
+            self.reader.card.power_cycle()
 
 
 def plug(monkeypatch: pytest.MonkeyPatch, *serials: int) -> list[Reader]:
@@ -72,7 +75,8 @@ def plug(monkeypatch: pytest.MonkeyPatch, *serials: int) -> list[Reader]:
     maker = Maker()
     found = [Reader(Card(maker, serial)) for serial in serials]
     monkeypatch.setattr("hwkeys.yubikey.card.readers", lambda: found)
-    monkeypatch.setattr("hwkeys.yubikey.card.Connection", MemoryConnection)
+    for module in ("card", "beside"):
+        monkeypatch.setattr(f"hwkeys.yubikey.{module}.Connection", MemoryConnection)
     return found
 
 

@@ -14,7 +14,7 @@ from hwkeys.evidence.enrolment import (
     verify_endorsement,
 )
 from hwkeys.evidence.maker import Maker
-from hwkeys.evidence.piv import FormFactor, PinPolicy, PivAttestation, TouchPolicy, verify_piv_attestation
+from hwkeys.evidence.piv import FormFactor, PinPolicy, PivAttestation, TouchPolicy, UsePolicy, verify_piv_attestation
 from hwkeys.evidence.tpm import TpmAttestation, verify_tpm_attestation
 from hwkeys.evidence.values import Evidence, PivEvidence, TpmEvidence
 
@@ -30,6 +30,7 @@ __all__ = [
     "TouchPolicy",
     "TpmAttestation",
     "TpmEvidence",
+    "UsePolicy",
     "load_roots",
     "make_credential",
     "read_attestation_key",

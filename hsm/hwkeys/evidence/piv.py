@@ -49,6 +49,19 @@ class TouchPolicy(Enum):
     """Once in fifteen seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class UsePolicy:
+    """What a card asks for when a key is used.
+
+    Attributes:
+        pin: When it wants its PIN.
+        touch: When it wants to be touched.
+    """
+
+    pin: PinPolicy
+    touch: TouchPolicy
+
+
 class FormFactor(Enum):
     """What the card looks like."""
 
@@ -114,21 +127,47 @@ def verify_piv_attestation(
     leaf = verify_chain(evidence.certificates, roots=roots, at=at)[0]
     if spki_of(leaf) != spki_of(public_key):
         raise EvidenceRefused("the card attests another key", code="key-mismatch")
-    said = {
-        extension.oid.dotted_string: extension.value.value
-        for extension in leaf.extensions
-        if isinstance(extension.value, x509.UnrecognizedExtension)
-    }
+    said = _said(leaf)
     firmware = _firmware(said.get(_FIRMWARE, b""), public_key)
-    pin_policy, touch_policy = _policies(said.get(_POLICY, b""))
+    policy = policy_in(said.get(_POLICY, b""))
     return PivAttestation(
         model=f"YubiKey {firmware[0]}",
         firmware=".".join(str(part) for part in firmware),
         serial=_serial(said.get(_SERIAL)),
-        pin_policy=pin_policy,
-        touch_policy=touch_policy,
+        pin_policy=policy.pin,
+        touch_policy=policy.touch,
         form_factor=_form_factor(said.get(_FORM_FACTOR)),
     )
+
+
+def policy_of(attestation: x509.Certificate) -> UsePolicy:
+    """What an attestation says of the key's use. Nobody has judged it: to be shown to the card's own holder, no more.
+
+    Raises:
+        EvidenceRefused: ``piv-policy``: it says nothing known.
+    """
+    return policy_in(_said(attestation).get(_POLICY, b""))
+
+
+def policy_in(octets: bytes) -> UsePolicy:
+    """The same from the two octets, as the card itself tells them.
+
+    Raises:
+        EvidenceRefused: ``piv-policy``.
+    """
+    try:
+        pin, touch = octets
+        return UsePolicy(PinPolicy(pin), TouchPolicy(touch))
+    except ValueError as error:
+        raise EvidenceRefused("the attestation names no known PIN and touch policy", code="piv-policy") from error
+
+
+def _said(leaf: x509.Certificate) -> dict[str, bytes]:
+    return {
+        extension.oid.dotted_string: extension.value.value
+        for extension in leaf.extensions
+        if isinstance(extension.value, x509.UnrecognizedExtension)
+    }
 
 
 def _firmware(octets: bytes, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> tuple[int, int, int]:
@@ -138,14 +177,6 @@ def _firmware(octets: bytes, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) 
     if isinstance(key, rsa.RSAPublicKey) and _ROCA_FROM <= version < _ROCA_FIXED:
         raise EvidenceRefused("cards of this firmware generate weak RSA keys", code="piv-firmware")
     return version
-
-
-def _policies(octets: bytes) -> tuple[PinPolicy, TouchPolicy]:
-    try:
-        pin, touch = octets
-        return PinPolicy(pin), TouchPolicy(touch)
-    except ValueError as error:
-        raise EvidenceRefused("the attestation names no known PIN and touch policy", code="piv-policy") from error
 
 
 def _serial(octets: bytes | None) -> int | None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hwkeys.capabilities import Purpose
 from hwkeys.devices import DeviceInfo, KeyInfo
 from hwkeys.errors import HwKeyError, KeyExists, KeyMissing, PinNeeded, Unsupported, UriError
-from hwkeys.pkcs11 import binding, objects, operations, tokens
+from hwkeys.pkcs11 import binding, objects, operations, piv, tokens
 from hwkeys.pkcs11.binding import TokenRecord
 from hwkeys.pkcs11.key import Pkcs11Key, Pkcs11RsaKey, elliptic_curve_key, key_of
 from hwkeys.pkcs11.login import Login
@@ -22,7 +22,6 @@ from hwkeys.uri import Pkcs11Uri
 
 _ID_OCTETS = 16
 _P256 = ec.SECP256R1()
-_OPENSC_PIV = "piv_II"
 
 
 def open_key(uri: Pkcs11Uri, prompter: Prompter | None) -> Pkcs11Key | Pkcs11RsaKey:
@@ -75,7 +74,7 @@ def refuse_piv(record: TokenRecord) -> None:
     Raises:
         Unsupported: It is one.
     """
-    if record.manufacturer == _OPENSC_PIV or binding.is_ykcs11(record):
+    if piv.is_piv(record):
         raise Unsupported(
             f'the PIV card "{record.label}" makes and deletes keys only for its management key',
             hint="provision it first: `hardwire init --device` for a YubiKey, or `ykman piv`; then open the key",

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from hwkeys.devices import DeviceInfo
@@ -26,7 +27,9 @@ from hwkeys.errors import (
     TokenRemoved,
     Unsupported,
 )
-from hwkeys.pkcs11 import binding, objects, operations, tokens
+from hwkeys.evidence.piv import UsePolicy
+from hwkeys.evidence.values import PivEvidence
+from hwkeys.pkcs11 import binding, objects, operations, piv, tokens
 from hwkeys.pkcs11.binding import ObjectRecord
 from hwkeys.pkcs11.login import Login
 from hwkeys.pkcs11.modules import Module
@@ -62,6 +65,8 @@ class HeldKey:
         self._private: ObjectRecord | None = None
         self._seen_in: TokenSession | None = None
         self._asks_each_time = False
+        self._policy: UsePolicy | None = None
+        self._policy_known = False
         self._closed = False
         # Held while asking for a PIN, so that two threads do not ask one person twice for one key.
         self._lock = threading.Lock()
@@ -71,7 +76,12 @@ class HeldKey:
     @property
     def device(self) -> DeviceInfo:
         """The token as it was seen last."""
-        return tokens.device_info(self.login.module, self.login.record)
+        return replace(tokens.device_info(self.login.module, self.login.record), policy=self._policy)
+
+    @property
+    def attests(self) -> bool:
+        """Whether the token is of a kind that may attest this key."""
+        return piv.slot_of(self.login.record, self.exact.id) is not None
 
     @property
     def software(self) -> bool:
@@ -86,8 +96,7 @@ class HeldKey:
             KeyNotAsAsked: The token says that the key could leave it, or it is another key now.
         """
         with self._lock:
-            if self._closed:
-                raise KeyClosed("the key was closed")
+            self._refuse_closed()
             self.login.module.worker.refuse_fork()
             try:
                 self._unlock()
@@ -100,8 +109,9 @@ class HeldKey:
         """Let go of the token; the last key on it logs out."""
         with self._lock:
             if not self._closed:
-                self.login.release()
+                # First, so that whoever is on the way to the worker finds it so, and does not attach again.
                 self._closed = True
+                self.login.release()
                 self._private = None
                 self._seen_in = None
 
@@ -132,7 +142,24 @@ class HeldKey:
 
     def certificates(self) -> list[bytes]:
         """The certificates under the key's id, DER; the token shows them to everybody."""
-        return self.login.module.call(self._certificates)
+        return self._ask(self._certificates)
+
+    def attestation(self) -> PivEvidence:
+        """What the token says of the key; see ``hwkeys.pkcs11.piv``. Needs no PIN."""
+        return self._ask(self._attestation)
+
+    def _ask(self, question: Callable[[Module], _T]) -> _T:
+        """What everybody may ask the token. It may have been out and in again since the last time."""
+        self._refuse_closed()
+        try:
+            return self.login.module.call(question)
+        except TokenRemoved:
+            self.login.module.call(self._lose)
+            return self.login.module.call(question)
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise KeyClosed("the key was closed")
 
     def _come_back(self) -> None:
         """After the token went away: the same one again, if it is there.
@@ -174,7 +201,7 @@ class HeldKey:
             raise
 
     def _look(self, module: Module) -> None:
-        attached = self.login.attach(module)
+        attached = self._attach(module)
         if self._private is not None and self._seen_in is attached:
             return
         found = [pair for pair in objects.pairs(attached.reader, self.exact) if pair.private is not None]
@@ -187,6 +214,9 @@ class HeldKey:
             raise KeyNotAsAsked("another key has taken the place of the one that was opened")
         self.agrees = operations.derives(attached.record, pair.private)
         self._asks_each_time = operations.asks_each_time(pair.private)
+        if not self._policy_known:
+            self._policy = piv.policy(attached.reader, attached.record, self.exact.id, self.public_key)
+            self._policy_known = True
         self._private, self._seen_in = pair.private, attached
 
     def _run(self, module: Module, operation: Operation[_T], pin: str | None) -> _T:
@@ -218,9 +248,19 @@ class HeldKey:
             time.sleep(_LOOK_AGAIN)
         return True
 
+    def _attach(self, module: Module) -> TokenSession:
+        self._refuse_closed()
+        return self.login.attach(module)
+
     def _certificates(self, module: Module) -> list[bytes]:
         key_id = self.exact.id
-        return [] if key_id is None else binding.certificates(self.login.attach(module).reader, key_id)
+        return [] if key_id is None else binding.certificates(self._attach(module).reader, key_id)
+
+    def _attestation(self, module: Module) -> PivEvidence:
+        # ykcs11 goes on showing what a card said that is gone.
+        tokens.again(module, self.login.record)
+        attached = self._attach(module)
+        return piv.attestation(attached.reader, attached.record, self.exact.id or b"", self.public_key)
 
     def _lose(self, module: Module) -> None:
         self._private = None

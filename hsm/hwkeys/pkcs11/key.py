@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
-from hwkeys.capabilities import KeyAgreement
+from hwkeys.capabilities import MAX_NONCE, Attester, KeyAgreement, Sealer
 from hwkeys.devices import DeviceInfo
-from hwkeys.errors import KeyNotAsAsked
+from hwkeys.errors import KeyNotAsAsked, Unsupported
+from hwkeys.evidence.values import PivEvidence
 from hwkeys.key import EllipticCurveHardwareKey
-from hwkeys.pkcs11 import objects, operations
+from hwkeys.pkcs11 import objects, operations, sealing
 from hwkeys.pkcs11.held import HeldKey
 from hwkeys.pkcs11.login import Login
 from hwkeys.rsakey import RSAHardwareKey
@@ -55,8 +56,30 @@ class Pkcs11Key(EllipticCurveHardwareKey):
 
     @property
     def capabilities(self) -> frozenset[object]:
-        """``KeyAgreement`` when the token says so; known once the key was unlocked."""
-        return frozenset({KeyAgreement}) if self._held.agrees else frozenset()
+        """``Attester`` on a PIV card; ``KeyAgreement`` and ``Sealer`` when the token says that the key agrees.
+
+        The latter is known once the key was unlocked.
+        """
+        return frozenset({KeyAgreement, Sealer} if self._held.agrees else ()) | _attester(self._held)
+
+    def attest(self, nonce: bytes) -> PivEvidence:
+        """What the card says of the key, without a nonce; see ``hwkeys.capabilities.Attester``."""
+        return _attest(self._held, nonce)
+
+    def seal(self, secret: bytes) -> bytes:
+        """Lock a secret up for this key; see ``hwkeys.capabilities.Sealer``. Uses neither the token nor its PIN."""
+        self._need_agreement()
+        return sealing.seal(self.public_key(), secret)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Open what ``seal`` returned: one key agreement in the token; see ``hwkeys.capabilities.Sealer``."""
+        self._need_agreement()
+        return sealing.unseal(sealed, self.public_key(), lambda fresh: self.exchange(ec.ECDH(), fresh))
+
+    def _need_agreement(self) -> None:
+        self._held.unlock()
+        if not self._held.agrees:
+            raise Unsupported("this is a signing key: it seals nothing", hint="use a key made for key agreement")
 
     def unlock(self) -> None:
         """Log in and find the private half. Makes no signature.
@@ -105,6 +128,15 @@ class Pkcs11RsaKey(RSAHardwareKey):
         """The token as it was seen last."""
         return self._held.device
 
+    @property
+    def capabilities(self) -> frozenset[object]:
+        """``Attester`` on a PIV card."""
+        return _attester(self._held)
+
+    def attest(self, nonce: bytes) -> PivEvidence:
+        """What the card says of the key, without a nonce; see ``hwkeys.capabilities.Attester``."""
+        return _attest(self._held, nonce)
+
     def unlock(self) -> None:
         """Log in and find the private half; see ``Pkcs11Key.unlock``."""
         self._held.unlock()
@@ -132,6 +164,17 @@ class Pkcs11RsaKey(RSAHardwareKey):
         with _verifying():
             self.public_key().verify(signature, digest, scheme, utils.Prehashed(algorithm))
         return signature
+
+
+def _attester(held: HeldKey) -> frozenset[object]:
+    return frozenset({Attester}) if held.attests else frozenset()
+
+
+def _attest(held: HeldKey, nonce: bytes) -> PivEvidence:
+    # It does not come into the evidence; but a caller that sends a wrong one would find out with another device only.
+    if not 1 <= len(nonce) <= MAX_NONCE:
+        raise Unsupported(f"a nonce has 1 to {MAX_NONCE} octets")
+    return held.attestation()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives import hashes
 
-from hwkeys.capabilities import Attester, Enrollable, KeyAgreement, Sealer
+from hwkeys.capabilities import MAX_NONCE, Attester, Enrollable, KeyAgreement, Sealer
 from hwkeys.devices import DeviceInfo, PinState
 from hwkeys.errors import KeyClosed, KeyNotAsAsked, PinLocked, PinNeeded, PinRefused, PinWrong, Unsupported
 from hwkeys.evidence.enrolment import Challenge
@@ -31,9 +31,6 @@ from hwkeys.uri import TpmUri, parse_uri
 from hwkeys.worker import Worker, worker_for
 
 _T = TypeVar("_T")
-
-MAX_NONCE = 32
-"""Octets of a nonce."""
 
 MAX_PIN = 32
 """Octets: a TPM key's authorisation is no longer than its name algorithm's digest."""

@@ -19,7 +19,7 @@ from cryptography import x509
 from smartcard.Exceptions import CardConnectionException, NoCardException, SmartcardException
 from smartcard.ExclusiveTransmitCardConnection import ExclusiveTransmitCardConnection
 from smartcard.pcsc.PCSCExceptions import BaseSCardException, EstablishContextException, ListReadersException
-from smartcard.scard import SCARD_RESET_CARD
+from smartcard.scard import SCARD_LEAVE_CARD, SCARD_RESET_CARD
 from smartcard.System import readers
 from yubikit.core import (
     TRANSPORT,
@@ -44,12 +44,14 @@ class Connection(SmartCardConnection):
 
     Args:
         reader: As pyscard lists it; a card is in it.
+        reset: Whether the card is reset when it is let go of. Not when somebody else is logged in to it, and nothing
+            that this connection does needs a PIN.
     """
 
-    def __init__(self, reader: Any) -> None:
+    def __init__(self, reader: Any, *, reset: bool = True) -> None:
         self._card = ExclusiveTransmitCardConnection(reader.createConnection())
         try:
-            self._card.connect(disposition=SCARD_RESET_CARD)
+            self._card.connect(disposition=SCARD_RESET_CARD if reset else SCARD_LEAVE_CARD)
             self._card.lock()
         except BaseException:
             self.close()
@@ -66,7 +68,7 @@ class Connection(SmartCardConnection):
         return bytes(data), sw1 << 8 | sw2
 
     def close(self) -> None:
-        """Let go; the card forgets who was logged in."""
+        """Let go; a card that is reset forgets who was logged in."""
         with suppress(SmartcardException, BaseSCardException):
             self._card.disconnect()
         with suppress(SmartcardException, BaseSCardException):
@@ -167,12 +169,15 @@ def _wrong_pin(left: int) -> PinWrong | PinLocked:
     return PinWrong("the YubiKey refused the PIN", tries_left=left, final_try=left == 1)
 
 
+def yubikey_readers() -> list[Any]:
+    """The readers that are YubiKeys, as pyscard lists them; a card is not in each of them at any time."""
+    return [reader for reader in readers() if _READER in reader.name.lower()]
+
+
 def _find(serial: int | None) -> list[Any]:
     """The reader that holds it."""
     found: dict[int, Any] = {}
-    for reader in readers():
-        if _READER not in reader.name.lower():
-            continue
+    for reader in yubikey_readers():
         with suppress(NoCardException):
             connection = Connection(reader)
             try:

@@ -2,10 +2,20 @@
 import dataclasses
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hwkeys import EvidenceRefused
-from hwkeys.evidence import FormFactor, PinPolicy, PivAttestation, PivEvidence, TouchPolicy, verify_piv_attestation
+from hwkeys.evidence import (
+    FormFactor,
+    PinPolicy,
+    PivAttestation,
+    PivEvidence,
+    TouchPolicy,
+    UsePolicy,
+    verify_piv_attestation,
+)
+from hwkeys.evidence.piv import policy_of
 from support.evidence import AT, DAY, PIV, SoftCard, rsa_key, unknown
 
 
@@ -136,3 +146,12 @@ def test_each_shortened_attestation_is_refused(card):
     leaf, *others = card.evidence().certificates
     for size in range(0, len(leaf), 11):
         assert refused(card, PivEvidence((leaf[:size], *others))) == "evidence-malformed"
+
+
+def test_the_policy_can_be_read_by_the_cards_holder_without_a_judge(card):
+    leaf = x509.load_der_x509_certificate(card.evidence().certificates[0])
+    assert policy_of(leaf) == UsePolicy(PinPolicy.ONCE, TouchPolicy.CACHED)
+    silent = x509.load_der_x509_certificate(card.evidence(card.extensions(o8=None)).certificates[0])
+    with pytest.raises(EvidenceRefused) as refused:
+        policy_of(silent)
+    assert refused.value.code == "piv-policy"
