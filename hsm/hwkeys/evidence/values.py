@@ -73,8 +73,28 @@ class TpmEvidence:
 
     def encode(self) -> bytes:
         """One DER value."""
-        statement = (wrap(OCTETS, part) for part in (self.attest, self.signature, self.public))
-        return wrap(SEQUENCE, _TPM_CERTIFY, wrap(SEQUENCE, *statement), wrap(SEQUENCE, *self.certificates))
+        return wrap(SEQUENCE, _TPM_CERTIFY, self.statement(), wrap(SEQUENCE, *self.certificates))
+
+    def statement(self) -> bytes:
+        """The inner SEQUENCE alone, as a certificate request carries it beside its type and the certificates."""
+        return wrap(SEQUENCE, *(wrap(OCTETS, part) for part in (self.attest, self.signature, self.public)))
+
+    @classmethod
+    def of_statement(cls, octets: bytes, certificates: tuple[bytes, ...]) -> Self:
+        """The reverse of :meth:`statement`.
+
+        Args:
+            octets: The inner SEQUENCE.
+            certificates: DER; the attestation key's first.
+
+        Raises:
+            EvidenceRefused: ``evidence-malformed``.
+        """
+        parts = [unwrap(OCTETS, each) for _tag, each in items(unwrap(SEQUENCE, _bounded(octets)))]
+        if len(parts) != 3:  # noqa: PLR2004 - as in the class
+            raise EvidenceRefused("the evidence has not the three parts of a certification", code="evidence-malformed")
+        attest, signature, public = parts
+        return cls(attest, signature, public, certificates)
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
@@ -86,11 +106,7 @@ class TpmEvidence:
         outer = [each for _tag, each in items(unwrap(SEQUENCE, _bounded(octets)))]
         if len(outer) != 3 or outer[0] != _TPM_CERTIFY:  # noqa: PLR2004 - kind, statement, certificates
             raise EvidenceRefused("the evidence is not of the kind tcg-attest-tpm-certify", code="evidence-malformed")
-        parts = [unwrap(OCTETS, each) for _tag, each in items(unwrap(SEQUENCE, outer[1]))]
-        if len(parts) != 3:  # noqa: PLR2004 - as in the class
-            raise EvidenceRefused("the evidence has not the three parts of a certification", code="evidence-malformed")
-        attest, signature, public = parts
-        return cls(attest, signature, public, _certificates(outer[2]))
+        return cls.of_statement(outer[1], _certificates(outer[2]))
 
 
 Evidence = PivEvidence | TpmEvidence

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, ParamSpec, Self, TypeVar
+from typing import Final, ParamSpec, Self, TypeVar, cast
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import hwkeys
 from hardwire.app.identity import Identity
@@ -101,6 +101,12 @@ def describe_device(device: hwkeys.DeviceInfo) -> str:
 def spki_of(key: ec.EllipticCurvePrivateKey) -> bytes:
     """DER SubjectPublicKeyInfo of a key's public half: what identifies it."""
     return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_octets(key: hwkeys.HardwareKey) -> bytes:
+    """The same of a key of any kind that a device holds."""
+    half = cast("ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey", key).public_key()
+    return half.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def open_unlocked(uri: str, prompter: hwkeys.Prompter | None) -> hwkeys.EllipticCurveHardwareKey:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where hardwire keeps its few files: the identity (public) and its settings. Nothing about lines or peers is stored.
+"""Where hardwire keeps its few files: the identity (public), its settings, lists of revoked certificates.
+
+Nothing about lines or peers is stored.
 
 ``HARDWIRE_HOME`` names one directory for everything (try-out shells, tests, portable use); without it the
 platform's own places are used (XDG on Linux).
@@ -16,6 +18,12 @@ def config_dir() -> Path:
     """The directory of the identity and the settings; made with mode 0700 by :func:`write_private`."""
     home = os.environ.get("HARDWIRE_HOME")
     return Path(home) if home else Path(platformdirs.user_config_dir("hardwire"))
+
+
+def state_dir() -> Path:
+    """The directory of what is remembered from line to line: lists of revoked certificates, and their numbers."""
+    home = os.environ.get("HARDWIRE_HOME")
+    return Path(home) / "state" if home else Path(platformdirs.user_state_dir("hardwire"))
 
 
 def write_private(path: Path, data: bytes, *, replace: bool = True) -> None:

@@ -8,12 +8,12 @@ The way of a peer's certificate: :func:`open_gate` (is it well formed, to every 
 
 from hardwire.certs.assurance import Assurance, assurance_of, encode_claim
 from hardwire.certs.authority import Grant, Period, Reason, Revocation, issue_device, make_authority, make_crl
+from hardwire.certs.devicename import DeviceName, name_of, parse_name
 from hardwire.certs.did import did_key, parse_did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
 from hardwire.certs.identity import VerifiedIdentity, device_id
 from hardwire.certs.issue import make_self_signed
 from hardwire.certs.levels import Level, level_of
-from hardwire.certs.names import DeviceName, name_of, parse_name
 from hardwire.certs.profile import DEVICE_PURPOSE, MAX_CERTIFICATE, KeyKind, KeyUsage, SignatureAlgorithm
 from hardwire.certs.request import (
     PIV_ATTESTATION,

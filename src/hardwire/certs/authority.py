@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from hardwire.certs.devicename import DeviceName
 from hardwire.certs.did import did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
 from hardwire.certs.issue import key_usage, usable_key
 from hardwire.certs.levels import Level
-from hardwire.certs.names import DeviceName
 from hardwire.certs.profile import DEVICE, MAX_SERIAL, KeyUsage
 from hardwire.certs.request import DeviceRequest
 from hardwire.errors import DeviceFailed, Misuse

@@ -26,10 +26,10 @@ from cryptography.x509.oid import NameOID
 
 from hardwire.certs import der
 from hardwire.certs.der import Node
+from hardwire.certs.devicename import MAX_NAMES, DeviceName, name_of
 from hardwire.certs.did import did_key
 from hardwire.certs.encode import integer, oid, sequence, set_of, tlv
 from hardwire.certs.issue import usable_key
-from hardwire.certs.names import MAX_NAMES, DeviceName, name_of
 from hardwire.certs.profile import (
     DEVICE,
     DEVICE_PURPOSE,

@@ -11,9 +11,9 @@ from cryptography.x509.oid import NameOID
 
 from hardwire.certs import DEVICE_PURPOSE, open_gate
 from hardwire.certs.authority import Grant, Period, Reason, Revocation, issue_device, make_authority, make_crl
+from hardwire.certs.devicename import parse_name
 from hardwire.certs.did import did_key
 from hardwire.certs.levels import Level
-from hardwire.certs.names import parse_name
 from hardwire.certs.request import make_request, read_request
 from hardwire.errors import DeviceFailed, Misuse, UsageError
 from support.certparts import KEY, OTHER_KEY, P384_KEY, RSA

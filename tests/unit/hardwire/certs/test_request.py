@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from hardwire.certs import der
+from hardwire.certs.devicename import parse_name
 from hardwire.certs.did import did_key
 from hardwire.certs.encode import integer, oid, sequence, set_of, tlv
-from hardwire.certs.names import parse_name
 from hardwire.certs.request import (
     MAX_REQUEST,
     PIV_ATTESTATION,

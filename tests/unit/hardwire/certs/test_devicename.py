@@ -2,8 +2,8 @@
 import pytest
 from cryptography import x509
 
+from hardwire.certs.devicename import HARDWARE_MODULE, PERMANENT_IDENTIFIER, NameKind, name_of, parse_name
 from hardwire.certs.encode import oid, sequence, tlv
-from hardwire.certs.names import HARDWARE_MODULE, PERMANENT_IDENTIFIER, NameKind, name_of, parse_name
 from hardwire.errors import UsageError
 
 MODULE = "module:1.3.6.1.4.1.41482.1:0a1b2c"

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence in a certificate request: asked of the device, put into the form that travels, judged by the authority."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import hwkeys
+from hardwire.certs import PIV_ATTESTATION, TPM_CERTIFY, DeviceRequest, Statement, attestation_nonce
+from hardwire.errors import CertificateRefused
+from hwkeys.evidence import PivEvidence, TpmEvidence, verify_piv_attestation, verify_tpm_attestation
+
+_HINT: Final = "a YubiKey attests keys that were generated in it; a TPM's attestation key must be enrolled first"
+
+
+def statement_of(key: object, spki: bytes) -> Statement | None:
+    """What the key's device can say for it; None when it can say nothing that anybody could check."""
+    try:
+        evidence = hwkeys.capability(key, hwkeys.Attester).attest(attestation_nonce(spki))
+    except hwkeys.Unsupported:
+        return None
+    if not evidence.certificates:
+        return None  # a TPM that nobody has enrolled: its statement is signed by a key that nobody knows
+    if isinstance(evidence, PivEvidence):
+        return Statement(PIV_ATTESTATION, evidence.certificates[0], evidence.certificates[1:])
+    return Statement(TPM_CERTIFY, evidence.statement(), evidence.certificates)
+
+
+def judge_statement(request: DeviceRequest, roots: Sequence[x509.Certificate], at: datetime) -> str:
+    """Judge the evidence in a request.
+
+    Args:
+        request: Read and proved.
+        roots: Of the makers and enrolment authorities that the person trusts.
+        at: The time, aware.
+
+    Returns:
+        What was proved, in words: ``YubiKey 5 (serial 4711)``.
+
+    Raises:
+        CertificateRefused: ``request-unattested`` without evidence; ``request-evidence`` with the check that said no.
+    """
+    statement = request.statement
+    if statement is None:
+        raise CertificateRefused(
+            "the certificate request carries no evidence that its key is in hardware",
+            code="request-unattested",
+            hint=_HINT,
+        )
+    try:
+        if statement.kind == PIV_ATTESTATION:
+            piv = PivEvidence((statement.value, *statement.certificates))
+            shown = verify_piv_attestation(piv, public_key=request.public_key, roots=roots, at=at)
+            return shown.model if shown.serial is None else f"{shown.model} (serial {shown.serial})"
+        tpm = TpmEvidence.of_statement(statement.value, statement.certificates)
+        # A statement about an RSA key would be refused for the same reason: it certifies another key.
+        key = cast("ec.EllipticCurvePublicKey", request.public_key)
+        nonce = attestation_nonce(request.spki)
+        proved = verify_tpm_attestation(tpm, public_key=key, nonce=nonce, roots=roots, at=at)
+    except hwkeys.EvidenceRefused as problem:
+        raise CertificateRefused(
+            f"the evidence in the certificate request is refused: {problem.message}",
+            code="request-evidence",
+            hint=problem.hint or _HINT,
+            evidence={"check": problem.code},
+        ) from problem
+    return "TPM" if proved.maker is None else f"TPM by {proved.maker.manufacturer} {proved.maker.model}"
