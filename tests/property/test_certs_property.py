@@ -10,12 +10,12 @@ from hardwire.certs import (
     CertificateRefused,
     GatedCertificate,
     VerifiedIdentity,
-    assurance_of,
     did_key,
     encode_claim,
     make_self_signed,
     open_gate,
     parse_did_key,
+    read_attestations,
     verify_self_signed,
 )
 from hardwire.certs import der as canonical
@@ -125,7 +125,7 @@ def test_each_altered_did_names_another_key_or_nothing(data: st.DataObject) -> N
 )
 def test_any_blobs_into_the_assurance_parser(blobs: list[bytes]) -> None:
     try:
-        assert assurance_of(tuple(blobs)) in Assurance
+        assert read_attestations(tuple(blobs)).claim in Assurance
     except PeerError as error:
         assert error.code in {"assurance", "malformed"}  # noqa: PT017 - either outcome is right
 

@@ -107,12 +107,12 @@ def certificate(
 
 
 class SoftCard:
-    """A YubiKey's attestation, in software."""
+    """A YubiKey's attestation, in software; ``after`` and ``before`` for another time than ``AT``."""
 
-    def __init__(self) -> None:
-        self.maker = Authority.root("maker")
-        self.between = self.maker.authority("between")
-        self.f9 = self.between.authority("card", length=0)
+    def __init__(self, **times: dt.datetime) -> None:
+        self.maker = Authority.root("maker", **times)
+        self.between = self.maker.authority("between", **times)
+        self.f9 = self.between.authority("card", length=0, **times)
         self.key = ec.generate_private_key(P256)
 
     def extensions(self, **changes: bytes | None) -> list[Extension]:

@@ -58,9 +58,12 @@ class PeerSeen(Event):
     Attributes:
         did: ``did:key`` URI of the key.
         device_id: Hex of the 32-octet device id.
-        assurance: Where the peer says its key lives.
+        assurance: Where the peer's key lives: what was proved, or else what it claims.
         safety_number: 60 digits over both long-term keys.
         pinned: The key is the one this side asked for.
+        attested: It was proved to this side that the key is in hardware.
+        attested_by: The name of the root that the proof led to; empty without one.
+        facts: What was proved besides, in words.
     """
 
     did: str
@@ -68,6 +71,9 @@ class PeerSeen(Event):
     assurance: str
     safety_number: str
     pinned: bool
+    attested: bool = False
+    attested_by: str = ""
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The identity on this machine: which key, and the certificate that the key signed for itself.
 
-``identity.toml`` in :func:`~hardwire.app.paths.config_dir` holds the key's URI (never a PIN), what the device is, and
-the certificate. All of it is public; the private key is in the device. One file, replaced as a whole.
+``identity.toml`` in :func:`~hardwire.app.paths.config_dir` holds the key's URI (never a PIN), what the device is, the
+certificate, and what the device can prove of the key. All of it is public; the private key is in the device. One file,
+replaced as a whole.
 """
 
 import base64
@@ -20,11 +21,13 @@ from hardwire.app.entropy import SystemEntropy, utc_now
 from hardwire.app.paths import config_dir, write_private
 from hardwire.certs import (
     Assurance,
+    Evidence,
     GatedCertificate,
     VerifiedIdentity,
     encode_claim,
     make_self_signed,
     open_gate,
+    read_attestations,
     verify_self_signed,
 )
 from hardwire.errors import LocalError, NoIdentity, PeerError, UsageError
@@ -51,6 +54,7 @@ class Identity:
         assurance: What this side truthfully claims about the key's home.
         certificate: DER.
         own: The verified certificate.
+        evidence: What the device proves of the key to those who trust its maker or authority; None when it cannot.
     """
 
     key_uri: str
@@ -58,11 +62,13 @@ class Identity:
     assurance: Assurance
     certificate: bytes
     own: VerifiedIdentity
+    evidence: Evidence | None = None
 
     @property
     def credential(self) -> Credential:
         """What the handshake shows to an accepted peer."""
-        return Credential((self.certificate,), (encode_claim(self.assurance),))
+        proof = () if self.evidence is None else (self.evidence.encode(),)
+        return Credential((self.certificate,), (encode_claim(self.assurance), *proof))
 
     def record(self) -> dict[str, object]:
         """The identity as an event for programs."""
@@ -72,6 +78,7 @@ class Identity:
             "device_id": self.own.device_id.hex(),
             "device": self.device,
             "assurance": self.assurance.value,
+            "evidence": None if self.evidence is None else self.evidence.kind.name.lower(),
             "key": self.key_uri,
             "not_after": self.own.not_after.isoformat(),
         }
@@ -89,9 +96,9 @@ def load_identity(home: Path | None = None) -> Identity:
         NoIdentity: There is none, or the file is damaged (the message says what).
         LocalError: Its own certificate does not pass the checks any more (expired, clock wrong).
     """
-    key_uri, device, assurance, gated = _read(identity_path(home))
+    kept = _read(identity_path(home))
     try:
-        own = verify_self_signed(gated, at=utc_now())
+        own = verify_self_signed(kept.gated, at=utc_now())
     except PeerError as problem:
         # Our own certificate, judged as strictly as a peer's; the blame and the cure are local.
         raise LocalError(
@@ -101,7 +108,7 @@ def load_identity(home: Path | None = None) -> Identity:
             hint="check this machine's clock; `hardwire init --renew` makes a new certificate for the same key",
             evidence=problem.evidence,
         ) from None
-    return Identity(key_uri, device, assurance, gated.der, own)
+    return Identity(kept.key_uri, kept.device, kept.assurance, kept.gated.der, own, kept.evidence)
 
 
 def make_identity(
@@ -110,6 +117,7 @@ def make_identity(
     key_uri: str,
     device: str,
     assurance: Assurance,
+    evidence: Evidence | None = None,
     home: Path | None = None,
     renewal: bool = False,
 ) -> Identity:
@@ -120,6 +128,7 @@ def make_identity(
         key_uri: What opens it again; holds no PIN.
         device: Words for people.
         assurance: The claim shown to peers.
+        evidence: The proof shown to peers.
         home: Directory, when not the default one.
         renewal: Replace the certificate of the same key: the identity that peers know stays the same. Otherwise an
             identity that is there already stays.
@@ -136,16 +145,17 @@ def make_identity(
         key, not_before=now - _BACKDATE, not_after=now + _LIFETIME, serial=int.from_bytes(raw)
     )
     own = verify_self_signed(open_gate(certificate), at=now)
+    made = Identity(key_uri, device, assurance, certificate, own, evidence)
     path = identity_path(home)
     try:
-        write_private(path, _render(key_uri, device, assurance, certificate).encode(), replace=renewal)
+        write_private(path, _render(made).encode(), replace=renewal)
     except OSError as problem:
         if isinstance(problem, FileExistsError) and path.exists():
             raise identity_exists(path) from None
         reason = (problem.strerror or str(problem)).lower()
         hint = "make room there, or let HARDWIRE_HOME name a directory of yours; then run the command again"
         raise LocalError(f"{path} cannot be written: {reason}", code="disk", hint=hint) from None
-    return Identity(key_uri, device, assurance, certificate, own)
+    return made
 
 
 def identity_exists(path: Path) -> UsageError:
@@ -163,24 +173,37 @@ def read_key_uri(home: Path | None = None) -> tuple[str, str, Assurance, bytes]:
     Raises:
         NoIdentity: As for :func:`load_identity`.
     """
-    key_uri, device, assurance, gated = _read(identity_path(home))
-    return key_uri, device, assurance, gated.spki
+    kept = _read(identity_path(home))
+    return kept.key_uri, kept.device, kept.assurance, kept.gated.spki
 
 
-def _render(key_uri: str, device: str, assurance: Assurance, certificate: bytes) -> str:
+def _render(made: Identity) -> str:
     fields = {
-        "key": key_uri,
-        "device": device,
-        "assurance": assurance.name.lower(),
+        "key": made.key_uri,
+        "device": made.device,
+        "assurance": made.assurance.name.lower(),
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "certificate": base64.b64encode(certificate).decode(),
+        "certificate": base64.b64encode(made.certificate).decode(),
     }
+    if made.evidence is not None:
+        fields["evidence"] = base64.b64encode(made.evidence.encode()).decode()
     # A JSON string is a TOML basic string as long as no surrogates are in it, and ensure_ascii sees to that.
     body = "".join(f"{name} = {json.dumps(value)}\n" for name, value in fields.items())
     return f"# hardwire identity: public data only, the private key is in the device\nschema = {_SCHEMA}\n{body}"
 
 
-def _read(path: Path) -> tuple[str, str, Assurance, GatedCertificate]:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The file, read."""
+
+    key_uri: str
+    device: str
+    assurance: Assurance
+    gated: GatedCertificate
+    evidence: Evidence | None
+
+
+def _read(path: Path) -> _Kept:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -198,12 +221,16 @@ def _check_schema(path: Path, schema: object) -> None:
         )
 
 
-def _parse(path: Path, text: str) -> tuple[str, str, Assurance, GatedCertificate]:
+def _parse(path: Path, text: str) -> _Kept:
     try:
         fields = tomllib.loads(text)
         _check_schema(path, fields["schema"])
         gated = open_gate(base64.b64decode(fields["certificate"], validate=True))
-        return str(fields["key"]), str(fields["device"]), Assurance[str(fields["assurance"]).upper()], gated
+        assurance = Assurance[str(fields["assurance"]).upper()]
+        proof = fields.get("evidence")
+        blobs = () if proof is None else (base64.b64decode(proof, validate=True),)
+        evidence = read_attestations(blobs).evidence
+        return _Kept(str(fields["key"]), str(fields["device"]), assurance, gated, evidence)
     except NoIdentity:
         raise
     except (tomllib.TOMLDecodeError, PeerError, KeyError, TypeError, ValueError, binascii.Error) as problem:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from hardwire.app.attestation import NO_TRUST, Trust
 from hardwire.app.entropy import SystemEntropy
 from hardwire.app.events import (
     AnswerReady,
@@ -86,6 +87,7 @@ class SessionConfig:
         servers: STUN and TURN, if the person asked for any.
         loopback: Both ends are on this machine.
         expected: The peer's did:key, if the person knows it.
+        trust: Whom this side believes about devices, and whether they have to prove anything.
     """
 
     identity: Identity
@@ -93,6 +95,7 @@ class SessionConfig:
     servers: IceServers
     loopback: bool = False
     expected: str | None = None
+    trust: Trust = NO_TRUST
 
 
 async def host(config: SessionConfig, face: Face) -> "Session":
@@ -363,7 +366,7 @@ def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
     return LineConfig(
         credential=config.identity.credential,
         sign=sign,
-        verify=PeerPolicy(config.identity, config.expected, seen.emit, face.accept_inviter),
+        verify=PeerPolicy(config.identity, config.expected, seen.emit, face.accept_inviter, config.trust),
         entropy=SystemEntropy(),
         servers=config.servers,
         loopback=config.loopback,

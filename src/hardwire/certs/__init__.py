@@ -6,7 +6,7 @@ The way of a peer's certificate: :func:`open_gate` (is it well formed, to every 
 :class:`VerifiedIdentity`. Pure: no clock, no randomness, no network, no files.
 """
 
-from hardwire.certs.assurance import Assurance, assurance_of, encode_claim
+from hardwire.certs.assurance import Assurance, Attestations, BlobType, Evidence, encode_claim, read_attestations
 from hardwire.certs.authority import Grant, Period, Reason, Revocation, issue_device, make_authority, make_crl
 from hardwire.certs.devicename import DeviceName, name_of, parse_name
 from hardwire.certs.did import did_key, parse_did_key
@@ -33,9 +33,12 @@ __all__ = [
     "PIV_ATTESTATION",
     "TPM_CERTIFY",
     "Assurance",
+    "Attestations",
+    "BlobType",
     "CertificateRefused",
     "DeviceName",
     "DeviceRequest",
+    "Evidence",
     "GatedCertificate",
     "Grant",
     "KeyKind",
@@ -47,7 +50,6 @@ __all__ = [
     "SignatureAlgorithm",
     "Statement",
     "VerifiedIdentity",
-    "assurance_of",
     "attestation_nonce",
     "device_id",
     "did_key",
@@ -62,6 +64,7 @@ __all__ = [
     "open_gate",
     "parse_did_key",
     "parse_name",
+    "read_attestations",
     "read_request",
     "verify_self_signed",
 ]

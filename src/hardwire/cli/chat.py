@@ -10,6 +10,7 @@ from hardwire.cli.run import JsonOption, PlainOption, run_async
 
 def command(
     peer: options.PeerOption = None,
+    require_attested: options.RequireAttestedOption = False,
     qr: options.QrOption = False,
     out_file: options.OutFileOption = None,
     code_file: options.CodeFileOption = None,
@@ -40,7 +41,15 @@ def command(
         from hardwire.cli.talk import chat
 
         servers = options.ice_servers(stun, turn, turn_credentials, relay_only=relay_only)
-        wishes = Wishes(servers, loopback=loopback, peer=peer, qr=qr, out_file=out_file, code_file=code_file)
+        wishes = Wishes(
+            servers,
+            loopback=loopback,
+            peer=peer,
+            require_attested=require_attested,
+            qr=qr,
+            out_file=out_file,
+            code_file=code_file,
+        )
         await chat(out, wishes, hosting=True, plain=plain, directory=directory)
 
     run_async(out, body)

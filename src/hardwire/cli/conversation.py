@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hardwire.app.attestation import load_trust
 from hardwire.app.identity import load_identity
 from hardwire.app.keys import DeviceKey, person_prompter
 from hardwire.app.policy import check_expected
@@ -32,6 +33,7 @@ class Wishes:
         servers: STUN and TURN.
         loopback: Both ends are on this machine.
         peer: The did:key of the only acceptable peer.
+        require_attested: Take nobody whose key is not proved to be in hardware.
         unverified: Go on without comparing.
         qr: Show own codes as QR pictures.
         out_file: Write the own code there.
@@ -42,6 +44,7 @@ class Wishes:
     servers: IceServers
     loopback: bool = False
     peer: str | None = None
+    require_attested: bool = False
     unverified: bool = False
     qr: bool = False
     out_file: Path | None = None
@@ -56,6 +59,7 @@ async def conversation(
     """An open line and the person at it; everything is given back at the end, whatever happens."""
     expected = check_expected(wishes.peer)
     _check_out_file(wishes.out_file)
+    trust = load_trust(require_attested=wishes.require_attested)
     identity = load_identity()
     async with contextlib.AsyncExitStack() as stack:
         # The PIN first: nobody should carry codes around for a line that a locked token then refuses.
@@ -73,7 +77,7 @@ async def conversation(
             unverified=wishes.unverified,
             counterpart=wishes.counterpart,
         )
-        config = SessionConfig(identity, key, wishes.servers, wishes.loopback, expected)
+        config = SessionConfig(identity, key, wishes.servers, wishes.loopback, expected, trust)
         session = await (host if hosting else join)(config, face)
         await stack.enter_async_context(session)
         yield session, face

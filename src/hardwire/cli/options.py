@@ -13,6 +13,12 @@ PeerOption = Annotated[
     str | None,
     typer.Option("--peer", metavar="DID", help="Only talk to this did:key; no comparing is needed then."),
 ]
+RequireAttestedOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-attested", help="Take only a peer who proves, to a root you trust, that its key is in hardware."
+    ),
+]
 UnverifiedOption = Annotated[
     bool,
     typer.Option("--unverified", help="Go on without comparing: private against listeners, not against a go-between."),

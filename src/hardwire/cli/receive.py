@@ -17,6 +17,7 @@ def command(
         bool, typer.Option("--yes", help="Take every file without asking (sizes are still checked).")
     ] = False,
     peer: options.PeerOption = None,
+    require_attested: options.RequireAttestedOption = False,
     unverified: options.UnverifiedOption = False,
     qr: options.QrOption = False,
     out_file: options.OutFileOption = None,
@@ -50,6 +51,7 @@ def command(
             servers,
             loopback=loopback,
             peer=peer,
+            require_attested=require_attested,
             unverified=unverified,
             qr=qr,
             out_file=out_file,

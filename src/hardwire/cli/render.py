@@ -57,7 +57,11 @@ def _peer(out: Output, event: events.PeerSeen) -> None:
     out.say()
     software = event.assurance.startswith("SOFTWARE")
     out.say(f"your peer: {event.did}", style="bold")
-    out.say(f"  key in     {event.assurance}", style="yellow" if software else None)
+    style = "yellow" if software else "green" if event.attested else None
+    out.say(f"  key in     {printable(event.assurance)}", style=style)
+    if event.attested_by:
+        out.say(f"  proved by  {printable(event.attested_by)}")
+        out.say(f"             {printable(', '.join(event.facts))}", style="dim")
     out.say(f"  safety no. {grouped(event.safety_number)}")
     if event.pinned:
         out.say("  this is the peer you asked for (--peer)", style="green")

@@ -14,6 +14,7 @@ from hardwire.cli.run import JsonOption, PlainOption, run_async
 def command(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to send.")],
     peer: options.PeerOption = None,
+    require_attested: options.RequireAttestedOption = False,
     unverified: options.UnverifiedOption = False,
     qr: options.QrOption = False,
     out_file: options.OutFileOption = None,
@@ -47,6 +48,7 @@ def command(
             servers,
             loopback=loopback,
             peer=peer,
+            require_attested=require_attested,
             unverified=unverified,
             qr=qr,
             out_file=out_file,

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hardwire.app import identity as module
 from hardwire.app.identity import identity_path, load_identity, make_identity, read_key_uri
-from hardwire.certs import Assurance
+from hardwire.certs import Assurance, Attestations, BlobType, Evidence, read_attestations
 from hardwire.errors import LocalError, NoIdentity, UsageError
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -58,6 +58,7 @@ def test_the_record_for_programs(tmp_path):
         "device_id": made.own.device_id.hex(),
         "device": made.device,
         "assurance": "token, unproven",
+        "evidence": None,
         "key": URI,
         "not_after": made.own.not_after.isoformat(),
     }
@@ -95,6 +96,19 @@ def test_a_place_that_cannot_be_written(tmp_path):
     assert caught.value.code == "disk"
     assert "cannot be written" in caught.value.message
     assert caught.value.hint
+
+
+def test_what_the_device_proves_is_kept_and_shown_with_the_claim(tmp_path):
+    proof = Evidence(BlobType.PIV, b"\x30\x00")
+    made = make_identity(KEY, key_uri=URI, device="d", assurance=Assurance.TOKEN_CLAIMED, evidence=proof, home=tmp_path)
+    assert load_identity(tmp_path).evidence == proof
+    assert read_attestations(made.credential.attestations) == Attestations(Assurance.TOKEN_CLAIMED, proof)
+    assert made.record()["evidence"] == "piv"
+    for old, new in (('evidence = "AAI', 'evidence = "AAE'), ('evidence = "AAI', 'evidence = "***')):
+        change(tmp_path, old, new)
+        with pytest.raises(NoIdentity, match="is damaged"):
+            load_identity(tmp_path)
+        change(tmp_path, new, old)
 
 
 @pytest.mark.parametrize(

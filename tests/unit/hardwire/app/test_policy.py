@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hardwire.app.attestation import NO_TRUST, Authorities, Trust
+from hardwire.app.events import Notice, PeerSeen
 from hardwire.app.identity import make_identity
 from hardwire.app.policy import PeerPolicy, check_expected
-from hardwire.certs import Assurance, encode_claim, make_self_signed, open_gate
+from hardwire.certs import Assurance, BlobType, Evidence, encode_claim, make_self_signed, open_gate
 from hardwire.certs.did import did_key
 from hardwire.errors import CertificateRefused, IdentityChanged, PeerError, PeerNotVerified, UsageError
 from hardwire.handshake import Credential, Role, safety_number
+from support.evidence import SoftCard
 from support.people import Person
 
 DAY = timedelta(days=1)
@@ -18,8 +21,14 @@ DAY = timedelta(days=1)
 class Peer:
     """What a peer shows, valid from ``begins`` to ``ends`` days from now."""
 
-    def __init__(self, begins: timedelta = -DAY, ends: timedelta = DAY, attestations: tuple[bytes, ...] = ()) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
+    def __init__(
+        self,
+        begins: timedelta = -DAY,
+        ends: timedelta = DAY,
+        attestations: tuple[bytes, ...] = (),
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> None:
+        key = key or ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC).replace(microsecond=0)
         certificate = make_self_signed(key, not_before=now + begins, not_after=now + ends, serial=7)
         self.did = did_key(key.public_key())
@@ -33,8 +42,8 @@ def me(tmp_path):
     return make_identity(key, key_uri="pkcs11:token=me", device="me", assurance=Assurance.SOFTWARE_TOKEN, home=tmp_path)
 
 
-def policy(me, person: Person, expected: str | None = None) -> PeerPolicy:
-    return PeerPolicy(me, expected, person.emit, person.accept_inviter)
+def policy(me, person: Person, expected: str | None = None, trust: Trust = NO_TRUST) -> PeerPolicy:
+    return PeerPolicy(me, expected, person.emit, person.accept_inviter, trust)
 
 
 async def refusal(kind, decide: PeerPolicy, peer: Peer, role: Role = Role.INITIATOR):
@@ -109,6 +118,58 @@ async def test_a_claim_that_nobody_can_read(me):
     with pytest.raises(PeerError):
         await policy(me, person)(peer.credential, peer.leaf, Role.INITIATOR)
     assert person.events == []
+
+
+CLAIM = encode_claim(Assurance.TOKEN_CLAIMED)
+
+
+@pytest.fixture
+def card() -> tuple[Peer, Trust]:
+    """A peer with a card that was made now, and whoever believes its maker."""
+    now = datetime.now(UTC)
+    made = SoftCard(after=now - DAY, before=now + DAY)
+    proof = Evidence(BlobType.PIV, made.evidence(after=now - DAY, before=now + DAY).encode()).encode()
+    peer = Peer(attestations=(CLAIM, proof), key=made.key)
+    return peer, Trust(Authorities((made.maker.certificate,)), require_attested=True)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_device_that_was_proved(me, card, role):
+    peer, trust = card
+    person = Person()
+    await policy(me, person, trust=trust)(peer.credential, peer.leaf, role)
+    (seen,) = person.events
+    assert (seen.assurance, seen.attested, seen.attested_by) == ("YubiKey 5 (attested)", True, "maker")
+    assert "serial 12345678" in seen.facts
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_proof_that_is_not_accepted_is_told_and_leaves_the_claim(me, card, role):
+    peer, _ = card
+    person = Person()
+    await policy(me, person)(peer.credential, peer.leaf, role)
+    seen, notice = person.events
+    assert isinstance(seen, PeerSeen)
+    assert (seen.assurance, seen.attested, seen.attested_by, seen.facts) == ("token, unproven", False, "", ())
+    assert isinstance(notice, Notice)
+    assert "not accepted" in notice.text
+    assert "configured root" in notice.text
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_proof_is_required_before_anybody_is_asked(me, card, role):
+    _, trust = card
+    for attestations, code in (
+        ((CLAIM,), "attestation-missing"),
+        ((encode_claim(Assurance.SOFTWARE_TOKEN),), "attestation-software"),
+        (card[0].credential.attestations, "attestation-refused"),  # of another key
+    ):
+        person, peer = Person(), Peer(attestations=attestations)
+        problem = await refusal(PeerNotVerified, policy(me, person, trust=trust), peer, role)
+        assert (problem.code, problem.exit_code) == (code, 20)
+        assert person.asked == [], "this side has shown nothing of itself"
+    pinned = Peer(attestations=(CLAIM,))
+    await refusal(PeerNotVerified, policy(me, Person(), pinned.did, trust), pinned, role)
 
 
 def test_what_can_be_expected(me):

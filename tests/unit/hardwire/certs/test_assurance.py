@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from hardwire.certs import Assurance, assurance_of, encode_claim
+from hardwire.certs import Assurance, Attestations, BlobType, Evidence, encode_claim, read_attestations
 from hardwire.errors import Misuse, WireError
 
 CLAIMS = [
@@ -14,28 +14,54 @@ CLAIMS = [
 @pytest.mark.parametrize("assurance, blob, words", CLAIMS)
 def test_a_claim_travels(assurance: Assurance, blob: str, words: str) -> None:
     assert encode_claim(assurance).hex() == blob
-    assert assurance_of((bytes.fromhex(blob),)) is assurance
+    assert read_attestations((bytes.fromhex(blob),)) == Attestations(assurance, None)
     assert assurance.value == words
 
 
 def test_no_claim_is_unproven_and_has_no_blob() -> None:
-    assert assurance_of(()) is Assurance.UNPROVEN
+    assert read_attestations(()) == Attestations(Assurance.UNPROVEN, None)
     with pytest.raises(Misuse):
         encode_claim(Assurance.UNPROVEN)
 
 
-def test_evidence_of_other_types_is_for_other_readers() -> None:
-    other = bytes.fromhex("0002") + b"anything"
-    assert assurance_of((other,)) is Assurance.UNPROVEN
-    assert assurance_of((other, bytes.fromhex("000102"), b"\xff\xff")) is Assurance.TPM_CLAIMED
+@pytest.mark.parametrize("kind, blob", [(BlobType.PIV, "00023000"), (BlobType.TPM, "00033000")])
+def test_evidence_travels_beside_the_claim_in_any_order(kind: BlobType, blob: str) -> None:
+    evidence = Evidence(kind, b"\x30\x00")
+    assert evidence.encode().hex() == blob
+    claim = encode_claim(Assurance.TOKEN_CLAIMED)
+    for blobs in ((claim, evidence.encode()), (evidence.encode(), claim)):
+        assert read_attestations(blobs) == Attestations(Assurance.TOKEN_CLAIMED, evidence)
+    assert "00" not in repr(evidence)
 
 
-@pytest.mark.parametrize("blob", ["", "00", "0001", "000103", "0001ff", "00010000"])
-def test_a_malformed_claim_is_refused(blob: str) -> None:
+@pytest.mark.parametrize("kind, body", [(BlobType.CLAIM, b"\0"), (BlobType.PIV, b""), (BlobType.TPM, b"")])
+def test_what_is_no_evidence_cannot_be_made(kind: BlobType, body: bytes) -> None:
+    with pytest.raises(Misuse):
+        Evidence(kind, body)
+
+
+def test_other_types_are_for_other_readers() -> None:
+    other = bytes.fromhex("0004") + b"anything"
+    assert read_attestations((other, other)) == Attestations()
+    assert read_attestations((other, bytes.fromhex("000102"), b"\xff\xff")).claim is Assurance.TPM_CLAIMED
+
+
+@pytest.mark.parametrize("blob", ["", "00", "0001", "000103", "0001ff", "00010000", "0002", "0003"])
+def test_a_malformed_blob_is_refused(blob: str) -> None:
     with pytest.raises(WireError):
-        assurance_of((bytes.fromhex(blob),))
+        read_attestations((bytes.fromhex(blob),))
 
 
-def test_two_claims_are_refused_even_when_they_agree() -> None:
-    with pytest.raises(WireError, match="two claims"):
-        assurance_of((encode_claim(Assurance.TOKEN_CLAIMED),) * 2)
+@pytest.mark.parametrize(
+    "blobs, words",
+    [
+        (("000100", "000100"), "two claims"),
+        (("000100", "000102"), "two claims"),
+        (("00023000", "00023000"), "two pieces"),
+        (("00023000", "00033000"), "two pieces"),
+    ],
+)
+def test_nothing_is_said_twice_even_when_it_agrees(blobs: tuple[str, ...], words: str) -> None:
+    with pytest.raises(WireError, match=words) as refused:
+        read_attestations(tuple(bytes.fromhex(blob) for blob in blobs))
+    assert refused.value.code == "assurance"

@@ -41,6 +41,17 @@ def test_urls_are_checked():
 
 
 def test_all_four_commands_have_the_same_options_for_a_line():
-    shared = {"peer", "qr", "out_file", "code_file", "stun", "turn", "turn_credentials", "relay_only", "loopback"}
+    shared = {
+        "peer",
+        "require_attested",
+        "qr",
+        "out_file",
+        "code_file",
+        "stun",
+        "turn",
+        "turn_credentials",
+        "relay_only",
+        "loopback",
+    }
     for module in (chat, join, send, receive):
         assert shared <= set(inspect.signature(module.command).parameters)

@@ -80,6 +80,16 @@ def test_a_peer_is_introduced(capsys):
     )
 
 
+def test_a_proved_device_is_shown_with_whoever_vouches_for_it(capsys):
+    facts = ("firmware 5.4.3", EVIL)
+    seen = events.PeerSeen("did:key:zA", "00", "YubiKey 5 (attested)", "1", False, True, f"maker {EVIL}", facts)
+    _, err = shown(capsys, seen)
+    assert "  key in     YubiKey 5 (attested)\n  proved by  maker x" in err
+    assert "             firmware 5.4.3, x" in err
+    for char in "\x1b\u202e\r":
+        assert char not in err
+
+
 def test_the_end_of_a_file(capsys):
     done = events.FileDone(1, "a", "in", 5, "abcd", 0.5, Path("/tmp/a"))
     assert shown(capsys, done)[1] == "file 1: saved /tmp/a (5 B in 500 ms)\n  sha256 abcd\n"
