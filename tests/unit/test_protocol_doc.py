@@ -160,12 +160,14 @@ def spaced(number: int) -> str:
 
 def test_labels_of_the_record_layer():
     from hardwire import channel
+    from hardwire.channel.lane import keys
 
-    source = "".join(file.read_text() for file in Path(channel.__file__).parent.glob("*.py"))
+    source = "".join(file.read_text() for file in Path(channel.__file__).parent.rglob("*.py"))
     used = set(re.findall(r'(?:expand_label\(.*?, |label_info\()b"([^"]+)"', source)) | {"i chain", "r chain"}
+    used |= {value.decode() for one in (keys._DIAL_LABEL, keys._LISTEN_LABEL) for value in one.values()}
     chains = {value.decode() for value in channel.ratchet._CHAIN_LABEL.values()}
     assert chains == {"i chain", "r chain"}
-    told = set(re.findall(r'XL\([^"]*?"([^"]+)"', SECTIONS[14])) | set(re.findall(r'\| "(r chain)"', SECTIONS[14]))
+    told = set(re.findall(r'XL\([^"]*?"([^"]+)"', SECTIONS[14])) | set(re.findall(r'\| "(r \w+)"', SECTIONS[14]))
     assert used == told
 
 
@@ -205,3 +207,22 @@ def test_limits_of_the_open_line():
     assert limits.stop_octets == 1 << 30
     assert limits.life == 24 * 3600
     assert "24 h" in text or "24 hours" in text
+
+
+def test_sizes_and_kinds_of_direct_lanes():
+    from hardwire.channel.bulk import PATH_CHUNK_MAX
+    from hardwire.channel.lane import frames, keys, messages
+
+    text = SECTIONS[14][SECTIONS[14].index("### 14.8") :]
+    flat = re.sub(r"\s+", " ", text)
+    assert ", ".join(str(bucket) for bucket in frames.BUCKETS) in flat
+    told = {int(code, 16) for code in re.findall(r"^\| 0x([0-9A-F]{2}) \|", text, re.MULTILINE)}
+    assert told == {int(kind) for kind in frames.LaneKind}
+    ops = {name: int(code) for code, name in re.findall(r"op 0x0(\d) ([A-Z]+)", text)}
+    assert ops == {op.name: int(op) for op in messages.LaneOp}
+    assert f"1 to {PATH_CHUNK_MAX:,} octets".replace(",", " ") in flat
+    assert f"{messages.PORT_MIN} to 65 535" in flat
+    assert f"sends {keys.GREETING_SIZE} octets" in flat
+    assert f"n_d[{keys.NONCE_SIZE}]" in flat
+    assert "2^16 frames" in flat
+    assert frames.FRAMES_MAX == 1 << 16

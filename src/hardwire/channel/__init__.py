@@ -24,6 +24,7 @@ from hardwire.channel.events import (
     PeerConfirmed,
     PeerVerified,
 )
+from hardwire.channel.lane import LaneAgreed, LaneEnded, LaneOffered, LaneWanted
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
 from hardwire.channel.messages import CHUNK_SIZE, FILE_SIZE_MAX, NAME_MAX, TEXT_MAX, CloseReason, StopReason
 from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL
@@ -53,6 +54,10 @@ __all__ = [
     "FileOffered",
     "FileProgress",
     "FileWindow",
+    "LaneAgreed",
+    "LaneEnded",
+    "LaneOffered",
+    "LaneWanted",
     "Limits",
     "LineClosed",
     "LineFailed",

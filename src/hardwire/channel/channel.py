@@ -24,6 +24,7 @@ from hardwire.channel.events import (
     PeerConfirmed,
     PeerVerified,
 )
+from hardwire.channel.lane import Lanes
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
 from hardwire.channel.messages import CRITICAL, CloseReason, FileControl, Kind, StopReason
 from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL, Epoch
@@ -79,11 +80,12 @@ class SecureChannel:
         self._now = now
         epoch = Epoch(0, done.epoch_secret)
         self._records = RecordLayer(done.role, epoch)
+        kem = kem or XWing()
         self._rekey = Rekey(
             done.role,
             epoch,
             self._records,
-            kem=kem or XWing(),
+            kem=kem,
             entropy=entropy,
             limits=limits,
             now=now,
@@ -94,6 +96,9 @@ class SecureChannel:
             limits, send=lambda kind, payload: self._send(CONTROL, kind, payload), emit=self._events.append
         )
         self._transfers = Transfers(done.role, limits, emit=self._events.append, send=self._send_control)
+        self._lanes = Lanes(
+            done.role, done.epoch_secret, kem=kem, entropy=entropy, emit=self._events.append, send=self._send_lane
+        )
         self._handlers: dict[int, Callable[[bytes], None]] = {
             Kind.CHAT: lambda payload: self._chats.on_chat(payload, self._now),
             Kind.FILE: lambda payload: self._transfers.on_control(messages.decode_file_control(payload)),
@@ -102,6 +107,7 @@ class SecureChannel:
             Kind.KEEPALIVE: messages.decode_empty,
             Kind.DUMMY: messages.decode_empty,
             Kind.VERIFICATION: lambda payload: self._events.append(PeerVerified(messages.decode_verification(payload))),
+            Kind.LANE: self._lanes.on_message,
             Kind.CLOSE: lambda payload: self._finish(messages.decode_close(payload), by_peer=True),
             Kind.REKEY_INIT: lambda payload: self._rekey.on_init(messages.decode_rekey_init(payload), self._now),
             Kind.REKEY_ACK: lambda payload: self._rekey.on_ack(messages.decode_rekey_ack(payload), self._now),
@@ -244,6 +250,14 @@ class SecureChannel:
         with self._verb(now):
             self._transfers.confirm(transfer, ok=ok)
 
+    # Direct lanes: the verbs are those of lane/negotiation.py.
+
+    @contextmanager
+    def lanes(self, now: float) -> Iterator[Lanes]:
+        """The direct lanes of this line, for one call: ``with channel.lanes(now) as lanes: lanes.want()``."""
+        with self._verb(now):
+            yield self._lanes
+
     # The line itself.
 
     def request_rekey(self, now: float) -> None:
@@ -334,6 +348,9 @@ class SecureChannel:
     def _send_control(self, control: FileControl) -> None:
         self._send(CONTROL, Kind.FILE, control.encode())
 
+    def _send_lane(self, payload: bytes) -> None:
+        self._send(CONTROL, Kind.LANE, payload)
+
     def _finish(self, reason: CloseReason, *, by_peer: bool) -> None:
         self._end(LineClosed(reason, by_peer), keep=() if by_peer else (CONTROL,))
 
@@ -346,6 +363,7 @@ class SecureChannel:
         self._over = True
         self._records.erase()
         self._rekey.erase()
+        self._lanes.erase()
         for channel in CHANNELS:
             if channel not in keep:
                 self._queues[channel].clear()

@@ -7,6 +7,7 @@ Transfers have one number on the whole line: odd ones were offered by the initia
 
 from dataclasses import dataclass, field
 
+from hardwire.channel.lane.events import LaneEvent
 from hardwire.channel.messages import CloseReason, StopReason
 from hardwire.errors import HardwireError
 
@@ -159,6 +160,7 @@ Event = (
     | FileComplete
     | FileCancelled
     | EpochAdvanced
+    | LaneEvent
     | LineClosed
     | LineFailed
 )

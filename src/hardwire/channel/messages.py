@@ -45,6 +45,7 @@ class Kind(IntEnum):
     KEEPALIVE = 0x05
     DUMMY = 0x06
     VERIFICATION = 0x07
+    LANE = 0x0A
     CLOSE = 0x0F
     REKEY_INIT = 0xF0
     REKEY_ACK = 0xF1

@@ -24,6 +24,7 @@ from hardwire.channel import (
     SecureChannel,
     StopReason,
 )
+from hardwire.channel.lane import LaneAgreed, LaneWanted
 from hardwire.channel.messages import Chat, Kind
 from hardwire.channel.ratchet import Epoch
 from hardwire.channel.records import RecordLayer
@@ -347,3 +348,42 @@ def test_the_queue_of_chunks_is_bounded_and_control_goes_first():
     assert drained(wire.initiator) == [FileWindow(number)]
     assert wire.initiator.data_to_send()[0] == BULK
     assert drained(wire.initiator) == []
+
+
+def test_a_lane_is_agreed_in_the_line_and_dies_with_it():
+    wire = Wire()
+    with wire.responder.lanes(wire.now) as lanes:
+        lanes.want()
+    wire.settle()
+    assert wire.take(Role.INITIATOR, LaneWanted) == [LaneWanted()]
+    with wire.initiator.lanes(wire.now) as lanes:
+        number = lanes.offer(40_000)
+    wire.settle()
+    with wire.responder.lanes(wire.now) as lanes:
+        lanes.answer(number, 0)
+    wire.settle()
+    (here,), (there,) = wire.take(Role.INITIATOR, LaneAgreed), wire.take(Role.RESPONDER, LaneAgreed)
+    there.keys.answer(here.keys.hello(bytes(32)), bytes(32))
+    wire.initiator.close(wire.now)
+    with pytest.raises(Misuse):
+        here.keys.hello(bytes(32))
+    with pytest.raises(ConnectionLost), wire.initiator.lanes(wire.now):
+        pass
+
+
+def test_a_lane_message_that_nobody_honest_sends_ends_the_line():
+    wire = Wire()
+    wire.initiator._send(CONTROL, Kind.LANE, b"\x02" + bytes(4 + 2 + 1216))
+    wire.settle()
+    (failed,) = wire.take(Role.RESPONDER, LineFailed)
+    assert failed.error.code == "lane"
+
+
+def test_a_lane_key_that_is_none_ends_the_line():
+    wire = Wire()
+    wire.initiator._send(CONTROL, Kind.LANE, b"\x02" + bytes([0, 0, 0, 1, 0, 0]) + bytes([0xFF]) * 1216)
+    wire.settle()
+    with pytest.raises(ConnectionLost), wire.responder.lanes(wire.now) as lanes:
+        lanes.answer(1, 0)
+    (failed,) = wire.take(Role.RESPONDER, LineFailed)
+    assert failed.error.code == "lane-kem"
