@@ -20,10 +20,8 @@ from typing import Final, cast
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-import hwkeys
 from hardwire.app.entropy import SystemEntropy, utc_now
 from hardwire.app.evidence import judge_statement
-from hardwire.app.keys import public_octets, translated
 from hardwire.app.ledger import Ledger, Row, open_ledger
 from hardwire.app.paths import state_dir, write_private
 from hardwire.certs import (
@@ -41,7 +39,7 @@ from hardwire.certs import (
     make_crl,
     open_gate,
 )
-from hardwire.errors import CertificateRefused, IdentityChanged, LocalError, PeerError, UsageError
+from hardwire.errors import CertificateRefused, LocalError, PeerError, UsageError
 
 _SCHEMA: Final = 1
 _FILE: Final = "authority.toml"
@@ -196,29 +194,6 @@ def load(directory: Path) -> Authority:
         raise LocalError(
             f"{path} is damaged: {problem}", code="authority-damaged", hint="restore it from a backup"
         ) from None
-
-
-@contextmanager
-def open_authority_key(authority: Authority, prompter: hwkeys.Prompter | None) -> Iterator[hwkeys.HardwareKey]:
-    """The authority's key in its token, unlocked.
-
-    Raises:
-        TokenMissing, PinWrong, PinLocked, DeviceFailed: As the names say.
-        IdentityChanged: The token holds another key than the certificate.
-    """
-    with translated():
-        uri = authority.key_uri
-        key = hwkeys.open_key(uri, prompter=None if hwkeys.parse_uri(uri).pin_source else prompter)
-        try:
-            key.unlock()
-            if public_octets(key) != authority.certificate.spki:
-                raise IdentityChanged(
-                    "the token holds another key than the authority's certificate",
-                    hint="insert the token that the authority was made with",
-                )
-            yield key
-        finally:
-            key.close()
 
 
 @dataclass(frozen=True, slots=True)

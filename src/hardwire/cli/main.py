@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from hardwire import __version__
-from hardwire.cli import chat, demo, doctor, identity, init, join, receive, send, token
+from hardwire.cli import cert, chat, demo, doctor, identity, init, join, receive, send, token
 from hardwire.cli.run import silence
 
 _STDERR: Final = 2
@@ -50,6 +50,7 @@ def _root(
 app.command("init")(init.command)
 app.command("id")(identity.command)
 app.add_typer(token.app, name="token")
+app.add_typer(cert.app, name="cert")
 app.command("chat")(chat.command)
 app.command("join")(join.command)
 app.command("send")(send.command)

@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hardwire.app import offlineca
+from hardwire.app.cakey import open_authority_key
 from hardwire.app.evidence import statement_of
 from hardwire.app.offlineca import (
     Wish,
@@ -16,12 +17,11 @@ from hardwire.app.offlineca import (
     issue,
     list_revoked,
     load,
-    open_authority_key,
     revoke,
 )
 from hardwire.certs import Level, Reason, make_request, open_gate, parse_name, read_request
 from hardwire.certs.did import did_key
-from hardwire.errors import CertificateRefused, IdentityChanged, LocalError, UsageError
+from hardwire.errors import CertificateRefused, LocalError, UsageError
 from hwkeys import generate_key
 from support.evidence import AT, SoftCard
 from support.people import shared_token
@@ -246,12 +246,3 @@ def test_the_key_is_in_a_token(tmp_path):
         _, der = list_revoked(authority, ledger, WEEK, key)
     open_gate(made.certificate).parsed.verify_directly_issued_by(authority.certificate.parsed)
     assert x509.load_der_x509_crl(der).is_signature_valid(authority.certificate.public_key)
-
-
-@pytest.mark.device("softhsm")
-def test_another_key_in_the_token(tmp_path):
-    uri = shared_token().uri("someone-else", pin_source=True)
-    generate_key(uri).close()
-    authority = create(tmp_path / "ca", KEY, key_uri=uri, organisation="ACME", life=YEAR)
-    with pytest.raises(IdentityChanged), open_authority_key(authority, None):
-        pass
