@@ -6,7 +6,6 @@ import gc
 import hashlib
 import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -27,6 +26,7 @@ from hardwire.errors import ConnectionLost, DeviceFailed, InviteRefused, PeerNot
 from hardwire.net.config import Clock, Stage
 from hardwire.net.pending import host, join
 from support.lines import config_for_test, line_pair, next_of, open_lines
+from support.netsamples import open_sockets
 
 
 async def test_two_people_talk_and_part():
@@ -217,16 +217,6 @@ async def test_a_cut_is_told_apart_from_a_goodbye():
         failed = await next_of(second, LineFailed)
         assert isinstance(failed.error, ConnectionLost)
         await first.abort(ConnectionLost("cut here"))
-
-
-def open_sockets() -> int:
-    count = 0
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            count += str(entry.readlink()).startswith("socket:")
-        except OSError:
-            continue
-    return count
 
 
 async def test_twenty_lines_leave_nothing_behind():

@@ -41,7 +41,7 @@ async def test_relay_only_works_and_tells_no_address_of_ours(transport):
         own = {
             protocol.transport.get_extra_info("socket").getsockname()[1]
             for pending in (offer, answer)
-            for protocol in pending._link._connection._protocols
+            for protocol in pending._link._path.connection._protocols
             if protocol.transport.get_extra_info("socket") is not None
         }
         assert own == set()
@@ -159,7 +159,7 @@ async def test_nobody_is_asked_unless_the_person_did(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", no_names)
     monkeypatch.setattr(socket, "gethostbyname", no_names)
     link = await gather(offerer=True, secrets=fresh_secrets())
-    assert link._connection.stun_server is None
-    assert link._connection.turn_server is None
+    assert link._path.connection.stun_server is None
+    assert link._path.connection.turn_server is None
     assert {str(one.address) for one in link.candidates} <= {"127.0.0.1", "::1"}
     await link.close()

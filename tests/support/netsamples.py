@@ -3,6 +3,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from pathlib import Path
 
 from hardwire.errors import InviteRefused
 from hardwire.net.candidate import Candidate, CandidateKind
@@ -30,3 +31,14 @@ def value_or_code(call: Callable[..., object], *args: object, **kwargs: object) 
         return call(*args, **kwargs)
     except InviteRefused as error:
         return error.code
+
+
+def open_sockets() -> int:
+    """How many sockets this process has open."""
+    count = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            count += str(entry.readlink()).startswith("socket:")
+        except OSError:
+            continue
+    return count

@@ -8,6 +8,7 @@ missing or other than expected ends the line.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -113,22 +114,39 @@ class LineDtls(RTCDtlsTransport):
         if self._receiving is not None:
             await asyncio.wait({self._receiving})
 
+    def move_to(self, transport: RTCIceTransport, connection: LineConnection) -> None:
+        """Go on over another path, the association as it is: nothing is negotiated, only the way changes.
+
+        Args:
+            transport: The ICE transport of the new path, completed.
+            connection: Its agent. What the old one still receives arrives here as well, until it is closed.
+        """
+        connection.take_over(self._connection)
+        self._transport = transport
+        self._connection = connection
+
     def send_now(self, data: bytes) -> None:
         """Encrypt one SCTP packet and hand it to the socket, without a turn of the event loop.
 
+        Without a path the packet is lost, as on any network: SCTP sends it again when there is one.
+
         Raises:
-            ConnectionError: DTLS is not connected, or the path is gone.
+            ConnectionError: DTLS is not connected.
         """
         connection = self._ssl
-        pair = self._connection._nominated.get(1)  # noqa: SLF001
-        if connection is None or pair is None or self._state is not State.CONNECTED:
+        if connection is None or self._state is not State.CONNECTED:
             raise ConnectionError("the line is not connected")
+        pair = self._connection._nominated.get(1)  # noqa: SLF001
+        if pair is None:
+            return
         try:
             connection.send(data)
-            pair.protocol.transport.sendto(connection.bio_read(_DATAGRAM), pair.remote_addr)
-        except (SSL.Error, RuntimeError, OSError) as error:
-            # The last two: event loops differ in what they make of a socket that was just closed.
+            packet = connection.bio_read(_DATAGRAM)
+        except SSL.Error as error:
             raise ConnectionError("the line is not connected") from error
+        # Event loops differ in what they make of a socket that was just closed.
+        with contextlib.suppress(RuntimeError, OSError):
+            pair.protocol.transport.sendto(packet, pair.remote_addr)
 
     async def _send_data(self, data: bytes) -> None:
         self.send_now(data)

@@ -10,13 +10,16 @@ What differs from aioice 0.13, each in one override:
 * mappings in a NAT on the way to the STUN server are kept alive for that time (RFC 8445 §11);
 * what does not come from an address that proved the invite's password is dropped unread, and so is what cannot be
   read: the sockets are open to everybody for as long as a person carries a code, and aioice would keep all of it;
-* a closed agent says so instead of answering ``None`` for ever.
+* a closed agent says so instead of answering ``None`` for ever;
+* an agent can take over from another one, under the association that the other one carried (:meth:`take_over`);
+* a path without consent (RFC 7675) carries nothing any more, but it does not end what might move to another one.
 """
 
 import asyncio
 import ipaddress
+import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -34,6 +37,8 @@ from hardwire.net.servers import IceServers
 _SERVER_TIMEOUT: Final = 5.0
 _RETRY_INTERVAL: Final = 2.0
 _RESTART_AGE: Final = 1.0
+_CONSENT_INTERVAL: Final = 5.0
+_CONSENT_FAILURES: Final = 6
 _MAPPING_INTERVAL: Final = 15.0
 _SOCKET_BUFFER: Final = 4 * 1024 * 1024
 _MAX_REMOTE: Final = 64
@@ -76,6 +81,19 @@ class LineConnection(aioice.Connection):
         self._stun_endpoint: tuple[str, int] | None = None
         self._started_at: dict[CandidatePair, float] = {}
         self._last_source: tuple[str, int] | None = None
+        self._replaced = False
+        self.on_knock: Callable[[], None] | None = None
+        """Told once, when a check with the right password came before this side looks for a path."""
+
+    def take_over(self, previous: "LineConnection") -> None:
+        """Carry on what ``previous`` carried, when this agent has a path: what both receive arrives in one queue.
+
+        ``previous`` still hears the peer until it is closed, and its end is nobody's news any more.
+        """
+        early, self._queue = self._queue, previous._queue  # noqa: SLF001  (another one of ours)
+        while not early.empty():
+            self._queue.put_nowait(early.get_nowait())
+        previous._replaced = True  # noqa: SLF001
 
     async def get_component_candidates(
         self,
@@ -84,7 +102,13 @@ class LineConnection(aioice.Connection):
         timeout: int = 5,  # noqa: ASYNC109  (aioice's signature)
     ) -> list[aioice.Candidate]:
         """Bind our addresses, then ask the helpers."""
-        found = await super().get_component_candidates(component, self._addresses, timeout)
+        binding = asyncio.ensure_future(super().get_component_candidates(component, self._addresses, timeout))
+        try:
+            found = await asyncio.shield(binding)
+        except asyncio.CancelledError:
+            # Sockets that are half made belong to nobody yet, and nobody would close them.
+            await asyncio.wait({binding})
+            raise
         for protocol in self._protocols:
             self._guard(protocol)
             _enlarge_buffers(protocol.transport.get_extra_info("socket"))
@@ -100,6 +124,33 @@ class LineConnection(aioice.Connection):
         """Like aioice's, but a closed agent gives its last event again: aiortc's monitor would spin on ``None``."""
         return await super().get_event() or aioice.ConnectionClosed()
 
+    async def recvfrom(self) -> tuple[bytes, int]:
+        """Like aioice's, but a path that lost consent is waited for: it is not the end of the association."""
+        item = await self._queue.get()
+        if item is None:
+            raise ConnectionError("the agent was closed")
+        return item
+
+    async def query_consent(self) -> None:
+        """RFC 7675: without an answer for half a minute nothing is sent here any more. The agent stays open."""
+        failures = 0
+        while failures < _CONSENT_FAILURES:
+            await asyncio.sleep(_CONSENT_INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  (spreads load, hides nothing)
+            for pair in list(self._nominated.values()):
+                failures = 0 if await self._has_consent(pair) else failures + 1
+        self._nominated.clear()
+
+    async def close(self) -> None:
+        """Close it; whoever took over is not told."""
+        if self._replaced:
+            self._queue = asyncio.Queue()
+        await super().close()
+
+    def protocol_lost(self, protocol: StunProtocol) -> None:
+        """A socket is gone; that ends an association which nobody took over."""
+        if not self._replaced:
+            super().protocol_lost(protocol)
+
     def own_candidates(self) -> tuple[Candidate, ...]:
         """What goes into the invite: each address once, an address that a STUN server merely confirmed left out."""
         found = [Candidate(_KINDS[one.type], ipaddress.ip_address(one.host), one.port) for one in self.local_candidates]
@@ -107,9 +158,18 @@ class LineConnection(aioice.Connection):
         kept = [one for one in found if one.kind is CandidateKind.HOST or (one.address, one.port) not in hosts]
         return select(one for one in kept if one.refusal(loopback=True) is None)
 
-    async def add_peer(self, candidates: Sequence[Candidate]) -> None:
-        """Take all of the peer's candidates; there will be no others. Preference falls along the list."""
+    @property
+    def local_address(self) -> str | None:
+        """The own address of the pair in use; None without one, and when it is a relay's."""
+        pair = self._nominated.get(_COMPONENT)
+        own = pair and pair.local_candidate
+        return own.host if own and own.type == "host" else None
+
+    async def add_peer(self, candidates: Sequence[Candidate], *, last: bool = True) -> None:
+        """Take the peer's candidates, within bounds; preference falls along the list. ``last``: no others come."""
         for position, one in enumerate(candidates):
+            if len(self._remote_candidates) >= _MAX_REMOTE:
+                break
             name = one.kind.name.lower()
             preference = 65_535 - position
             await self.add_remote_candidate(
@@ -123,7 +183,8 @@ class LineConnection(aioice.Connection):
                     type=name,
                 )
             )
-        await self.add_remote_candidate(None)
+        if last:
+            await self.add_remote_candidate(None)
 
     async def keep_trying(self) -> None:
         """From gathering until there is a path; cancel it then.
@@ -150,6 +211,9 @@ class LineConnection(aioice.Connection):
         """A check from whoever: aioice keeps those that come before it knows the peer, and would keep any number."""
         if self._early_checks_done or len(self._early_checks) < _MAX_EARLY_CHECKS:
             super().request_received(message, addr, protocol)
+        if self._early_checks and self.on_knock is not None:
+            knock, self.on_knock = self.on_knock, None
+            knock()
 
     def data_received(self, data: bytes, component: int) -> None:
         """A datagram for DTLS. aiortc reads its first octet unasked, and ends the line when there is none."""
@@ -191,6 +255,19 @@ class LineConnection(aioice.Connection):
     def _is_peer(self, source: tuple[str, int]) -> bool:
         """The code names that address, or a check with the right password came from it."""
         return any((one._network_host, one.port) == source for one in self._remote_candidates)  # noqa: SLF001
+
+    async def _has_consent(self, pair: CandidatePair) -> bool:
+        password = self.remote_password or ""
+        try:
+            await pair.protocol.request(
+                self.build_request(pair, nominate=False),
+                pair.remote_addr,
+                integrity_key=password.encode(),
+                retransmissions=0,
+            )
+        except stun.TransactionError:
+            return False
+        return True
 
     def _age(self, pair: CandidatePair) -> float:
         return asyncio.get_running_loop().time() - self._started_at.get(pair, 0.0)

@@ -8,24 +8,24 @@
     link.send(0, octets)                       at once or queued; events.writable() says when the queue is short again
     await link.close()                         at most CLOSE_TIMEOUT, any number of times, from any state
 
-A link that ends by itself says so once, through ``events.closed``. Every task belongs to the link and is gone
+A link that ends by itself says so once, through ``events.closed``. After :meth:`RtcLink.roam` a lost path is not the
+end: the association moves to another one (:mod:`hardwire.net.rtc.roam`). Every task belongs to the link and is gone
 when ``close`` returns.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
-from aiortc import RTCIceParameters, RTCIceTransport
-
 from hardwire.errors import ConnectionLost, HardwireError, Misuse, NetworkFailed, WireError
-from hardwire.net.candidate import Candidate
+from hardwire.net.candidate import Candidate, IPAddress
 from hardwire.net.interfaces import usable_addresses
-from hardwire.net.invite import InviteSecrets
+from hardwire.net.invite import IceCredentials, InviteSecrets
 from hardwire.net.rtc import dtls as dtls_module
 from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, check_facts, fingerprint_refusal
-from hardwire.net.rtc.ice import LineConnection, LineGatherer
+from hardwire.net.rtc.path import Path, PathSettings
+from hardwire.net.rtc.roam import Roamer, RoamEvents, RoamSettings
 from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
 from hardwire.net.rtc.selftest import self_test
 from hardwire.net.servers import IceServers
@@ -34,8 +34,11 @@ CLOSE_TIMEOUT: Final = 1.0
 FLUSH_STALL: Final = 1.0
 FLUSH_MOST: Final = 5.0
 ASSOCIATE_TIMEOUT: Final = 15.0
-PROBE_INTERVAL: Final = 2.5
-DEAD_AFTER_PROBES: Final = 6
+PROBE_INTERVAL: Final = 0.8
+DEAD_AFTER_PROBES: Final = 5
+"""Rounds: between 4 s and 4.8 s from the last sign of life."""
+GIVE_UP_PROBES: Final = 19
+"""Rounds, about 15 s, after which a link that cannot move yet has ended: a person may be thinking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +78,16 @@ class RtcLink:
         secrets = settings.secrets
         own, peer = (secrets.offer, secrets.answer) if settings.offerer else (secrets.answer, secrets.offer)
         self._settings = settings
-        self._connection = LineConnection(
-            controlling=settings.offerer,
-            own=own,
-            peer=peer,
-            addresses=usable_addresses(loopback=settings.loopback),
-            servers=settings.servers,
-        )
-        self._peer_credentials = peer
+        self._path = Path(PathSettings(settings.offerer, own, peer, self._addresses(), settings.servers))
         self._certificate = LineCertificate.generateCertificate()
-        self._gatherer = LineGatherer(self._connection)
-        self._ice = RTCIceTransport(self._gatherer)
-        # The transport takes its agent from the gatherer, whose replacement happened before.
         self._dtls: LineDtls | None = None
         self._sctp: LineSctp | None = None
         self._events: LinkEvents | None = None
         self._established: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._trying: asyncio.Task[None] | None = None
+        self._roamer: Roamer | None = None
+        self._roam_events: RoamEvents | None = None
+        self._lost = False
+        self._moved = False
         self._watch: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._told = False
@@ -107,9 +103,8 @@ class RtcLink:
         self_test()
         link = cls(settings)
         try:
-            await link._gatherer.gather()
+            await link._path.gather()
             link._require_candidates()
-            link._trying = asyncio.create_task(link._connection.keep_trying(), name="hardwire link trying")
         except BaseException:
             await link.close()
             raise
@@ -123,12 +118,12 @@ class RtcLink:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """Our addresses, best first."""
-        return self._connection.own_candidates()
+        return self._path.candidates
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What a STUN or TURN server would not do, one sentence each."""
-        return tuple(self._connection.problems)
+        return tuple(self._path.connection.problems)
 
     async def open(
         self, *, fingerprint: bytes, candidates: Sequence[Candidate], events: LinkEvents, within: float
@@ -201,6 +196,32 @@ class RtcLink:
                 continue
         return sctp.is_empty
 
+    def roam(self, credentials: Callable[[int], tuple[IceCredentials, IceCredentials]], events: RoamEvents) -> None:
+        """From now on a lost path is no end: another one is looked for, until :meth:`close`. Once, when it is open.
+
+        Args:
+            credentials: Of the path of a generation: the offerer's, then the answerer's.
+            events: Who is told, and tells the peer.
+        """
+        settings = self._settings
+        self._roam_events = events
+        self._roamer = Roamer(
+            RoamSettings(settings.offerer, credentials, self._addresses, settings.servers),
+            self._path,
+            take=self._take_path,
+            ready=events.path_ready,
+        )
+
+    async def peer_path(self, generation: int, candidates: Sequence[Candidate]) -> None:
+        """The peer told, inside the line, where it can be found next."""
+        if self._roamer is not None:
+            await self._roamer.peer_ready(generation, candidates)
+
+    def change_path(self) -> None:
+        """Move to another path although nothing is wrong with this one."""
+        if self._roamer is not None:
+            self._roamer.want()
+
     async def close(self) -> None:
         """End it: SCTP ABORT, DTLS close_notify, sockets and relay given back. At most :data:`CLOSE_TIMEOUT`."""
         if self._closing is None:
@@ -213,20 +234,17 @@ class RtcLink:
     async def _find_path(self, candidates: Sequence[Candidate], within: float) -> None:
         try:
             async with asyncio.timeout(within):
-                await self._connection.add_peer(candidates)
-                peer = self._peer_credentials
-                await self._ice.start(RTCIceParameters(peer.ufrag, peer.password))
+                await self._path.add_peer(candidates, last=True)
+                await self._path.find()
         except TimeoutError:
             pass
-        finally:
-            await self._stop_trying()
-        if self._ice.state != "completed":
+        if not self._path.is_found:
             raise NetworkFailed("no path to the peer was found", code="no-path")
 
     async def _secure(self, fingerprint: bytes) -> DtlsFacts:
         dtls = LineDtls(
-            self._ice,
-            self._connection,
+            self._path.transport,
+            self._path.connection,
             self._certificate,
             server=self._settings.offerer,
             on_closed=lambda: self._ended("the peer went away"),
@@ -264,7 +282,7 @@ class RtcLink:
     def _require_candidates(self) -> None:
         if self.candidates:
             return
-        reasons = "; ".join(self._connection.problems)
+        reasons = "; ".join(self.problems)
         if self._settings.servers.relay_only:
             raise NetworkFailed(
                 f"no relay, and relay-only was asked for: {reasons or 'the TURN server gave none'}",
@@ -289,13 +307,44 @@ class RtcLink:
         if sctp is None:
             return
         silent, heard = 0, sctp.packets_heard
-        while silent < DEAD_AFTER_PROBES:
+        while not self._told:
             await asyncio.sleep(PROBE_INTERVAL)
             silent = silent + 1 if sctp.packets_heard == heard else 0
             heard = sctp.packets_heard
             if silent:
                 sctp.probe()
-        self._ended(f"no sign of the peer for {DEAD_AFTER_PROBES * PROBE_INTERVAL:.0f} s")
+            if self._roamer is not None:
+                self._judge_path(self._roamer, silent)
+            elif silent >= GIVE_UP_PROBES:
+                self._ended(f"no sign of the peer for {GIVE_UP_PROBES * PROBE_INTERVAL:.0f} s")
+
+    def _judge_path(self, roamer: Roamer, silent: int) -> None:
+        """One round: an address that was taken away ends the path at once, silence after some rounds."""
+        gone = roamer.look()
+        if self._roam_events is None:
+            return
+        if not self._lost and (gone or silent >= DEAD_AFTER_PROBES):
+            self._lost = True
+            self._roam_events.path_lost()
+            roamer.want()
+        elif (self._lost or self._moved) and not silent and not gone:
+            if self._sctp is not None and not self._moved:
+                self._sctp.path_changed()
+            moved, self._lost, self._moved = self._moved, False, False
+            self._roam_events.path_found(moved=moved)
+
+    def _take_path(self, path: Path) -> None:
+        """The roamer found a pair: the association goes on over it."""
+        if self._dtls is None or self._sctp is None:
+            raise Misuse("there is nothing yet that could move")
+        self._path = path
+        self._moved = True
+        self._dtls.move_to(path.transport, path.connection)
+        self._sctp.path_changed()
+        self._sctp.probe()
+
+    def _addresses(self) -> tuple[IPAddress, ...]:
+        return usable_addresses(loopback=self._settings.loopback)
 
     def _sctp_error(self) -> HardwireError:
         if self._sctp is not None and self._sctp.refusal is not None:
@@ -312,13 +361,9 @@ class RtcLink:
 
     # ------------------------------------------------------------------ closing
 
-    async def _stop_trying(self) -> None:
-        if self._trying is not None:
-            self._trying.cancel()
-            await asyncio.wait({self._trying})
-
     async def _close(self) -> None:
-        await self._stop_trying()
+        if self._roamer is not None:
+            self._roamer.stop()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
@@ -328,7 +373,8 @@ class RtcLink:
                     await self._sctp.stop()
                 if self._dtls is not None:
                     await self._dtls.stop()
-                await self._ice.stop()
-                await self._connection.close()
+                if self._roamer is not None:
+                    await self._roamer.close()
+                await self._path.close()
         except TimeoutError:
-            self._connection.force_close()
+            self._path.force_close()

@@ -26,6 +26,7 @@ from aiortc.rtcsctptransport import (
     SCTP_DATA_FIRST_FRAG,
     SCTP_DATA_LAST_FRAG,
     SCTP_DATA_UNORDERED,
+    SCTP_RTO_INITIAL,
     USERDATA_MAX_LENGTH,
     WEBRTC_BINARY,
     Chunk,
@@ -166,6 +167,18 @@ class LineSctp(RTCSctpTransport):
         chunk = HeartbeatChunk()
         chunk.params.append(_PROBE)
         _run(self._send_chunk(chunk))
+
+    def path_changed(self) -> None:
+        """Another path, or the old one is back: what was measured on it counts no more, what was lost goes at once.
+
+        While there was no path the retransmission timer doubled, up to a minute; nobody waits for that now.
+        """
+        self._srtt = self._rttvar = None
+        self._rto = SCTP_RTO_INITIAL
+        if self.is_open and self._sent_queue:
+            if self._t3_handle is not None:
+                self._t3_handle.cancel()
+            self._t3_expired()
 
     # ------------------------------------------------------------------ receiving
 

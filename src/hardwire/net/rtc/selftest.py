@@ -40,6 +40,10 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (aioice.Connection, "_check_list_maybe_fail", ("self",)),
     (aioice.Connection, "_find_pair", ("self", "protocol", "remote_candidate")),
     (aioice.Connection, "data_received", ("self", "data", "component")),
+    (aioice.Connection, "query_consent", ("self",)),
+    (aioice.Connection, "build_request", ("self", "pair", "nominate")),
+    (aioice.Connection, "recvfrom", ("self",)),
+    (aioice.Connection, "protocol_lost", ("self", "protocol")),
     (aioice.Connection, "request_received", ("self", "message", "addr", "protocol")),
     (aioice.ice.StunProtocol, "datagram_received", ("self", "data", "addr")),
     (aioice.ice, "server_reflexive_candidate", ("protocol", "stun_server")),
@@ -59,6 +63,7 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (aiortc.RTCSctpTransport, "_send_chunk", ("self", "chunk")),
     (aiortc.RTCSctpTransport, "_send_sack", ("self",)),
     (aiortc.RTCSctpTransport, "_set_state", ("self", "state")),
+    (aiortc.RTCSctpTransport, "_t3_expired", ("self",)),
     (
         aiortc.RTCSctpTransport,
         "_send",
@@ -80,13 +85,13 @@ _ATTRIBUTES: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     ),
     (aiortc.RTCIceGatherer, ("_connection",)),
     (aiortc.RTCCertificate, ("_cert",)),
-    (aiortc.RTCDtlsTransport, ("_ssl", "_state", "_task", "_role")),
+    (aiortc.RTCDtlsTransport, ("_ssl", "_state", "_task", "_role", "_transport")),
     (
         aiortc.RTCSctpTransport,
         (
             *("_advertised_rwnd", "_association_state", "_cwnd", "_last_received_tsn", "_local_partial_reliability"),
             *("_local_tsn", "_local_verification_tag", "_outbound_queue", "_sack_misordered", "_sack_needed"),
-            "_sent_queue",
+            *("_rto", "_rttvar", "_sent_queue", "_srtt", "_t3_handle"),
         ),
     ),
 )

@@ -43,7 +43,7 @@ def test_any_octets_have_an_answer(data):
 
 async def test_nothing_piles_up_behind_a_peer_that_packs_its_records():
     async with open_pair() as (first, second):
-        connection, pair = first.link._dtls._ssl, first.link._connection._nominated[1]
+        connection, pair = first.link._dtls._ssl, first.link._path.connection._nominated[1]
         for _ in range(20):
             packed = b""
             for _ in range(12):

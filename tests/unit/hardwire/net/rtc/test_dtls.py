@@ -85,7 +85,9 @@ async def test_the_offerer_is_always_the_server():
 async def test_nothing_can_be_read_before_there_is_a_connection():
     async with open_pair() as (first, _):
         link = first.link
-        fresh = LineDtls(link._ice, link._connection, link._certificate, server=True, on_closed=lambda: None)
+        fresh = LineDtls(
+            link._path.transport, link._path.connection, link._certificate, server=True, on_closed=lambda: None
+        )
         with pytest.raises(HandshakeRefused) as caught:
             read_facts(fresh)
         assert caught.value.code == "binding-incomplete"

@@ -103,11 +103,11 @@ async def test_a_check_in_back_off_starts_afresh_when_the_peer_knocks(monkeypatc
     secrets = fresh_secrets()
     first, second = [await gather(offerer=offerer, secrets=secrets) for offerer in (True, False)]
     # The answerer's first checks go astray: its agent does not know yet that the offerer is there.
-    deaf = first._connection.request_received
-    monkeypatch.setattr(first._connection, "request_received", lambda *args: None)
+    deaf = first._path.connection.request_received
+    monkeypatch.setattr(first._path.connection, "request_received", lambda *args: None)
     knocking = asyncio.create_task(open_towards(second, first))
     await asyncio.sleep(1.2)
-    monkeypatch.setattr(first._connection, "request_received", deaf)
+    monkeypatch.setattr(first._path.connection, "request_received", deaf)
     began = asyncio.get_running_loop().time()
     await asyncio.gather(open_towards(first, second), knocking)
     assert asyncio.get_running_loop().time() - began < 0.5
@@ -116,7 +116,7 @@ async def test_a_check_in_back_off_starts_afresh_when_the_peer_knocks(monkeypatc
 
 async def test_knocks_from_everywhere_are_bounded():
     async with open_pair() as (first, _):
-        agent = first.link._connection
+        agent = first.link._path.connection
         protocol = agent._protocols[0]
         message = aioice.stun.Message(aioice.stun.Method.BINDING, aioice.stun.Class.REQUEST)
         message.attributes["PRIORITY"] = 1
@@ -146,7 +146,7 @@ def stranger_at(link, *datagrams: bytes) -> None:
 async def test_an_empty_datagram_of_a_stranger_ends_no_line():
     async with open_pair() as (first, second):
         stranger_at(first.link, b"", b"")
-        first.link._connection.data_received(b"", 1)  # nor does one that claims the peer's address
+        first.link._path.connection.data_received(b"", 1)  # nor does one that claims the peer's address
         await asyncio.sleep(0.1)
         second.link.send(0, b"still here")
         await first.events.until(lambda: first.events.messages == [(0, b"still here")])
@@ -160,7 +160,7 @@ async def test_what_strangers_send_while_a_code_is_carried_is_not_kept():
             stranger_at(link, *[b"\x16" + bytes(1000)] * 10)
             await asyncio.sleep(0)
         await asyncio.sleep(0.1)
-        assert link._connection._queue.qsize() == 0
+        assert link._path.connection._queue.qsize() == 0
     finally:
         await link.close()
 
@@ -213,3 +213,43 @@ def test_a_servers_words_cannot_steer_a_terminal():
     words = ice_module._reason(stun.TransactionFailed(answer))
     assert words.isprintable()
     assert len(words) == ice_module._MAX_REASON
+
+
+async def test_sockets_that_are_being_bound_when_it_is_cancelled_are_closed():
+    agent = connection(addresses=[ipaddress.ip_address(f"127.0.0.{host}") for host in range(1, 6)])
+    gathering = asyncio.create_task(agent.gather_candidates())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gathering.cancel()
+    await asyncio.wait({gathering})
+    assert len(agent._protocols) == 5
+    await agent.close()
+
+
+async def test_a_path_without_consent_carries_nothing_and_is_waited_for(monkeypatch):
+    monkeypatch.setattr(ice_module, "_CONSENT_INTERVAL", 0.01)
+    async with open_pair() as (first, second):
+        agent = first.link._path.connection
+        asked = []
+
+        async def unanswered(*args, **fields):
+            asked.append(fields)
+            raise stun.TransactionTimeout
+
+        pair = agent._nominated[1]
+        monkeypatch.setattr(pair.protocol, "request", unanswered)
+        agent._query_consent_task.cancel()
+        await asyncio.wait_for(agent.query_consent(), 5)
+        assert len(asked) == ice_module._CONSENT_FAILURES
+        assert agent._nominated == {}
+        first.link.send(0, b"lost on the way")
+        second.link.send(0, b"heard all the same")
+        await first.events.until(lambda: first.events.messages == [(0, b"heard all the same")])
+        assert first.events.errors == []
+        agent._nominated[1] = pair
+
+
+async def test_consent_is_asked_for_and_given():
+    async with open_pair() as (first, _):
+        agent = first.link._path.connection
+        assert await agent._has_consent(agent._nominated[1])

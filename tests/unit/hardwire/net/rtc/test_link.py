@@ -51,13 +51,13 @@ async def test_closing_is_bounded_when_something_below_hangs(monkeypatch):
         async def hang():
             await asyncio.sleep(60)
 
-        monkeypatch.setattr(first.link._ice, "stop", hang)
+        monkeypatch.setattr(first.link._path.transport, "stop", hang)
         began = time.perf_counter()
         await first.link.close()
         assert time.perf_counter() - began < 1
-        assert first.link._connection._protocols == []
+        assert first.link._path.connection._protocols == []
         await second.link.close()
-        await first.link._connection.close()
+        await first.link._path.connection.close()
 
 
 def test_the_bound_is_two_seconds():
@@ -67,10 +67,10 @@ def test_the_bound_is_two_seconds():
 async def test_flushing_gives_up_on_a_dead_path_and_not_on_a_slow_one(monkeypatch):
     monkeypatch.setattr(link_module, "FLUSH_STALL", 0.15)
     async with open_pair() as (first, second):
-        plain = second.link._connection.data_received
+        plain = second.link._path.connection.data_received
         loop = asyncio.get_running_loop()
         packets = []
-        monkeypatch.setattr(second.link._connection, "data_received", lambda *packet: packets.append(packet))
+        monkeypatch.setattr(second.link._path.connection, "data_received", lambda *packet: packets.append(packet))
 
         async def trickle():
             while True:
@@ -112,12 +112,12 @@ async def test_the_wrong_secret_finds_no_path():
 async def test_no_family_in_common_is_told_at_once(monkeypatch):
     secrets = fresh_secrets()
     link = await gather(offerer=True, secrets=secrets)
-    monkeypatch.setattr(type(link._connection), "add_peer", _nobody)
+    monkeypatch.setattr(type(link._path.connection), "add_peer", _nobody)
     with pytest.raises(NetworkFailed):
         await link.open(fingerprint=bytes(32), candidates=(), events=Recorder(), within=30)
 
 
-async def _nobody(self, candidates):
+async def _nobody(self, candidates, *, last):
     await self.add_remote_candidate(None)
 
 
@@ -152,6 +152,6 @@ async def test_a_silent_path_is_found_dead(monkeypatch):
         await asyncio.sleep(0.6)
         assert first.events.errors == []
         assert second.events.errors == []
-        monkeypatch.setattr(second.link._connection, "data_received", lambda data, component: None)
+        monkeypatch.setattr(second.link._path.connection, "data_received", lambda data, component: None)
         await second.events.until(lambda: second.events.errors, within=3)
         assert "no sign of the peer" in second.events.errors[0].message

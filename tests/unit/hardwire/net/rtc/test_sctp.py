@@ -48,7 +48,7 @@ async def test_the_queue_says_when_it_is_full_and_when_it_is_short_again():
 
 async def test_everything_arrives_over_a_path_that_loses(monkeypatch):
     async with open_pair() as (first, second):
-        plain = second.link._connection.data_received
+        plain = second.link._path.connection.data_received
         count = [0]
 
         def lossy(data, component):
@@ -56,7 +56,7 @@ async def test_everything_arrives_over_a_path_that_loses(monkeypatch):
             if count[0] % 20:
                 plain(data, component)
 
-        monkeypatch.setattr(second.link._connection, "data_received", lossy)
+        monkeypatch.setattr(second.link._path.connection, "data_received", lossy)
         sent = [os.urandom(20_000) for _ in range(20)]
         for data in sent:
             first.link.send(0, data)
@@ -67,7 +67,7 @@ async def test_everything_arrives_over_a_path_that_loses(monkeypatch):
 
 async def test_a_path_that_swaps_and_repeats_changes_nothing(monkeypatch):
     async with open_pair() as (first, second):
-        plain = second.link._connection.data_received
+        plain = second.link._path.connection.data_received
         kept = []
 
         def shuffle(data, component):
@@ -77,12 +77,12 @@ async def test_a_path_that_swaps_and_repeats_changes_nothing(monkeypatch):
                     plain(one, component)
                 kept.clear()
 
-        monkeypatch.setattr(second.link._connection, "data_received", shuffle)
+        monkeypatch.setattr(second.link._path.connection, "data_received", shuffle)
         sent = [os.urandom(3000) for _ in range(30)]
         for data in sent:
             first.link.send(0, data)
         await second.events.until(lambda: len(second.events.messages) >= len(sent) - 1, within=60)
-        monkeypatch.setattr(second.link._connection, "data_received", plain)
+        monkeypatch.setattr(second.link._path.connection, "data_received", plain)
         await second.events.until(lambda: len(second.events.messages) == len(sent), within=60)
         assert [data for _, data in second.events.messages] == sent
 
@@ -192,3 +192,17 @@ async def test_a_send_that_would_wait_is_a_bug_and_says_so():
 
     with pytest.raises(RuntimeError, match="waited"):
         sctp_module._run(waits())
+
+
+async def test_a_new_path_does_not_wait_for_the_timer_of_the_old_one():
+    async with open_pair() as (first, second):
+        sctp = first.link._sctp
+        pair = first.link._path.connection._nominated.pop(1)
+        first.link.send(0, b"there was no path")
+        sctp._rto = 60.0
+        sctp._t3_restart()
+        await asyncio.sleep(0.05)
+        first.link._path.connection._nominated[1] = pair
+        sctp.path_changed()
+        await second.events.until(lambda: second.events.messages == [(0, b"there was no path")], within=2)
+        assert sctp._rto <= 3.0

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One way to the peer: an ICE agent with its own sockets and credentials, from gathering to its end.
+
+::
+
+    path = Path(settings)
+    await path.gather()              sockets are bound, helpers asked; path.candidates may be told to the peer
+    path.add_peer(candidates)        any number of times, also while it is being found
+    found = await path.find()        checks until there is a pair, or until it is closed or cancelled
+    await path.close()
+
+A line begins with one and may go on over others (:mod:`hardwire.net.rtc.roam`). Which association travels over it, if
+any, is not known here.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiortc import RTCIceParameters, RTCIceTransport
+
+from hardwire.net.candidate import Candidate, IPAddress
+from hardwire.net.invite import IceCredentials
+from hardwire.net.rtc.ice import LineConnection, LineGatherer
+from hardwire.net.servers import IceServers
+
+
+@dataclass(frozen=True, slots=True)
+class PathSettings:
+    """What a path is made from.
+
+    Args:
+        controlling: The offerer of the line controls ICE, on every path of it.
+        own: The ICE credentials of this side.
+        peer: Those of the other side.
+        addresses: What to bind.
+        servers: Helpers, if the person asked for any.
+    """
+
+    controlling: bool
+    own: IceCredentials
+    peer: IceCredentials
+    addresses: tuple[IPAddress, ...]
+    servers: IceServers
+
+
+class Path:
+    """One way to the peer, or the attempt at one.
+
+    Args:
+        settings: What it is made from.
+        on_knock: Told when somebody who knows the credentials checks this path before :meth:`find` was called.
+
+    Attributes:
+        addresses: What it was told to bind.
+        connection: Its ICE agent.
+        transport: aiortc's transport around it.
+    """
+
+    def __init__(self, settings: PathSettings, on_knock: Callable[[], None] | None = None) -> None:
+        self.addresses = settings.addresses
+        self.connection = LineConnection(
+            controlling=settings.controlling,
+            own=settings.own,
+            peer=settings.peer,
+            addresses=settings.addresses,
+            servers=settings.servers,
+        )
+        self.connection.on_knock = on_knock
+        self._peer = settings.peer
+        # The transport takes its agent from the gatherer, whose replacement happened before.
+        self._gatherer = LineGatherer(self.connection)
+        self.transport = RTCIceTransport(self._gatherer)
+        self._trying: asyncio.Task[None] | None = None
+
+    async def gather(self) -> None:
+        """Bind sockets, ask the helpers, and keep NAT mappings alive from now on."""
+        await self._gatherer.gather()
+        self._trying = asyncio.create_task(self.connection.keep_trying(), name="hardwire path trying")
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Our addresses, best first."""
+        return self.connection.own_candidates()
+
+    @property
+    def is_found(self) -> bool:
+        """There is a pair of addresses that works, or did."""
+        return self.transport.state == "completed"
+
+    @property
+    def local_address(self) -> str | None:
+        """The own address of the pair in use; none without a pair, nor for a relay's, which is no address of ours."""
+        return self.connection.local_address
+
+    async def add_peer(self, candidates: Sequence[Candidate], *, last: bool = False) -> None:
+        """Take addresses of the peer; preference falls along the list. ``last``: there will be no others."""
+        await self.connection.add_peer(candidates, last=last)
+
+    async def find(self) -> bool:
+        """Look for a pair that works; whether there is one. Ends by itself only with success, or when closed."""
+        try:
+            await self.transport.start(RTCIceParameters(self._peer.ufrag, self._peer.password))
+        finally:
+            await self._stop_trying()
+        return self.is_found
+
+    async def close(self) -> None:
+        """Give sockets and relay back."""
+        await self._stop_trying()
+        await self.transport.stop()
+        await self.connection.close()
+
+    def force_close(self) -> None:
+        """Drop the sockets at once."""
+        self.connection.force_close()
+
+    async def _stop_trying(self) -> None:
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait({self._trying})
