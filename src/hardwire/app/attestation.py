@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -229,6 +229,8 @@ def _verified(
 ) -> tuple[str, tuple[str, ...], tuple[bytes, ...]]:
     """Words, facts, and the chain that led to a root."""
     key = peer.certificate.public_key
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        raise EvidenceRefused("no evidence is known for keys on Ed25519", code="key-mismatch")
     if isinstance(evidence, PivEvidence):
         chain = trust.piv.complete(evidence.certificates)
         card = verify_piv_attestation(PivEvidence(chain), public_key=key, roots=trust.piv.roots, at=at)

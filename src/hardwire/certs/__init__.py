@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""X.509 device certificates: octets and the time go in, a proof comes out, or a refusal that says why.
+"""X.509 device certificates: octets, trust and the time go in, a proof comes out, or a refusal that says why.
 
 The way of a peer's certificate: :func:`open_gate` (is it well formed, to every reader alike?), then
-:func:`verify_self_signed` (is it a device's, in its time, and its own key's?), which alone makes a
-:class:`VerifiedIdentity`. Pure: no clock, no randomness, no network, no files.
+:func:`verify_self_signed` (is it a device's, in its time, and its own key's?) or :func:`verify_chain` (did an
+organisation that is trusted here issue it, for this?). These two alone make a :class:`VerifiedIdentity`. Pure: no
+clock, no randomness, no network, no files. docs/certificates.md is the document of the whole.
 """
 
+from hardwire.certs.anchor import TrustAnchor, trust_anchor
 from hardwire.certs.assurance import Assurance, Attestations, BlobType, Evidence, encode_claim, read_attestations
 from hardwire.certs.authority import Grant, Period, Reason, Revocation, issue_device, make_authority, make_crl
+from hardwire.certs.chain import CHAIN_CHECKS, Trust, verify_chain
+from hardwire.certs.checklist import Check, Checklist, Verdict
 from hardwire.certs.devicename import DeviceName, name_of, parse_name
 from hardwire.certs.did import did_key, parse_did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
-from hardwire.certs.identity import VerifiedIdentity, device_id
+from hardwire.certs.identity import Endorsement, VerifiedIdentity, device_id
 from hardwire.certs.issue import make_self_signed
 from hardwire.certs.levels import Level, level_of
+from hardwire.certs.names import GeneralName, NameKind
 from hardwire.certs.profile import DEVICE_PURPOSE, MAX_CERTIFICATE, KeyKind, KeyUsage, SignatureAlgorithm
 from hardwire.certs.request import (
     PIV_ATTESTATION,
@@ -24,31 +29,43 @@ from hardwire.certs.request import (
     make_request,
     read_request,
 )
-from hardwire.certs.verify import verify_self_signed
+from hardwire.certs.spki import PublicKey, load_spki
+from hardwire.certs.verify import SELF_SIGNED_CHECKS, verify_self_signed
 from hardwire.errors import CertificateRefused
 
 __all__ = [
+    "CHAIN_CHECKS",
     "DEVICE_PURPOSE",
     "MAX_CERTIFICATE",
     "PIV_ATTESTATION",
+    "SELF_SIGNED_CHECKS",
     "TPM_CERTIFY",
     "Assurance",
     "Attestations",
     "BlobType",
     "CertificateRefused",
+    "Check",
+    "Checklist",
     "DeviceName",
     "DeviceRequest",
+    "Endorsement",
     "Evidence",
     "GatedCertificate",
+    "GeneralName",
     "Grant",
     "KeyKind",
     "KeyUsage",
     "Level",
+    "NameKind",
     "Period",
+    "PublicKey",
     "Reason",
     "Revocation",
     "SignatureAlgorithm",
     "Statement",
+    "Trust",
+    "TrustAnchor",
+    "Verdict",
     "VerifiedIdentity",
     "attestation_nonce",
     "device_id",
@@ -56,6 +73,7 @@ __all__ = [
     "encode_claim",
     "issue_device",
     "level_of",
+    "load_spki",
     "make_authority",
     "make_crl",
     "make_request",
@@ -66,5 +84,7 @@ __all__ = [
     "parse_name",
     "read_attestations",
     "read_request",
+    "trust_anchor",
+    "verify_chain",
     "verify_self_signed",
 ]

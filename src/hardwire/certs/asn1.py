@@ -12,8 +12,8 @@ from asn1crypto import x509
 from hardwire.certs.facts import Facts
 
 
-def read(certificate: bytes) -> Facts:
-    """What asn1crypto sees in ``certificate``, after every field was converted once.
+def read(certificate: bytes) -> tuple[Facts, Any]:
+    """What asn1crypto sees in ``certificate``, after every field was converted once; and its own object.
 
     Raises:
         Exception: asn1crypto declares nothing and raises much: ValueError, TypeError, KeyError and others.
@@ -21,7 +21,7 @@ def read(certificate: bytes) -> Facts:
     parsed: Any = x509.Certificate.load(certificate, strict=True)
     _ = parsed.native  # forces each lazy field; the walk before has capped depth and count
     tbs = parsed["tbs_certificate"]
-    return Facts(
+    facts = Facts(
         serial=int(tbs["serial_number"].native),
         issuer=bytes(tbs["issuer"].dump()),
         subject=bytes(tbs["subject"].dump()),
@@ -33,3 +33,4 @@ def read(certificate: bytes) -> Facts:
             for one in tbs["extensions"]
         ),
     )
+    return facts, parsed

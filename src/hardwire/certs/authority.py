@@ -22,7 +22,7 @@ from hardwire.certs.did import did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
 from hardwire.certs.issue import key_usage, usable_key
 from hardwire.certs.levels import Level
-from hardwire.certs.profile import DEVICE, MAX_SERIAL, KeyUsage
+from hardwire.certs.profile import DEVICE, DEVICE_PURPOSE, MAX_SERIAL, SUBJECT, KeyUsage
 from hardwire.certs.request import DeviceRequest
 from hardwire.errors import DeviceFailed, Misuse
 
@@ -139,7 +139,7 @@ def issue_device(
     _, digest = usable_key(key)
     if grant.period.begin < authority.not_before or grant.period.end > authority.not_after:
         raise Misuse("a certificate lies within the time of its authority")
-    common = grant.names[0].text if grant.names else DEVICE.subject
+    common = grant.names[0].text if grant.names else SUBJECT
     builder = (
         _dated(grant.serial, grant.period)
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])]))
@@ -147,7 +147,7 @@ def issue_device(
         .public_key(request.public_key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(DEVICE.usages_required), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(DEVICE.purpose)]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(DEVICE_PURPOSE)]), critical=False)
         .add_extension(
             x509.SubjectAlternativeName(
                 [

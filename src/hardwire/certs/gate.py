@@ -9,17 +9,18 @@ profile is looked at here (:mod:`hardwire.certs.verify` does).
 
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hardwire.certs import asn1, profile, shape
+from hardwire.certs.extensions import Values
 from hardwire.certs.facts import Facts, require_agreement
 from hardwire.certs.profile import KeyKind, KeyUsage
 from hardwire.certs.refusal import refused
 from hardwire.certs.shape import Extension, Shape
+from hardwire.certs.spki import PublicKey
 from hardwire.errors import Misuse
 
 _SEAL: Final = object()
@@ -37,9 +38,12 @@ class GatedCertificate:
     """The octets as received."""
     spki: bytes = field(compare=False, repr=False)
     """DER SubjectPublicKeyInfo."""
-    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey = field(compare=False, repr=False)
+    public_key: PublicKey = field(compare=False, repr=False)
     shape: Shape = field(compare=False)
     parsed: x509.Certificate = field(compare=False, repr=False)
+    """As ``cryptography`` reads it."""
+    second: Any = field(compare=False, repr=False)
+    """As asn1crypto reads it (``asn1crypto.x509.Certificate``), for the second path engine."""
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -72,9 +76,19 @@ class GatedCertificate:
         return self.shape.extensions
 
     @property
+    def values(self) -> Values:
+        """What the extensions say."""
+        return self.shape.values
+
+    @property
+    def self_issued(self) -> bool:
+        """Whether issuer and subject are the same name, octet for octet."""
+        return self.shape.issuer == self.shape.subject
+
+    @property
     def key_usage_digital_signature(self) -> bool | None:
         """Whether the key may sign; None when the certificate has no keyUsage and so forbids nothing."""
-        usage = self.shape.key_usage
+        usage = self.values.key_usage
         return None if usage is None else KeyUsage.DIGITAL_SIGNATURE in usage
 
 
@@ -90,7 +104,7 @@ def open_gate(der: bytes) -> GatedCertificate:
         raise refused("cert-size", f"is {len(der)} octets long, {profile.MAX_CERTIFICATE} are allowed")
     seen = shape.read(der)
     try:
-        second = asn1.read(der)
+        second, twin = asn1.read(der)
         parsed = x509.load_der_x509_certificate(der)
         public_key = parsed.public_key()
         third = _touch(parsed)
@@ -99,8 +113,8 @@ def open_gate(der: bytes) -> GatedCertificate:
         raise refused("cert-unreadable", "cannot be read by the certificate libraries") from error
     require_agreement(_facts(seen), second, third)
     # The shape let no other kind of key through.
-    key = cast("ec.EllipticCurvePublicKey | rsa.RSAPublicKey", public_key)
-    return GatedCertificate(der, seen.spki, key, seen, parsed, _SEAL)
+    key = cast("PublicKey", public_key)
+    return GatedCertificate(der, seen.spki, key, seen, parsed, twin, _SEAL)
 
 
 def _facts(seen: Shape) -> Facts:

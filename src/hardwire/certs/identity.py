@@ -6,7 +6,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
+from hardwire.certs.anchor import TrustAnchor
 from hardwire.certs.gate import GatedCertificate
+from hardwire.certs.names import GeneralName
 from hardwire.errors import Misuse
 
 _SEAL: Final = object()
@@ -24,16 +26,36 @@ def device_id(spki: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Endorsement:
+    """What an organisation says about a device, as far as it was verified.
+
+    Attributes:
+        anchor: The organisation at the end of the chain.
+        authorities: The certificates between, the device's own issuer first; may be empty.
+        names: Names beside the did:key: mail addresses, host names, serial numbers of hardware.
+        policies: Certificate policies that hold along the whole chain, dotted OIDs; ``2.5.29.32.0`` says "any".
+    """
+
+    anchor: TrustAnchor
+    authorities: tuple[GatedCertificate, ...]
+    names: tuple[GeneralName, ...]
+    policies: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedIdentity:
     """A device whose certificate passed every check; made by the verifiers of this package only.
 
-    Verified means: the certificate is the key's own, in its time, for this purpose. *Whose* device it is, only
-    a pin, a comparison of short strings or an authority can tell. That the peer holds the key, the handshake shows.
+    Verified means: the certificate is the key's own or an organisation's word about it, in its time, for this
+    purpose. *Whose* device it is, only a pin, a comparison of short strings or the organisation can tell. That the
+    peer holds the key, the handshake shows.
     """
 
     certificate: GatedCertificate
     did: str
     """The ``did:key`` URI that the certificate names and that encodes its key."""
+    endorsement: Endorsement | None = None
+    """The organisation's part; None for a certificate that vouches for itself."""
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -52,10 +74,19 @@ class VerifiedIdentity:
 
     @property
     def not_after(self) -> datetime:
-        """The last second of the certificate's validity, aware, UTC."""
-        return self.certificate.not_after
+        """The last second of validity of the whole chain, aware, UTC."""
+        ends = [self.certificate.not_after]
+        if self.endorsement is not None:
+            ends += [one.not_after for one in self.endorsement.authorities]
+            ends.append(self.endorsement.anchor.certificate.not_after)
+        return min(ends)
+
+    @property
+    def organisation(self) -> str | None:
+        """The name of the organisation that vouches for the device; None when none does."""
+        return None if self.endorsement is None else self.endorsement.anchor.name
 
 
-def prove(certificate: GatedCertificate, did: str) -> VerifiedIdentity:
+def prove(certificate: GatedCertificate, did: str, endorsement: Endorsement | None = None) -> VerifiedIdentity:
     """For the verifiers of this package, as their last line; exported nowhere."""
-    return VerifiedIdentity(certificate, did, _SEAL)
+    return VerifiedIdentity(certificate, did, endorsement, _SEAL)

@@ -16,9 +16,11 @@ from hardwire.certs.gate import open_gate
 from hardwire.certs.profile import (
     BASIC_CONSTRAINTS,
     DEVICE,
+    DEVICE_PURPOSE,
     EXTENDED_KEY_USAGE,
     KEY_USAGE,
     MAX_SERIAL,
+    SUBJECT,
     SUBJECT_ALT_NAME,
     KeyUsage,
 )
@@ -60,7 +62,7 @@ def make_self_signed(
         raise Misuse("dates of validity need a time zone and whole seconds")
     if not_after < not_before:
         raise Misuse("a certificate cannot end before it begins")
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DEVICE.subject)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SUBJECT)])
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -73,7 +75,7 @@ def make_self_signed(
     values = _values(did_key(public_key))
     for rule in DEVICE.extensions:
         if rule.required:
-            builder = builder.add_extension(values[rule.oid], critical=rule.critical)
+            builder = builder.add_extension(values[rule.oid], critical=rule.critical is True)
     der = builder.sign(key, digest).public_bytes(Encoding.DER)
     try:
         verify_self_signed(open_gate(der), at=not_before)
@@ -105,7 +107,7 @@ def _values(did: str) -> dict[str, x509.ExtensionType]:
     return {
         BASIC_CONSTRAINTS: x509.BasicConstraints(ca=False, path_length=None),
         KEY_USAGE: key_usage(DEVICE.usages_required),
-        EXTENDED_KEY_USAGE: x509.ExtendedKeyUsage([x509.ObjectIdentifier(DEVICE.purpose)]),
+        EXTENDED_KEY_USAGE: x509.ExtendedKeyUsage([x509.ObjectIdentifier(DEVICE_PURPOSE)]),
         SUBJECT_ALT_NAME: x509.SubjectAlternativeName([x509.UniformResourceIdentifier(did)]),
     }
 

@@ -36,6 +36,7 @@ from hardwire.certs.profile import (
     KEY_ALGORITHMS,
     RSA_EXPONENTS,
     SIGNATURE_ALGORITHMS,
+    SUBJECT,
     SUBJECT_ALT_NAME,
     KeyKind,
     SignatureAlgorithm,
@@ -124,7 +125,7 @@ def make_request(
     attributes = [sequence(oid(_EXTENSION_REQUEST), set_of(extensions))]
     if statement is not None:
         attributes.append(sequence(oid(_ATTESTATION), set_of(_bundle(statement))))
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DEVICE.subject)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SUBJECT)])
     info = sequence(
         integer(0),
         subject.public_bytes(),
@@ -212,7 +213,7 @@ def _attributes(node: Node) -> dict[str, Node]:
 
 def _accepted(spki: Node, public_key: object, canonical: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     kind = KEY_ALGORITHMS.get(spki.children[0].raw) if spki.children else None
-    if kind is None or spki.raw != canonical:
+    if kind in {None, KeyKind.ED25519} or spki.raw != canonical:
         raise _no("request-key", "holds a key of another kind or form than P-256, P-384 and RSA")
     if kind is not KeyKind.RSA:
         return cast("ec.EllipticCurvePublicKey", public_key)

@@ -11,26 +11,22 @@ from typing import Final
 
 from hardwire.certs import der, profile
 from hardwire.certs.der import Node
-from hardwire.certs.profile import KeyKind, KeyUsage, SignatureAlgorithm
+from hardwire.certs.extensions import Values, read_values
+from hardwire.certs.names import read_name
+from hardwire.certs.profile import KeyKind, SignatureAlgorithm
 from hardwire.certs.refusal import refused
+from hardwire.certs.spki import kind_of
 from hardwire.errors import CertificateRefused
 
 _SEQ: Final = der.SEQUENCE
 _VERSION: Final = 0xA0
 _EXTENSIONS: Final = 0xA3
-_NAME_TEXTS: Final = frozenset({der.UTF8_STRING, der.PRINTABLE_STRING, der.IA5_STRING})
 _CERTIFICATE: Final = (_SEQ, _SEQ, der.BIT_STRING)
 _TBS: Final = (_VERSION, der.INTEGER, _SEQ, _SEQ, _SEQ, _SEQ, _SEQ, _EXTENSIONS)
 _TIMES: Final = frozenset({der.UTC_TIME, der.GENERALIZED_TIME})
 _UTC_TIME_ENDS: Final = 2050
-_UNCOMPRESSED: Final = 0x04
-
-RFC822_NAME: Final = 0x81
-DNS_NAME: Final = 0x82
-URI_NAME: Final = 0x86
-_ASCII_NAMES: Final = frozenset({RFC822_NAME, DNS_NAME, URI_NAME})
-# otherName, rfc822Name, dNSName, directoryName, URI, iPAddress, registeredID; not x400Address, ediPartyName
-_GENERAL_NAMES: Final = frozenset({0xA0, RFC822_NAME, DNS_NAME, 0xA4, URI_NAME, 0x87, 0x88})
+_ED25519_SIGNATURE: Final = 1 + 64
+"""Octets of the BIT STRING's content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +51,7 @@ class Shape:
     spki: bytes
     key_kind: KeyKind
     extensions: tuple[Extension, ...]
-    authority: bool
-    key_usage: frozenset[KeyUsage] | None
-    purposes: tuple[str, ...] | None
-    alt_names: tuple[tuple[int, bytes], ...] | None
+    values: Values
 
 
 def read(certificate: bytes) -> Shape:
@@ -76,23 +69,20 @@ def read(certificate: bytes) -> Shape:
         raise refused("cert-algorithm", "names two different signature algorithms, inside and outside")
     not_before, not_after = _validity(validity)
     algorithm = _algorithm(inner, signature)
-    key_kind = _key(spki)
+    key_kind = kind_of(spki)
     found = _extensions(extensions)
     values = {extension.oid: der.parse(extension.value) for extension in found}
     return Shape(
         serial=_serial(serial),
         algorithm=algorithm,
-        issuer=_name(issuer, may_be_empty=False),
-        subject=_name(subject, may_be_empty=True),
+        issuer=read_name(issuer, may_be_empty=False),
+        subject=read_name(subject, may_be_empty=True),
         not_before=not_before,
         not_after=not_after,
         spki=spki.raw,
         key_kind=key_kind,
         extensions=found,
-        authority=_authority(values.get(profile.BASIC_CONSTRAINTS)),
-        key_usage=_key_usage(values.get(profile.KEY_USAGE)),
-        purposes=_purposes(values.get(profile.EXTENDED_KEY_USAGE)),
-        alt_names=_alt_names(values.get(profile.SUBJECT_ALT_NAME)),
+        values=read_values(values),
     )
 
 
@@ -115,26 +105,13 @@ def _algorithm(node: Node, signature: Node) -> SignatureAlgorithm:
         raise refused("cert-algorithm", "is signed with an algorithm, or with parameters, that are not accepted")
     if signature.content[0]:
         raise refused("cert-algorithm", "has a signature that is not whole octets")
+    if algorithm is SignatureAlgorithm.ED25519 and len(signature.content) != _ED25519_SIGNATURE:
+        raise refused("cert-algorithm", "has an Ed25519 signature that is not of 64 octets")
     if algorithm.elliptic:
         r, s = _members(der.parse(signature.content[1:]), (der.INTEGER, der.INTEGER), "its signature")
         if der.integer(r) <= 0 or der.integer(s) <= 0:
             raise refused("cert-algorithm", "has a signature with a number that is not positive")
     return algorithm
-
-
-def _name(node: Node, *, may_be_empty: bool) -> bytes:
-    if not node.children and not may_be_empty:
-        raise refused("cert-name", "has an empty issuer")
-    for relative in node.children:
-        if relative.tag != der.SET or not relative.children:
-            raise refused("cert-name", "has a name part that is not a set of attributes")
-        for attribute in relative.children:
-            tags = [child.tag for child in attribute.children]
-            if attribute.tag != _SEQ or len(tags) != 2 or tags[0] != der.OBJECT_IDENTIFIER:  # noqa: PLR2004 - a pair
-                raise refused("cert-name", "has a name attribute that is not a pair of type and value")
-            if tags[1] not in _NAME_TEXTS:
-                raise refused("cert-name", "has a name in an outdated character set")
-    return node.raw
 
 
 def _validity(node: Node) -> tuple[datetime, datetime]:
@@ -147,29 +124,6 @@ def _validity(node: Node) -> tuple[datetime, datetime]:
     if not_after < not_before:
         raise refused("cert-validity", "ends before it begins")
     return not_before, not_after
-
-
-def _key(spki: Node) -> KeyKind:
-    algorithm, key = _members(spki, (_SEQ, der.BIT_STRING), "its public key")
-    kind = profile.KEY_ALGORITHMS.get(algorithm.raw)
-    if kind is None:
-        raise refused("cert-key", "has a key of a kind that is not accepted (P-256, P-384 and RSA are)")
-    unused, octets = key.content[0], key.content[1:]
-    if unused:
-        raise refused("cert-key", "has a key that is not whole octets")
-    if kind is KeyKind.RSA:
-        _rsa(octets)
-    elif len(octets) != profile.POINT_SIZES[kind] or octets[0] != _UNCOMPRESSED:
-        raise refused("cert-key", "has a point that is not in uncompressed form")
-    return kind
-
-
-def _rsa(octets: bytes) -> None:
-    modulus, exponent = map(der.integer, _members(der.parse(octets), (der.INTEGER, der.INTEGER), "its RSA key"))
-    if modulus <= 0 or modulus.bit_length() not in profile.RSA_BITS or modulus % 2 == 0:
-        raise refused("cert-key", "has an RSA modulus that is even, or not between 2048 and 8192 bits")
-    if exponent not in profile.RSA_EXPONENTS:
-        raise refused("cert-key", "has an RSA exponent that is even, smaller than 65537, or needlessly large")
 
 
 def _bad(why: str) -> CertificateRefused:
@@ -200,58 +154,3 @@ def _extension(node: Node) -> Extension:
         case _:
             raise _bad("has an extension of another form than the standard's")
     return Extension(der.dotted(node.children[0]), critical, node.children[-1].content)
-
-
-def _authority(node: Node | None) -> bool:
-    """The cA flag of basicConstraints; absent means no."""
-    if node is None:
-        return False
-    match node.tag, tuple(child.tag for child in node.children):
-        case der.SEQUENCE, ():
-            return False
-        case der.SEQUENCE, (der.BOOLEAN,):
-            length = 0
-        case der.SEQUENCE, (der.BOOLEAN, der.INTEGER):
-            length = der.integer(node.children[1])
-        case _:
-            raise _bad("has basic constraints of another form than the standard's")
-    if node.children[0].content != b"\xff" or length < 0:
-        raise _bad("spells out a default in its basic constraints, or has a negative path length")
-    return True
-
-
-def _key_usage(node: Node | None) -> frozenset[KeyUsage] | None:
-    if node is None:
-        return None
-    if node.tag != der.BIT_STRING:
-        raise _bad("has a key usage that is not a bit string")
-    unused, bits = node.content[0], node.content[1:]
-    # A named bit list ends at its last set bit (X.690 §11.2.2); an empty one is not allowed (RFC 5280 §4.2.1.3).
-    if not bits or not bits[-1] >> unused & 1:
-        raise _bad("has a key usage that is empty or ends in zeros")
-    places = [place for place in range(len(bits) * 8) if bits[place // 8] >> (7 - place % 8) & 1]
-    if places[-1] > max(KeyUsage):
-        raise _bad("has a key usage that the standard does not know")
-    return frozenset(map(KeyUsage, places))
-
-
-def _purposes(node: Node | None) -> tuple[str, ...] | None:
-    if node is None:
-        return None
-    purposes = tuple(der.dotted(child) for child in node.children if child.tag == der.OBJECT_IDENTIFIER)
-    if node.tag != _SEQ or not purposes or len(set(purposes)) != len(node.children):
-        raise _bad("has an extended key usage that is empty, repeated, or not a list of purposes")
-    return purposes
-
-
-def _alt_names(node: Node | None) -> tuple[tuple[int, bytes], ...] | None:
-    if node is None:
-        return None
-    if node.tag != _SEQ or not node.children:
-        raise _bad("has alternative names that are not a list, or an empty one")
-    for child in node.children:
-        if child.tag not in _GENERAL_NAMES:
-            raise _bad("has an alternative name of a kind that is not accepted")
-        if child.tag in _ASCII_NAMES and not all(0x20 < octet < 0x7F for octet in child.content):  # noqa: PLR2004
-            raise _bad("has an alternative name with characters it may not have")
-    return tuple((child.tag, child.content) for child in node.children)

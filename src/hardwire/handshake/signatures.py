@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from hardwire.errors import HandshakeRefused
 
@@ -21,7 +21,7 @@ SIGNATURE_MAX: Final = RSA_BITS_MAX // 8
 PSS_SALT_SIZE: Final = 32
 
 
-SigningKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+SigningKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 
 class SignatureScheme(IntEnum):
@@ -44,6 +44,8 @@ def schemes_of(public_key: SigningKey) -> tuple[SignatureScheme, ...]:
     """The schemes a public key may be used with, the preferred one first; empty for keys of other kinds or sizes."""
     if isinstance(public_key, rsa.RSAPublicKey):
         return _RSA_SCHEMES if RSA_BITS_MIN <= public_key.key_size <= RSA_BITS_MAX else ()
+    if isinstance(public_key, ed25519.Ed25519PublicKey):
+        return ()  # suite 0x0001 has no scheme for it
     return _CURVE_SCHEMES.get(public_key.curve.name, ())
 
 
@@ -85,6 +87,8 @@ def verify(public_key: SigningKey, scheme: SignatureScheme, signature: bytes, tb
     Raises:
         HandshakeRefused: ``signature``.
     """
+    if isinstance(public_key, ed25519.Ed25519PublicKey):
+        raise HandshakeRefused("no scheme of this suite is for a key on Ed25519", code="signature")
     try:
         if isinstance(public_key, rsa.RSAPublicKey):
             public_key.verify(signature, tbs, _padding_of(scheme), hashes.SHA256())

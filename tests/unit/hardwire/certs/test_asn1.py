@@ -8,7 +8,7 @@ from support.certparts import KEY, Parts, build, common_name, spki
 
 
 def test_reads_the_same_facts() -> None:
-    facts = asn1.read(build(Parts()))
+    facts, _ = asn1.read(build(Parts()))
     assert facts.serial == 0x1234
     assert facts.issuer == facts.subject == common_name()
     assert facts.not_before == datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from hardwire.certs import did_key, parse_did_key
 from hardwire.certs.did import _base58
@@ -24,6 +24,17 @@ P384_VECTORS = [
     "did:key:z82Lm1MpAkeJcix9K8TMiLd5NMAhnwkjjCBeWHXyu3U4oT2MVJJKXkcVBgjGhnLBn2Kaau9",
     "did:key:z82LkvCwHNreneWpsgPEbV3gu1C6NFJEBg4srfJ5gdxEsMGRJUz2sG9FE42shbn2xkZJh54",
 ]
+# W3C CCG, the same document, §4.1 and the appendix; the second with the key of RFC 8032 §7.1, test 1.
+ED25519_VECTORS = [
+    (
+        "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp",
+        "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
+    ),
+    (
+        "did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw",
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    ),
+]
 RSA_VECTOR = "did:key:z4MXj1wBzi9jUstyPMS4jQqB6KdJaiatPkAtVtGc6bQEQEEsKTic4G7Rou3iBf9vPmT5dbkm9qsZsuVNjq8HCuW1w24nhBFGkRE4cd2Uf2tfrB3N7h4mnyPp1BF3ZttHTYv3DLUPi1zMdkULiow3M1GfXkoC6DoxDUm1jmN6GBj22SjVsr6dxezRVQc7aj9TxE7JLbMH1wh5X3kA58H3DFW8rnYMakFGbca5CB2Jf6CnGQZmL7o5uJAdTwXfy2iiiyPxXEGerMhHwhjTA1mKYobyk2CpeEcmvynADfNZ5MBvcCS7m3XkFCMNUYBS9NQ3fze6vMSUPsNa6GVYmKx2x6JrdEjCk3qRMMmyjnjCMfR4pXbRMZa3i"
 GOOD = P256_VECTORS[0][0]
 
@@ -45,6 +56,14 @@ def test_published_p384(did: str) -> None:
     key = parse_did_key(did)
     assert isinstance(key, ec.EllipticCurvePublicKey)
     assert key.curve.name == "secp384r1"
+    assert did_key(key) == did
+
+
+@pytest.mark.parametrize("did, octets", ED25519_VECTORS)
+def test_published_ed25519(did: str, octets: str) -> None:
+    key = parse_did_key(did)
+    assert isinstance(key, ed25519.Ed25519PublicKey)
+    assert key.public_bytes_raw().hex() == octets
     assert did_key(key) == did
 
 
@@ -86,8 +105,7 @@ def test_a_curve_without_a_name_here_is_misuse() -> None:
         GOOD[:-1] + "I",
         GOOD[:-1] + "l",
         "did:key:z" + "z" * 2000,
-        # an Ed25519 and a P-521 key of the specification: other kinds
-        "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp",
+        # a P-521 key of the specification: another kind
         "did:key:z2J9gaYxrKVpdoG9A4gRnmpnRCcxU6agDtFVVBVdn1JedouoZN7SzcyREXXzWgt3gGiwpoHq7K68X4m32D8HgzG8wv3sY5j7",
         _of(b"\x80\x24"),
         _of(b"\x80\x24", b"\x00"),
@@ -95,6 +113,9 @@ def test_a_curve_without_a_name_here_is_misuse() -> None:
         _of(b"\x80\x24", b"\x02", (5).to_bytes(31)),
         _of(b"\x80\x24", b"\x05", bytes(32)),
         _of(b"\x81\x24", b"\x02", bytes(32)),
+        _of(b"\xed\x01"),
+        _of(b"\xed\x01", bytes(31)),
+        _of(b"\xed\x01", bytes(33)),
         _of(b"\x85\x24"),
         _of(b"\x85\x24", b"\x30\x00"),
     ],

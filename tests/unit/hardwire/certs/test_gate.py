@@ -56,7 +56,7 @@ def test_key_usage_is_unknown_when_absent_and_false_when_it_forbids() -> None:
 
 def test_accepts_an_authority_because_the_profile_is_not_its_business() -> None:
     constraints = extension("2.5.29.19", tlv(0x30, b"\x01\x01\xff", b"\x02\x01\x00"), critical=b"\x01\x01\xff")
-    assert open_gate(build(Parts(extensions={"2.5.29.19": constraints}))).shape.authority
+    assert open_gate(build(Parts(extensions={"2.5.29.19": constraints}))).values.authority
 
 
 def test_knows_the_rsa_key_kind() -> None:
@@ -76,7 +76,7 @@ def test_the_largest_certificate_is_8192_octets() -> None:
     def sized(padding: int) -> bytes:
         return build(
             Parts(
-                more=extension("2.5.29.14", tlv(0x04, bytes(padding))),
+                more=extension("1.2.3.4", tlv(0x04, bytes(padding))),
                 signature=lambda _: bytes.fromhex("3006020101020101"),
             )
         )
@@ -98,9 +98,9 @@ def test_refuses_junk(junk: bytes) -> None:
 def test_nobody_else_makes_a_gated_certificate() -> None:
     gated = open_gate(build(Parts()))
     with pytest.raises(Misuse):
-        GatedCertificate(gated.der, gated.spki, gated.public_key, gated.shape, gated.parsed)
+        GatedCertificate(gated.der, gated.spki, gated.public_key, gated.shape, gated.parsed, gated.second)
     with pytest.raises(Misuse):
-        GatedCertificate(gated.der, gated.spki, gated.public_key, gated.shape, gated.parsed, object())
+        GatedCertificate(gated.der, gated.spki, gated.public_key, gated.shape, gated.parsed, gated.second, object())
     with pytest.raises((Misuse, ValueError, TypeError)):
         dataclasses.replace(gated, der=b"")
     with pytest.raises(dataclasses.FrozenInstanceError):

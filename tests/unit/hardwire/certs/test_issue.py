@@ -69,7 +69,7 @@ def test_what_is_made_verifies(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateK
     identity = verify_self_signed(gated, at=BEGIN)
     assert identity.did == did_key(key.public_key())
     assert (gated.serial, gated.not_before, gated.not_after) == (SERIAL, BEGIN, END)
-    assert gated.shape.purposes == (DEVICE_PURPOSE,)
+    assert gated.values.purposes == (DEVICE_PURPOSE,)
 
 
 def test_a_device_signs_once_and_is_asked_for_nothing_else() -> None:

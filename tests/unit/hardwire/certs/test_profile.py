@@ -58,7 +58,7 @@ def test_the_device_purpose_is_the_uuid_it_claims_to_be() -> None:
     cuts = (0, 4, 8, 12, 16, 20, 26, 32)
     arcs = [str(int(digits[begin:end], 16)) for begin, end in itertools.pairwise(cuts)]
     assert "1.2.840.113556.1.8000.2554." + ".".join(arcs) == profile.DEVICE_PURPOSE
-    assert profile.DEVICE.purpose == profile.DEVICE_PURPOSE != profile.ANY_PURPOSE
+    assert profile.DEVICE_PURPOSE != profile.ANY_PURPOSE
 
 
 def test_the_device_profile_is_what_the_documents_say() -> None:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from hardwire.certs import shape
+from hardwire.certs import der, shape
+from hardwire.certs.names import GeneralName, NameKind
 from hardwire.certs.profile import DEVICE_PURPOSE, KeyKind, KeyUsage, SignatureAlgorithm
 from hardwire.errors import CertificateRefused
+from support import certchains
 from support.certmutants import Mutant, mutants
 from support.certparts import KEY, NOW, Parts, build, common_name, did_of, extension, names, oid, spki, tlv
 
@@ -22,20 +24,20 @@ def test_reads_every_member() -> None:
     assert seen.not_before < NOW < seen.not_after
     assert seen.spki == spki(KEY)
     assert seen.key_kind is KeyKind.P256
-    assert seen.authority is False
-    assert seen.key_usage == {KeyUsage.DIGITAL_SIGNATURE}
-    assert seen.purposes == (DEVICE_PURPOSE,)
-    assert seen.alt_names == ((shape.URI_NAME, did_of(KEY)),)
+    assert seen.values.authority is False
+    assert seen.values.key_usage == {KeyUsage.DIGITAL_SIGNATURE}
+    assert seen.values.purposes == (DEVICE_PURPOSE,)
+    assert seen.values.alt_names == (GeneralName(NameKind.URI, did_of(KEY)),)
     assert seen.extensions[0] == shape.Extension("2.5.29.19", critical=True, value=b"\x30\x00")
 
 
 def test_absent_extensions_are_absent() -> None:
     absent = dict.fromkeys(("2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.17"), b"")
     seen = shape.read(build(Parts(extensions=absent, more=extension("2.5.29.14", tlv(0x04, b"k")))))
-    assert seen.authority is False
-    assert seen.key_usage is None
-    assert seen.purposes is None
-    assert seen.alt_names is None
+    assert seen.values.authority is False
+    assert seen.values.key_usage is None
+    assert seen.values.purposes is None
+    assert seen.values.alt_names is None
 
 
 @pytest.mark.parametrize(
@@ -48,13 +50,13 @@ def test_absent_extensions_are_absent() -> None:
 )
 def test_key_usage_bits(value: str, usages: set[KeyUsage]) -> None:
     usage = extension("2.5.29.15", bytes.fromhex(value), critical=b"\x01\x01\xff")
-    assert shape.read(build(Parts(extensions={"2.5.29.15": usage}))).key_usage == usages
+    assert shape.read(build(Parts(extensions={"2.5.29.15": usage}))).values.key_usage == usages
 
 
 @pytest.mark.parametrize("value", ["30030101ff", "30060101ff020100", "30060101ff020105"])
 def test_authorities(value: str) -> None:
     constraints = extension("2.5.29.19", bytes.fromhex(value), critical=b"\x01\x01\xff")
-    assert shape.read(build(Parts(extensions={"2.5.29.19": constraints}))).authority
+    assert shape.read(build(Parts(extensions={"2.5.29.19": constraints}))).values.authority
 
 
 def test_names_of_every_accepted_kind() -> None:
@@ -68,8 +70,8 @@ def test_names_of_every_accepted_kind() -> None:
         tlv(0x88, oid("1.2.3")[2:]),
     )
     seen = shape.read(build(Parts(extensions={"2.5.29.17": names(*general)})))
-    assert seen.alt_names is not None
-    assert [tag for tag, _ in seen.alt_names] == [0xA0, 0x81, 0x82, 0xA4, 0x86, 0x87, 0x88]
+    assert seen.values.alt_names is not None
+    assert [name.kind.value for name in seen.values.alt_names] == [0xA0, 0x81, 0x82, 0xA4, 0x86, 0x87, 0x88]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -81,3 +83,13 @@ def test_refuses(mutant: Mutant) -> None:
 
 def test_every_refusal_of_the_shape_has_a_mutant() -> None:
     assert {mutant.code for mutant in MUTANTS} == CODES
+
+
+def test_an_ed25519_signature_has_64_octets() -> None:
+    whole = certchains.device(certchains.ED_KEY, certchains.ED_KEY).der()
+    tbs, algorithm, signature = der.parse(whole).children
+    for size in (63, 65):
+        octets = tlv(0x30, tbs.raw, algorithm.raw, tlv(0x03, (signature.content + b"\0")[: 1 + size]))
+        with pytest.raises(CertificateRefused) as caught:
+            shape.read(octets)
+        assert caught.value.code == "cert-algorithm"

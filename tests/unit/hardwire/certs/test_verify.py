@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hardwire.certs import open_gate, verify_self_signed
 from hardwire.errors import CertificateRefused, Misuse
+from support import certchains
 from support.certmutants import Mutant, accepted, mutants
 from support.certparts import KEY, NOW, RSA_SHA256, Parts, build, did_of, spki
 
@@ -137,3 +138,29 @@ def test_another_time_zone_is_the_same_moment() -> None:
 def test_a_time_without_a_zone_is_misuse() -> None:
     with pytest.raises(Misuse, match="time zone"):
         verify_self_signed(open_gate(build(Parts())), at=datetime(2026, 7, 1))  # noqa: DTZ001 - the point
+
+
+def _on_ed25519() -> certchains.Certificate:
+    made = certchains.device(certchains.ED_KEY, certchains.ED_KEY, issuer=certchains.DEVICE_NAME)
+    return made.with_(also={certchains.AKI: b""})
+
+
+def test_a_device_on_ed25519_vouches_for_itself() -> None:
+    assert verify_self_signed(open_gate(_on_ed25519().der()), at=NOW).did.startswith("did:key:z6Mk")
+
+
+def test_an_ed25519_key_makes_its_own_kind_of_signature_only() -> None:
+    crossed = _on_ed25519().with_(signer=KEY)
+    with pytest.raises(CertificateRefused) as caught:
+        verify_self_signed(open_gate(crossed.der()), at=NOW)
+    assert caught.value.code == "cert-profile-algorithm"
+
+
+def test_an_allowance_for_clocks() -> None:
+    gated = open_gate(build(Parts()))
+    early = gated.not_before - timedelta(seconds=30)
+    verify_self_signed(gated, at=early, skew=timedelta(seconds=30))
+    with pytest.raises(CertificateRefused) as caught:
+        verify_self_signed(gated, at=early, skew=timedelta(seconds=29))
+    assert caught.value.evidence["clock_allowance"] == "29 s"
+    assert caught.value.evidence["check"] == "10 valid already"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from hardwire.errors import HandshakeRefused
 from hardwire.handshake import SignatureScheme, scheme_for
@@ -69,3 +69,11 @@ def test_the_salt_of_pss_has_32_octets():
         signature = key.sign(b"text", padding.PSS(padding.MGF1(hashes.SHA256()), salt), hashes.SHA256())
         with pytest.raises(HandshakeRefused):
             verify(key.public_key(), SignatureScheme.RSA_PSS_RSAE_SHA256, signature, b"text")
+
+
+def test_a_key_on_ed25519_has_no_scheme_in_this_suite():
+    public = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    assert schemes_of(public) == ()
+    with pytest.raises(HandshakeRefused) as caught:
+        verify(public, SignatureScheme.ECDSA_SECP256R1_SHA256, b"", b"")
+    assert caught.value.code == "signature"

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The second path engine: pyhanko-certvalidator, on exactly the path that the first one accepted.
+
+It implements RFC 5280 §6 as written, certificate policies included, and was made by other people than the first. The
+known discomforts, and what is done about each:
+
+* Its path builder is factorial on hostile input: it is never called. The path is given.
+* It believes an anchor blindly: the anchor's path length and name constraints are handed over as parameters, its
+  dates and extensions are checked before (:mod:`hardwire.certs.chain`).
+* A certificate with the name and key of an anchor passes without a look at its signature: a chain that holds one is
+  refused before.
+* Its interface is a coroutine. Nothing in it waits when fetching is off; it is stepped by hand, and if it ever
+  waits, the answer is no. No event loop exists here.
+* It looks at CRLs only when one is required, and at none with more than a few hundred entries in reasonable time:
+  :mod:`hardwire.certs.revocation` judges them all, and hands over the small ones for a second opinion.
+* It leaks undeclared exceptions: any exception means no.
+
+It is imported when it is first used: that takes a fifth of a second, which no other command should pay.
+"""
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hardwire.certs.gate import GatedCertificate
+from hardwire.certs.profile import ANY_POLICY
+from hardwire.certs.refusal import ISSUER_HINT, refused
+
+MAX_POLICY_NODES: Final = 256
+"""Of the graph of certificate policies; what grows beyond it was made to grow."""
+_ANY: Final = "any_policy"
+
+
+@dataclass(frozen=True, slots=True)
+class SmallCrls:
+    """CRLs for the second opinion.
+
+    Attributes:
+        octets: Each as it was signed.
+        leaf: Whether one of them covers the leaf.
+        authorities: Whether each authority between is covered by one.
+    """
+
+    octets: tuple[bytes, ...] = ()
+    leaf: bool = False
+    authorities: bool = False
+
+
+NO_CRLS: Final = SmallCrls()
+
+
+def validate_path(
+    leaf: GatedCertificate,
+    between: Sequence[GatedCertificate],
+    anchor: GatedCertificate,
+    *,
+    at: datetime,
+    skew: timedelta,
+    crls: SmallCrls = NO_CRLS,
+) -> frozenset[str]:
+    """Validate the path; the certificate policies that hold along it, dotted.
+
+    Args:
+        leaf: The certificate of the peer.
+        between: The authorities, the leaf's own issuer first.
+        anchor: The end of the path.
+        at: The time.
+        skew: How far in the future a CRL may have been made.
+        crls: What it shall look at.
+
+    Raises:
+        CertificateRefused: ``cert-path-second``.
+    """
+    try:
+        return _policies(_step(_validate((leaf, *between, anchor), at, skew, crls)))
+    except Exception as error:
+        # PathValidationError is the declared one; anything else it throws at hostile octets means no, too.
+        raise refused(
+            "cert-path-second",
+            f"does not lead to a trust anchor, says the second reader: {error}",
+            hint=ISSUER_HINT,
+            evidence={"engine": "second"},
+        ) from error
+
+
+def _step(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    finally:
+        coroutine.close()
+    raise RuntimeError("the engine wants to wait for something, and there is nothing to wait for")
+
+
+async def _validate(chain: Sequence[GatedCertificate], at: datetime, skew: timedelta, crls: SmallCrls) -> Any:
+    from asn1crypto import crl  # noqa: PLC0415 - see the head of this file
+    from pyhanko_certvalidator.authority import CertTrustAnchor, TrustQualifiers  # noqa: PLC0415
+    from pyhanko_certvalidator.context import ValidationContext  # noqa: PLC0415
+    from pyhanko_certvalidator.path import ValidationPath  # noqa: PLC0415
+    from pyhanko_certvalidator.policy_decl import (  # noqa: PLC0415
+        CertRevTrustPolicy,
+        PKIXValidationParams,
+        RevocationCheckingPolicy,
+        RevocationCheckingRule,
+    )
+    from pyhanko_certvalidator.validate import async_validate_path  # noqa: PLC0415
+
+    def rule(required: bool) -> RevocationCheckingRule:  # noqa: FBT001
+        return RevocationCheckingRule.CRL_REQUIRED if required else RevocationCheckingRule.NO_CHECK
+
+    leaf, *between, anchor = chain
+    length = anchor.values.path_length
+    # With the one length but not the other, 0.33.0 subtracts one from None.
+    qualifiers = TrustQualifiers(
+        standard_parameters=PKIXValidationParams(max_policy_graph_nodes=MAX_POLICY_NODES, **_subtrees(anchor)),
+        max_path_length=len(between) if length is None else length,
+        max_aa_path_length=len(between) if length is None else length,
+    )
+    path = ValidationPath(
+        CertTrustAnchor(anchor.second, qualifiers), [one.second for one in reversed(between)], leaf.second
+    )
+    context = ValidationContext(
+        trust_roots=[anchor.second],
+        other_certs=[one.second for one in between],
+        moment=at,
+        crls=[crl.CertificateList.load(one, strict=True) for one in crls.octets],
+        allow_fetching=False,
+        revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule(crls.leaf), rule(crls.authorities))),
+        time_tolerance=skew,
+    )
+    await async_validate_path(context, path)
+    return path
+
+
+def _subtrees(anchor: GatedCertificate) -> dict[str, Any]:
+    """The anchor's name constraints as parameters; both sides or neither, since one alone is misread."""
+    from pyhanko_certvalidator.name_trees import (  # noqa: PLC0415
+        default_excluded_subtrees,
+        default_permitted_subtrees,
+        process_general_subtrees,
+    )
+
+    value = anchor.second.name_constraints_value
+    if value is None:
+        return {}
+    permitted, excluded = default_permitted_subtrees(), default_excluded_subtrees()
+    if value["permitted_subtrees"]:
+        permitted = {**permitted, **process_general_subtrees(value["permitted_subtrees"])}
+    if value["excluded_subtrees"]:
+        excluded = {**excluded, **process_general_subtrees(value["excluded_subtrees"])}
+    return {"initial_permitted_subtrees": permitted, "initial_excluded_subtrees": excluded}
+
+
+def _policies(path: Any) -> frozenset[str]:
+    found = path.qualified_policies() or frozenset()
+    return frozenset(ANY_POLICY if one.user_domain_policy_id == _ANY else one.user_domain_policy_id for one in found)
