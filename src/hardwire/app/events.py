@@ -78,10 +78,17 @@ class PeerSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeviceAsked(Event):
-    """The own device is signing now: a real one may want a touch."""
+    """The own device is signing now.
+
+    Attributes:
+        device: In words.
+        software: It is a program.
+        touch: It waits for a touch; None when it does not tell whether it does.
+    """
 
     device: str
     software: bool
+    touch: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from hardwire.errors import (
 )
 from hardwire.handshake import SignatureScheme
 from hwkeys import errors as key_errors
+from hwkeys.evidence import TouchPolicy
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -44,6 +45,8 @@ _NOBODY_TO_ASK: Final = (
     "run it at a terminal without --json, or name a file that holds the PIN: `hardwire init --pin-source FILE`, with "
     "--renew when the identity is there already"
 )
+_OPENSC_PIV: Final = "piv_II"
+"""What OpenSC calls the maker of every PIV card."""
 _CLOSE_TIMEOUT: Final = 3.0
 """Seconds to wait for a device that is still busy (with a touch that never comes) before it is left alone."""
 
@@ -87,12 +90,19 @@ def assurance_of_device(device: hwkeys.DeviceInfo) -> Assurance:
     return Assurance.TPM_CLAIMED if device.kind == "tpm" else Assurance.TOKEN_CLAIMED
 
 
+def wants_touch(device: hwkeys.DeviceInfo) -> bool | None:
+    """Whether the device waits for a touch before it signs; None when it does not tell."""
+    if device.policy is not None:
+        return device.policy.touch is not TouchPolicy.NEVER
+    return False if device.software or device.kind == "tpm" else None
+
+
 def describe_device(device: hwkeys.DeviceInfo) -> str:
     """One line for people: ``SoftHSM v2 "alice" (serial 0a1b)``."""
     # Many a model repeats its maker: "SoftHSM project" makes "SoftHSM v2", "Yubico" makes "YubiKey YK5".
     maker, model = device.manufacturer, device.model
     words = model if maker.split(" ")[0].lower()[:4] in model.lower() else f"{maker} {model}".strip()
-    words = words or device.kind
+    words = "PIV card" if maker == _OPENSC_PIV else words or device.kind
     if device.kind == "pkcs11":
         words += f' "{device.label}"'
     return f"{words} (serial {device.serial})" if device.serial else words
@@ -218,6 +228,11 @@ class DeviceKey:
     def software(self) -> bool:
         """The device is a program."""
         return self._key.device.software
+
+    @property
+    def touch(self) -> bool | None:
+        """It waits for a touch before it signs; None when it does not tell."""
+        return wants_touch(self._key.device)
 
     async def sign(self, tbs: bytes, scheme: SignatureScheme) -> bytes:
         """One signature, made in the device, on a worker thread: a touch or a PIN may take its time.

@@ -356,7 +356,7 @@ class _Seen:
 
 def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
     async def sign(tbs: bytes, scheme: SignatureScheme) -> bytes:
-        face.emit(DeviceAsked(config.key.device, config.key.software))
+        face.emit(DeviceAsked(config.key.device, config.key.software, config.key.touch))
         return await config.key.sign(tbs, scheme)
 
     def show_stage(stage: Stage) -> None:

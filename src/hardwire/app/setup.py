@@ -13,8 +13,19 @@ from pathlib import Path
 from typing import Final
 
 import hwkeys
+from hardwire.app.attestation import load_trust
 from hardwire.app.identity import Identity, identity_exists, identity_path, make_identity, read_key_uri
-from hardwire.app.keys import assurance_of_device, check_same, describe_device, open_unlocked, translated
+from hardwire.app.keys import (
+    assurance_of_device,
+    check_same,
+    describe_device,
+    open_unlocked,
+    translated,
+    wants_touch,
+)
+from hardwire.app.proof import prove_home
+from hardwire.app.text import touch_now
+from hardwire.certs import Evidence
 from hardwire.errors import LocalError, TokenMissing, UsageError
 from hwkeys import KeyUri, Pkcs11Uri, TpmUri
 
@@ -22,6 +33,25 @@ KEY_LABEL: Final = "hardwire"
 """CKA_LABEL of the key that ``init`` makes on a token."""
 _TPM_FILE: Final = "identity.tss2"
 _SCHEMES: Final = ("pkcs11:", "tpm:")
+
+
+PinSource = Path | hwkeys.Credential
+
+
+def _silent(_text: str) -> None:
+    """For callers without a person."""
+
+
+def read_pin_source(text: str) -> PinSource:
+    """``FILE``, or ``credential:NAME`` for what systemd gave to a service.
+
+    Raises:
+        UsageError: ``uri``; not the name of a credential.
+    """
+    if text.startswith("credential:"):
+        with translated():
+            return hwkeys.Credential(text.removeprefix("credential:"))
+    return Path(text.removeprefix("file:")).absolute()
 
 
 def refuse_second(home: Path | None = None) -> Path:
@@ -111,7 +141,12 @@ def choose_device(devices: Sequence[hwkeys.DeviceInfo], wanted: str | None) -> h
 
 
 def create(
-    device: hwkeys.DeviceInfo, prompter: hwkeys.Prompter | None, *, pin_source: Path | None, home: Path | None = None
+    device: hwkeys.DeviceInfo,
+    prompter: hwkeys.Prompter | None,
+    *,
+    pin_source: PinSource | None,
+    tell: Callable[[str], None] = _silent,
+    home: Path | None = None,
 ) -> Identity:
     """Make the key in ``device`` and the identity file; blocking, asks for the PIN through ``prompter``.
 
@@ -136,13 +171,7 @@ def create(
             raise UsageError(problem.message, code="key-exists", hint=hint) from problem
         try:
             stored = str(replace(hwkeys.parse_uri(key.uri), pin_source=pin_source))
-            return make_identity(
-                key,
-                key_uri=stored,
-                device=describe_device(key.device),
-                assurance=assurance_of_device(key.device),
-                home=home,
-            )
+            return _keep(key, stored, tell, home)
         except BaseException:
             with contextlib.suppress(hwkeys.HwKeyError):
                 hwkeys.delete_key(str(uri), prompter=None if pin_source else prompter)
@@ -170,14 +199,20 @@ class _Once:
 
 
 def adopt(
-    key_uri: str, prompter: hwkeys.Prompter | None, *, pin_source: Path | None = None, home: Path | None = None
+    key_uri: str,
+    prompter: hwkeys.Prompter | None,
+    *,
+    pin_source: PinSource | None = None,
+    tell: Callable[[str], None] = _silent,
+    home: Path | None = None,
 ) -> Identity:
     """Make the identity of a key that is in a device already.
 
     Args:
         key_uri: Names the key.
         prompter: Who is asked for the PIN.
-        pin_source: A file with the PIN, read now and later; before one that the URI names.
+        pin_source: Where the PIN is read now and later; before one that the URI names.
+        tell: Gets what the person should know, in sentences.
         home: Directory, when not the default one.
 
     Raises:
@@ -188,23 +223,26 @@ def adopt(
         uri = _with_pin_source(key_uri, pin_source)
         key = open_unlocked(str(uri), prompter)
         try:
-            return make_identity(
-                key,
-                key_uri=str(replace(hwkeys.parse_uri(key.uri), pin_source=uri.pin_source)),
-                device=describe_device(key.device),
-                assurance=assurance_of_device(key.device),
-                home=home,
-            )
+            # What was named by serial number and id stays so named: OpenSC's labels come from certificates, and change.
+            exact = uri if isinstance(uri, Pkcs11Uri) and uri.serial and uri.id else hwkeys.parse_uri(key.uri)
+            return _keep(key, str(replace(exact, pin_source=uri.pin_source)), tell, home)
         finally:
             key.close()
 
 
-def renew(prompter: hwkeys.Prompter | None, *, pin_source: Path | None = None, home: Path | None = None) -> Identity:
+def renew(
+    prompter: hwkeys.Prompter | None,
+    *,
+    pin_source: PinSource | None = None,
+    tell: Callable[[str], None] = _silent,
+    home: Path | None = None,
+) -> Identity:
     """A new certificate for the key of the identity that is there, expired or not.
 
     Args:
         prompter: Who is asked for the PIN.
-        pin_source: A file with the PIN, read now and later; otherwise it stays as it was.
+        pin_source: Where the PIN is read now and later; otherwise it stays as it was.
+        tell: Gets what the person should know, in sentences.
         home: Directory, when not the default one.
 
     Raises:
@@ -217,12 +255,42 @@ def renew(prompter: hwkeys.Prompter | None, *, pin_source: Path | None = None, h
         key = open_unlocked(key_uri, prompter)
         try:
             check_same(key, spki=spki, assurance=assurance)
-            return make_identity(key, key_uri=key_uri, device=device, assurance=assurance, home=home, renewal=True)
+            evidence = _asked(key, tell, home)
+            return make_identity(
+                key,
+                key_uri=key_uri,
+                device=device,
+                assurance=assurance,
+                evidence=evidence,
+                home=home,
+                renewal=True,
+            )
         finally:
             key.close()
 
 
-def _with_pin_source(key_uri: str, pin_source: Path | None) -> KeyUri:
+def _keep(
+    key: hwkeys.EllipticCurveHardwareKey, key_uri: str, tell: Callable[[str], None], home: Path | None
+) -> Identity:
+    return make_identity(
+        key,
+        key_uri=key_uri,
+        device=describe_device(key.device),
+        assurance=assurance_of_device(key.device),
+        evidence=_asked(key, tell, home),
+        home=home,
+    )
+
+
+def _asked(key: hwkeys.EllipticCurveHardwareKey, tell: Callable[[str], None], home: Path | None) -> Evidence | None:
+    """What the device proves; then the person is told if it wants a touch for the signature that follows."""
+    evidence = prove_home(key, load_trust(home), tell)
+    if wants_touch(key.device):
+        tell(f"\a{touch_now(describe_device(key.device))}")
+    return evidence
+
+
+def _with_pin_source(key_uri: str, pin_source: PinSource | None) -> KeyUri:
     uri = hwkeys.parse_uri(key_uri)
     return uri if pin_source is None else replace(uri, pin_source=pin_source)
 
@@ -249,7 +317,7 @@ def _real(value: object) -> object:
     return value.resolve() if isinstance(value, Path) else value
 
 
-def _key_uri(device: hwkeys.DeviceInfo, home: Path, pin_source: Path | None) -> KeyUri:
+def _key_uri(device: hwkeys.DeviceInfo, home: Path, pin_source: PinSource | None) -> KeyUri:
     uri = hwkeys.parse_uri(device.uri)
     if isinstance(uri, Pkcs11Uri):
         return replace(uri, object=KEY_LABEL, pin_source=pin_source)

@@ -11,6 +11,8 @@ _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 # Zero-width joiner and the variation selectors build ordinary emoji and scripts. Behind a letter of ASCII they build
 # nothing, and only make a second name that looks like the first; a keycap begins with one of the signs below.
 _JOINING: Final = frozenset({"\u200d", "\ufe0f", "\ufe0e"})
+_TOUCH_WITHIN: Final = 15
+"""Seconds that a YubiKey waits for a touch before it gives up."""
 _KEYCAPS: Final = frozenset("0123456789#*")
 # Letters, marks and signs by their category, and nothing at all to the eye.
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc")
@@ -59,6 +61,11 @@ def human_duration(seconds: float) -> str:
     if minutes:
         return f"{minutes} min {secs} s"
     return f"{secs} s"
+
+
+def touch_now(device: str) -> str:
+    """What a person reads while a device waits to be touched."""
+    return f"touch your key now: {device} waits for it, {_TOUCH_WITHIN} s at most"
 
 
 def grouped(digits: str, size: int = 5) -> str:

@@ -32,6 +32,7 @@ def _show(out: Output, *, did: bool, certificate: bool) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from hardwire.app.identity import load_identity
+    from hardwire.app.proof import shown_as
 
     me = load_identity()
     pem = x509.load_der_x509_certificate(me.certificate).public_bytes(Encoding.PEM).decode()
@@ -45,7 +46,7 @@ def _show(out: Output, *, did: bool, certificate: bool) -> None:
         out.data(f"did          {me.own.did}")
         out.data(f"device id    {me.own.device_id.hex()}")
         out.data(f"device       {me.device}")
-        out.data(f"shown as     {me.assurance.value}")
+        out.data(f"shown as     {shown_as(me)}")
         out.data(f"key          {me.key_uri}")
         out.data(f"valid until  {me.own.not_after:%Y-%m-%d}")
         out.say("next: `hardwire chat`, or give the did to your peer for `--peer`", style="dim")

@@ -4,7 +4,7 @@
 from typing import Final
 
 from hardwire.app import events
-from hardwire.app.text import grouped, human_duration, human_size, printable
+from hardwire.app.text import grouped, human_duration, human_size, printable, touch_now
 from hardwire.cli.output import Output
 
 CLOSED_HERE: Final = "closed here"
@@ -15,8 +15,10 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
     """Print one event: for a program as it is, for a person in words."""
     out.event(event)
     match event:
-        case events.DeviceAsked(device=device, software=True):
+        case events.DeviceAsked(device=device, software=True) | events.DeviceAsked(device=device, touch=False):
             out.say(f"signing with {device}")
+        case events.DeviceAsked(device=device, touch=True):
+            out.say(f"\a{touch_now(device)}", style="bold")
         case events.DeviceAsked(device=device):
             out.say(f"\asigning with {device}: touch it now if it blinks", style="bold")
         case events.HelperUsed(server=server, learns=learns):

@@ -23,6 +23,7 @@ from hardwire.app.keys import (
     person_prompter,
     spki_of,
     translated,
+    wants_touch,
 )
 from hardwire.certs import Assurance
 from hardwire.errors import (
@@ -38,6 +39,7 @@ from hardwire.errors import (
 from hardwire.handshake import SignatureScheme
 from hwkeys import DeviceInfo, PinState, StaticPrompter, generate_key
 from hwkeys import errors as key_errors
+from hwkeys.evidence import PinPolicy, TouchPolicy, UsePolicy
 from support.hwbench import Asked
 from support.swtpm import PIN as TPM_PIN
 
@@ -137,10 +139,20 @@ def test_what_may_be_claimed_of_a_device():
     assert assurance_of_device(device(kind="tpm", software=True)) is Assurance.SOFTWARE_TOKEN
 
 
+def test_who_wants_a_touch():
+    assert wants_touch(device()) is None
+    assert wants_touch(device(kind="tpm")) is False
+    assert wants_touch(device(software=True)) is False
+    for touch in TouchPolicy:
+        policy = UsePolicy(PinPolicy.ONCE, touch)
+        assert wants_touch(device(policy=policy)) is (touch is not TouchPolicy.NEVER)
+
+
 @pytest.mark.parametrize(
     "changes,words",
     [
         ({}, 'YubiKey YK5 "work" (serial 17)'),
+        ({"manufacturer": "piv_II", "model": "PKCS#15 emulated"}, 'PIV card "work" (serial 17)'),
         ({"manufacturer": "ACME", "model": "Card"}, 'ACME Card "work" (serial 17)'),
         ({"manufacturer": "", "model": "Card", "serial": ""}, 'Card "work"'),
         ({"manufacturer": "", "model": "", "serial": ""}, 'pkcs11 "work"'),

@@ -62,6 +62,25 @@ def test_no_such_device(home):
     assert not (home / "identity.toml").exists()
 
 
+def test_a_pin_from_systemd(token, home, tmp_path, monkeypatch):
+    uri = f"pkcs11:serial={token.serial}?module-path={token.module}"
+    missing = ran("init", "--device", uri, "--pin-source", "credential:none", "--json")
+    assert missing.code == 11
+    (tmp_path / "token-pin").write_text(token.pin)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    made = ran("init", "--device", uri, "--pin-source", "credential:token-pin")
+    assert made.code == 0, made.err
+    assert "pin-source=credential:token-pin" in (home / "identity.toml").read_text()
+    wrong = ran("init", "--renew", "--pin-source", "credential:../x")
+    assert wrong.code == 2
+    assert "credential" in wrong.err
+
+
+def test_policies_are_words(home):
+    for words in (("--touch", "sometimes"), ("--pin-policy", "never")):
+        assert ran("init", *words).code == 2
+
+
 def test_a_program_is_not_asked_for_a_pin(token, home):
     uri = f"pkcs11:serial={token.serial}?module-path={token.module}"
     refused = ran("init", "--device", uri, "--json")

@@ -53,6 +53,11 @@ def test_a_message_of_several_lines_is_marked_on_each(capsys):
     [
         (events.DeviceAsked("a token", software=False), "\asigning with a token: touch it now if it blinks\n"),
         (events.DeviceAsked("SoftHSM", software=True), "signing with SoftHSM\n"),
+        (events.DeviceAsked("a TPM", software=False, touch=False), "signing with a TPM\n"),
+        (
+            events.DeviceAsked("a YubiKey", software=False, touch=True),
+            "\atouch your key now: a YubiKey waits for it, 15 s at most\n",
+        ),
         (events.HelperUsed("stun:s", "your address"), "asked stun:s: it learns your address\n"),
         (events.Verified("here", matched=True), "verified: nobody is between you two\n"),
         (events.Verified("peer", matched=True), "your peer says that the numbers match\n"),
