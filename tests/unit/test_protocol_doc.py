@@ -226,3 +226,14 @@ def test_sizes_and_kinds_of_direct_lanes():
     assert f"n_d[{keys.NONCE_SIZE}]" in flat
     assert "2^16 frames" in flat
     assert frames.FRAMES_MAX == 1 << 16
+
+
+def test_what_is_settled_before_the_line_opens():
+    from hardwire.channel import settle
+
+    section = SECTIONS[14][SECTIONS[14].index("### 14.9") :]
+    told = {(int(kind, 16), name) for name, kind in re.findall(r"\| (\w+) \| (0x8\d) \|", section)}
+    assert told == {(int(kind), kind.name) for kind in settle.SettleKind}
+    assert f"n is 0 to {settle.LISTS_MAX}" in section
+    assert settle.OCTETS_MAX == 2**20
+    assert f"not over {settle.TIME:g} s" in section

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from hardwire.certs import GatedCertificate, VerifiedIdentity
 from hardwire.channel import DEFAULT_LIMITS, Limits
@@ -59,6 +59,32 @@ def _show_nothing(_stage: Stage) -> None:
     return
 
 
+class Revocation(Protocol):
+    """What this side knows about revoked certificates, asked once both sides have proved themselves."""
+
+    def show(self) -> tuple[bytes, ...]:
+        """Lists for the peer: at most 4, together at most 1 MiB."""
+        ...
+
+    async def judge(self, lists: tuple[bytes, ...]) -> None:
+        """Judge the peer in the light of what it showed; raise a HardwireError to leave without a word."""
+        ...
+
+
+class NoRevocation:
+    """Shows nothing, and finds nothing: for identities that nobody issued, so that nobody takes them back."""
+
+    def show(self) -> tuple[bytes, ...]:
+        """Nothing."""
+        return ()
+
+    async def judge(self, lists: tuple[bytes, ...]) -> None:
+        """Whatever is shown concerns nobody here."""
+
+
+NO_REVOCATION: Final = NoRevocation()
+
+
 @dataclass(frozen=True, slots=True)
 class LineConfig:
     """How this side opens a line. Sign and verify are asked once each, and both may take as long as a person does.
@@ -72,6 +98,7 @@ class LineConfig:
         loopback: Both ends are on this machine: use and reveal its loopback addresses, and no others.
         life: Seconds until an offer made here expires, at most 24 hours.
         contacts: Secrets of earlier meetings.
+        revocation: What is revoked, shown and judged before the line opens.
         scheme: For an RSA key whose device lacks PSS.
         limits: Those of the open line.
         clock: Time.
@@ -86,6 +113,7 @@ class LineConfig:
     loopback: bool = False
     life: int = DEFAULT_LIFE
     contacts: ContactSecrets = NO_SECRETS
+    revocation: Revocation = field(default=NO_REVOCATION, repr=False)
     scheme: SignatureScheme | None = None
     limits: Limits = DEFAULT_LIMITS
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)

@@ -17,6 +17,7 @@ from hardwire.net.inbox import Inbox
 from hardwire.net.invite import MAX_LIFE, Answer, InviteSecrets, Offer, derive_secrets, offer_ref
 from hardwire.net.line import Line, Timings
 from hardwire.net.rtc import DtlsFacts, LinkSettings, RtcLink
+from hardwire.net.settle import SettleDriver
 from hardwire.net.shake import CONTROL, HandshakeDriver
 
 PATH_TIMEOUT: Final = 30.0
@@ -79,12 +80,22 @@ class _Pending:
             binding = _binding(offer, answer, facts, self._secrets.inv_secret, offerer=offerer)
             lines: list[Line] = []
 
+            settling: list[SettleDriver] = []
+
             def start_line(done: HandshakeDone) -> None:
                 lines.append(Line(done, self._link, inbox, self._config))
 
-            driver = HandshakeDriver(self._machine(binding, offerer=offerer), self._link, self._config, start_line)
+            def settle(done: HandshakeDone) -> None:
+                settling.append(SettleDriver(done, self._link, self._config, start_line))
+                inbox.attach(settling[0], (CONTROL,))
+                settling[0].begin()
+
+            driver = HandshakeDriver(self._machine(binding, offerer=offerer), self._link, self._config, settle)
             inbox.attach(driver, (CONTROL,))
             await driver.run()
+            asked = driver.asked_seconds
+            del driver  # its outcome holds the root of the line's keys, and a failure would hold the driver
+            await settling[0].run()
         except BaseException:
             await self._link.close()
             raise
@@ -92,7 +103,7 @@ class _Pending:
         line.timings = Timings(
             open_ms=1e3 * (opened - began),
             handshake_ms=1e3 * (time.perf_counter() - opened),
-            asked_ms=1e3 * driver.asked_seconds,
+            asked_ms=1e3 * (asked + settling[0].asked_seconds),
         )
         self._config.on_stage(Stage.OPEN)
         return line
