@@ -158,6 +158,17 @@ class LineConnection(aioice.Connection):
         kept = [one for one in found if one.kind is CandidateKind.HOST or (one.address, one.port) not in hosts]
         return select(one for one in kept if one.refusal(loopback=True) is None)
 
+    def direct_pair(self) -> tuple[IPAddress, IPAddress] | None:
+        """This side's and the peer's address of the path in use; None without one, or with a relay at an end."""
+        pair = self._nominated.get(_COMPONENT)
+        if pair is None or pair.local_candidate.type == "relay":
+            return None
+        own, peer = pair.local_addr[0], pair.remote_addr[0]
+        # A relay may send from a port that no code named: its address tells it as well.
+        if any(one.type == "relay" and one._network_host == peer for one in self._remote_candidates):  # noqa: SLF001
+            return None
+        return ipaddress.ip_address(own), ipaddress.ip_address(peer)
+
     @property
     def local_address(self) -> str | None:
         """The own address of the pair in use; None without one, and when it is a relay's."""

@@ -22,6 +22,7 @@ from hardwire.errors import ConnectionLost, HardwireError, Misuse, NetworkFailed
 from hardwire.net.candidate import Candidate, IPAddress
 from hardwire.net.interfaces import usable_addresses
 from hardwire.net.invite import IceCredentials, InviteSecrets
+from hardwire.net.lane.path import LanePath
 from hardwire.net.rtc import dtls as dtls_module
 from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, check_facts, fingerprint_refusal
 from hardwire.net.rtc.path import Path, PathSettings
@@ -119,6 +120,12 @@ class RtcLink:
     def candidates(self) -> tuple[Candidate, ...]:
         """Our addresses, best first."""
         return self._path.candidates
+
+    @property
+    def direct_path(self) -> LanePath | None:
+        """Where a direct lane may be made; None without a direct path, or when relays were asked for."""
+        pair = None if self._settings.servers.relay_only else self._path.connection.direct_pair()
+        return None if pair is None else LanePath(*pair)
 
     @property
     def problems(self) -> tuple[str, ...]:

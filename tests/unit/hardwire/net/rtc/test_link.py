@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import copy
 import time
+from dataclasses import replace
 
 import pytest
 
 from hardwire.errors import ConnectionLost, Misuse, NetworkFailed
 from hardwire.net.rtc import link as link_module
+from hardwire.net.servers import IceServers
 from support.links import Recorder, fresh_secrets, gather, open_pair, open_towards
 
 
@@ -155,3 +158,31 @@ async def test_a_silent_path_is_found_dead(monkeypatch):
         monkeypatch.setattr(second.link._path.connection, "data_received", lambda data, component: None)
         await second.events.until(lambda: second.events.errors, within=3)
         assert "no sign of the peer" in second.events.errors[0].message
+
+
+async def test_a_lane_may_go_where_the_path_goes_and_nowhere_else():
+    link = await gather(offerer=True, secrets=fresh_secrets())
+    assert link.direct_path is None
+    await link.close()
+    async with open_pair() as (first, second):
+        path = first.link.direct_path
+        assert path.own.is_loopback
+        assert path == second.link.direct_path
+        agent = first.link._path.connection
+        agent._remote_candidates.append(replace_type(agent._nominated[1].remote_candidate, "relay"))
+        assert first.link.direct_path is None  # the peer's relay, at whatever port
+        agent._remote_candidates.pop()
+        agent._nominated[1].protocol.local_candidate = replace_type(agent._nominated[1].local_candidate, "relay")
+        assert first.link.direct_path is None
+        settings = replace(second.link._settings, servers=RELAYS)
+        second.link._settings = settings
+        assert second.link.direct_path is None
+
+
+RELAYS = IceServers(turn="turn:127.0.0.1:9", username="u", password="p", relay_only=True)
+
+
+def replace_type(candidate, kind):
+    other = copy.copy(candidate)
+    other.type, other.port = kind, candidate.port + 1
+    return other

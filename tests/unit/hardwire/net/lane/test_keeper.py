@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from hardwire.channel.bulk import PATH_CHUNK_MAX
+from hardwire.channel.lane import LaneEnded, LaneOffered, LaneWanted
+from hardwire.errors import ConnectionLost
+from hardwire.net.lane import keeper as keeper_module
+from hardwire.net.lane import meeting as meeting_module
+from hardwire.net.lane.door import Door
+from support.lanelines import lane_ends
+
+
+@pytest.fixture
+async def ends(monkeypatch):
+    monkeypatch.setattr(keeper_module, "PAUSE", 0.01)
+    first, second, hours = lane_ends()
+    yield first, second, hours
+    await asyncio.gather(first.stop(), second.stop())
+    assert not [one for one in threading.enumerate() if one.name.startswith("hardwire lane")]
+
+
+async def stand(first, second):
+    """A lane at both ends, because the first wished for it."""
+    first.keeper.wish()
+    await first.until(lambda end: end.path)
+    await second.until(lambda end: end.path)
+
+
+@pytest.mark.parametrize("wisher", [0, 1], ids=["initiator", "responder"])
+async def test_who_wishes_gets_a_lane_and_so_does_the_other(ends, wisher):
+    one, other = ends[wisher], ends[1 - wisher]
+    await stand(one, other)
+    assert one.keeper.lane is one.path
+    one.path.send(1, 0, b"octets")
+    other.path.send(2, 5, bytes(PATH_CHUNK_MAX))
+    await other.until(lambda end: end.chunks)
+    await one.until(lambda end: end.chunks)
+    assert other.chunks == [(1, 0, b"octets", PATH_CHUNK_MAX)]
+    assert one.chunks == [(2, 5, bytes(PATH_CHUNK_MAX), PATH_CHUNK_MAX)]
+
+
+async def test_a_second_wish_changes_nothing(ends):
+    first, second, _ = ends
+    await stand(first, second)
+    sent = first.sent + second.sent
+    first.keeper.wish()
+    second.keeper.wish()
+    await asyncio.sleep(0.05)
+    assert first.sent + second.sent == sent
+    assert first.ways == second.ways == ["open"]
+
+
+@pytest.mark.parametrize("without", [0, 1], ids=["initiator", "responder"])
+async def test_without_a_direct_path_nothing_is_tried(ends, without, monkeypatch):
+    opened = []
+    original = Door.open
+    monkeypatch.setattr(Door, "open", lambda path: opened.append(path) or original(path))
+    ends[without].direct_path = None
+    ends[without].keeper.wish()
+    await asyncio.sleep(0.05)
+    assert [end.sent for end in ends[:2]] == [0, 0]
+    ends[1 - without].keeper.wish()
+    await asyncio.sleep(0.2)
+    assert ends[without].ways == ends[1 - without].ways == []
+    assert len(opened) <= 6  # at the other end only, and it gives up
+    if without == 0:
+        assert opened == []
+    assert ends[0].keeper.lane is None
+    assert ends[1].keeper.lane is None
+
+
+@pytest.mark.parametrize("breaker", [0, 1], ids=["initiator", "responder"])
+async def test_a_lane_that_breaks_is_left_by_both_and_made_again(ends, breaker):
+    first, second, hours = ends
+    await stand(first, second)
+    old = ends[breaker].path
+    old._connection.shutdown(socket.SHUT_RDWR)
+    for end in (first, second):
+        await end.until(lambda end: "close" in end.ways)
+    hours.ahead += 10
+    first.keeper.wish()
+    for end in (first, second):
+        await end.until(lambda end: end.path)
+        assert end.ways == ["open", "close", "open"]
+    assert first.path is not old
+
+
+async def test_the_wish_outlives_the_lane_that_broke(ends):
+    first, second, hours = ends
+    await stand(first, second)
+    hours.ahead += 10
+    second.path._connection.shutdown(socket.SHUT_RDWR)
+    for end in (first, second):
+        await end.until(lambda end: end.ways == ["open", "close", "open"])
+
+
+async def test_an_octet_changed_on_the_way_ends_the_lane_and_not_the_line(ends):
+    first, second, _ = ends
+    await stand(first, second)
+    second.path._opener._chain._secret = bytes(32)  # as if every octet were another one
+    first.path.send(1, 0, b"octets")
+    await second.until(lambda end: "close" in end.ways)
+    await first.until(lambda end: "close" in end.ways)
+    assert second.chunks == []
+    with first.lanes(), second.lanes():
+        pass  # both lines are open
+
+
+async def test_nobody_comes_and_patience_grows_until_there_is_none(ends, monkeypatch):
+    first, second, hours = ends
+    monkeypatch.setattr(meeting_module, "GREETING_TIMEOUT", 0.05)
+    original = meeting_module.Meeting.run
+    monkeypatch.setattr(meeting_module.Meeting, "run", lambda meeting: original(meeting, 0.05))
+    monkeypatch.setattr(Door, "open", lambda path: None)
+    for attempt in range(keeper_module.FAILURES_MAX):
+        first.keeper.wish()
+        await first.until(lambda end, many=attempt: end.keeper._failures > many)
+        hours.ahead += 1000
+    sent = first.sent
+    first.keeper.wish()
+    second.keeper.wish()
+    await asyncio.sleep(0.05)
+    assert first.sent == sent
+    monkeypatch.undo()
+    monkeypatch.setattr(keeper_module, "PAUSE", 0.01)
+    hours.ahead += 1000
+    first.keeper.moved()
+    second.keeper.moved()
+    await first.until(lambda end: end.path)
+
+
+async def test_an_offer_that_is_not_answered_is_taken_back(ends, monkeypatch):
+    monkeypatch.setattr(keeper_module, "MEETING_TIMEOUT", 0.05)
+    first, second, _ = ends
+    second.deaf = True
+    first.keeper.wish()
+    await first.until(lambda end: end.keeper._number == 1)
+    door = first.keeper._door
+    await asyncio.sleep(0.1)
+    assert door._listener.fileno() == -1
+    assert first.keeper._failures == 1
+
+
+async def test_a_flood_of_offers_is_not_taken_part_in(ends, monkeypatch):
+    monkeypatch.setattr(keeper_module, "PAUSE", 60.0)
+    first, second, _ = ends
+    with first.lanes() as lanes:
+        lanes.offer(0)
+    await second.until(lambda end: end.keeper._meeting)
+    with first.lanes() as lanes:
+        lanes.end(1)
+    await second.until(lambda end: LaneEnded(1) in end.said)
+    assert second.keeper._meeting is None
+    with first.lanes() as lanes:
+        lanes.offer(40_000)
+    await first.until(lambda end: LaneEnded(2) in end.said)
+    assert LaneOffered(2, 40_000) in second.said
+    assert second.keeper._meeting is None
+
+
+async def test_an_idle_lane_is_given_back_and_an_old_one_replaced(ends):
+    first, second, hours = ends
+    await stand(first, second)
+    hours.ahead += keeper_module.LIFE
+    first.path.send(1, 0, b"x")
+    await second.until(lambda end: end.chunks)
+    second.keeper._carried_at = first.keeper._carried_at = hours()
+    first.keeper._watch()
+    hours.ahead += 1
+    for end in (first, second):
+        await end.until(lambda end: end.ways == ["open", "close", "open"])
+    hours.ahead += keeper_module.IDLE
+    first.keeper._watch()
+    for end in (first, second):
+        await end.until(lambda end: end.path is None)
+    await asyncio.sleep(0.05)
+    assert first.keeper.lane is None
+    assert not any(isinstance(event, LaneWanted) for event in second.said)
+
+
+async def test_the_end_of_the_line_is_the_end_of_everything(ends):
+    first, second, _ = ends
+    await stand(first, second)
+    async with asyncio.timeout(1):
+        await first.stop()
+    assert first.ways == ["open"]  # whoever used it hears of the end of the line
+    await second.until(lambda end: "close" in end.ways)
+    first.keeper.wish()
+    with pytest.raises(ConnectionLost), first.lanes():
+        pass
+
+
+async def test_the_line_ends_while_they_meet(ends):
+    first, second, _ = ends
+    second.deaf = True
+    first.keeper.wish()
+    await first.until(lambda end: end.keeper._number == 1)
+    door = first.keeper._door
+    await first.stop()
+    assert door._listener.fileno() == -1
