@@ -12,6 +12,7 @@ from hardwire.certs.assurance import Assurance, Attestations, BlobType, Evidence
 from hardwire.certs.authority import Grant, Period, Reason, Revocation, issue_device, make_authority, make_crl
 from hardwire.certs.chain import CHAIN_CHECKS, Trust, verify_chain
 from hardwire.certs.checklist import Check, Checklist, Verdict
+from hardwire.certs.crl import SignedCrl, read_crl
 from hardwire.certs.devicename import DeviceName, name_of, parse_name
 from hardwire.certs.did import did_key, parse_did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
@@ -19,6 +20,7 @@ from hardwire.certs.identity import Endorsement, VerifiedIdentity, device_id
 from hardwire.certs.issue import make_self_signed
 from hardwire.certs.levels import Level, level_of
 from hardwire.certs.names import GeneralName, NameKind
+from hardwire.certs.ocsp import OcspAnswer, read_ocsp
 from hardwire.certs.profile import DEVICE_PURPOSE, MAX_CERTIFICATE, KeyKind, KeyUsage, SignatureAlgorithm
 from hardwire.certs.request import (
     PIV_ATTESTATION,
@@ -28,6 +30,14 @@ from hardwire.certs.request import (
     attestation_nonce,
     make_request,
     read_request,
+)
+from hardwire.certs.revocation import (
+    CrlMemory,
+    RevocationFact,
+    RevocationMaterial,
+    RevocationMode,
+    RevocationRules,
+    Source,
 )
 from hardwire.certs.spki import PublicKey, load_spki
 from hardwire.certs.verify import SELF_SIGNED_CHECKS, verify_self_signed
@@ -46,6 +56,7 @@ __all__ = [
     "CertificateRefused",
     "Check",
     "Checklist",
+    "CrlMemory",
     "DeviceName",
     "DeviceRequest",
     "Endorsement",
@@ -57,11 +68,18 @@ __all__ = [
     "KeyUsage",
     "Level",
     "NameKind",
+    "OcspAnswer",
     "Period",
     "PublicKey",
     "Reason",
     "Revocation",
+    "RevocationFact",
+    "RevocationMaterial",
+    "RevocationMode",
+    "RevocationRules",
     "SignatureAlgorithm",
+    "SignedCrl",
+    "Source",
     "Statement",
     "Trust",
     "TrustAnchor",
@@ -83,6 +101,8 @@ __all__ = [
     "parse_did_key",
     "parse_name",
     "read_attestations",
+    "read_crl",
+    "read_ocsp",
     "read_request",
     "trust_anchor",
     "verify_chain",

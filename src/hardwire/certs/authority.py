@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from hardwire.certs.crl import MAX_ENTRIES
 from hardwire.certs.devicename import DeviceName
 from hardwire.certs.did import did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
@@ -27,8 +28,8 @@ from hardwire.certs.request import DeviceRequest
 from hardwire.errors import DeviceFailed, Misuse
 
 AUTHORITY_SUBJECT: Final = "hardwire device authority"
-MAX_REVOKED: Final = 100_000
-"""Entries in a list made here."""
+MAX_REVOKED: Final = MAX_ENTRIES
+"""Entries in a list made here: as many as a reader takes."""
 
 
 class Reason(Enum):

@@ -2,7 +2,7 @@
 """Verification of a device's certificate that an organisation issued, as a numbered list of checks.
 
 Three layers, each of which must accept: the gate and the profile (this project's own rules, checks 1 to 7), and two
-path engines made by different people (8 and 9), the second on exactly the path that the first accepted. What the own
+path engines made by different people (8 and 10), the second on exactly the path that the first accepted. What the own
 checks find is told with a code of its own; the engines are the second pair of eyes, and know one word for no each.
 
 The chain is exactly the path: the device first, each certificate issued by the next, the anchor not among them,
@@ -20,7 +20,7 @@ from typing import Final
 
 from hardwire.certs import rules
 from hardwire.certs.anchor import TrustAnchor, check_authority
-from hardwire.certs.checklist import Checklist
+from hardwire.certs.checklist import Checklist, Verdict
 from hardwire.certs.did import did_key
 from hardwire.certs.first import find_path
 from hardwire.certs.gate import GatedCertificate, open_gate
@@ -28,8 +28,9 @@ from hardwire.certs.identity import Endorsement, VerifiedIdentity, prove
 from hardwire.certs.names import GeneralName
 from hardwire.certs.profile import ANCHOR, AUTHORITY, ISSUED, MAX_CHAIN
 from hardwire.certs.refusal import ISSUER_HINT, refused
+from hardwire.certs.revocation import NO_MATERIAL, PREFER, Judgement, RevocationMaterial, RevocationRules, judge
 from hardwire.certs.seat import Seat
-from hardwire.certs.second import validate_path
+from hardwire.certs.second import MAX_SMALL, SmallCrls, validate_path
 from hardwire.certs.validity import NO_SKEW, common_moment, require_clock
 from hardwire.errors import Misuse
 
@@ -42,6 +43,7 @@ CHAIN_CHECKS: Final = (
     "every authority is one",
     "everything in its time",
     "the path, read by the first engine",
+    "nothing revoked",
     "the path, read by the second engine",
 )
 
@@ -53,14 +55,21 @@ class Trust:
     Attributes:
         anchors: At least one.
         skew: How far the clocks of the two sides may be apart; nothing by default.
+        revocation: Whether it has to be known that nothing was taken back, and how old the knowledge may be.
     """
 
     anchors: tuple[TrustAnchor, ...]
     skew: timedelta = NO_SKEW
+    revocation: RevocationRules = PREFER
 
 
 def verify_chain(
-    chain: Sequence[bytes | GatedCertificate], trust: Trust, *, at: datetime, checklist: Checklist | None = None
+    chain: Sequence[bytes | GatedCertificate],
+    trust: Trust,
+    *,
+    at: datetime,
+    material: RevocationMaterial = NO_MATERIAL,
+    checklist: Checklist | None = None,
 ) -> VerifiedIdentity:
     """Verify a device's certificate and the authorities above it.
 
@@ -68,6 +77,7 @@ def verify_chain(
         chain: One to four certificates, the device's first, DER or already through the gate.
         trust: Whom to believe.
         at: The time now, aware.
+        material: What is at hand to know whether something was taken back.
         checklist: Of :data:`CHAIN_CHECKS`, for whoever wants to see the walk.
 
     Raises:
@@ -100,8 +110,32 @@ def verify_chain(
     with steps.check(8):
         _check_first(gated, anchor, when)
     with steps.check(9):
-        policies = validate_path(gated[0], between, anchor.certificate, at=when, skew=trust.skew)
-    return prove(gated[0], did, Endorsement(anchor, tuple(between), names, policies))
+        judgement = judge(seats, material, trust.revocation, at=when, skew=trust.skew)
+        _note_revocation(steps, judgement)
+    with steps.check(10):
+        crls = small_crls(judgement)
+        policies = validate_path(gated[0], between, anchor.certificate, at=when, skew=trust.skew, crls=crls)
+    return prove(gated[0], did, Endorsement(anchor, tuple(between), names, policies, judgement.facts))
+
+
+def small_crls(judgement: Judgement) -> SmallCrls:
+    """The lists that the second engine can read in reasonable time, where they cover what it will ask for.
+
+    It asks for the leaf, for all authorities, or for neither.
+    """
+    leaf, *between = (one if one and len(one.serials) <= MAX_SMALL else None for one in judgement.used)
+    return SmallCrls(
+        octets=tuple({one.der for one in (leaf, *between) if one is not None}),
+        leaf=leaf is not None,
+        authorities=bool(between) and None not in between,
+    )
+
+
+def _note_revocation(steps: Checklist, judgement: Judgement) -> None:
+    if judgement.facts:
+        steps.note(9, "; ".join(fact.text() for fact in judgement.facts))
+    else:
+        steps.note(9, "off", Verdict.NOT_ASKED)
 
 
 def _through_the_gate(chain: Sequence[bytes | GatedCertificate]) -> list[GatedCertificate]:

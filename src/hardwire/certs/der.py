@@ -30,11 +30,13 @@ BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
 NULL: Final = 0x05
 OBJECT_IDENTIFIER: Final = 0x06
+ENUMERATED: Final = 0x0A
 UTF8_STRING: Final = 0x0C
 PRINTABLE_STRING: Final = 0x13
 IA5_STRING: Final = 0x16
 UTC_TIME: Final = 0x17
 GENERALIZED_TIME: Final = 0x18
+VISIBLE_STRING: Final = 0x1A
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 
@@ -90,7 +92,7 @@ def parse(der: bytes) -> Node:
     stack: list[_Open] = []
     position = 0
     for _ in range(MAX_NODES):
-        tag, start, end = _header(der, position, stack[-1].end if stack else len(der))
+        tag, start, end = header(der, position, stack[-1].end if stack else len(der))
         if tag & _CONSTRUCTED:
             if len(stack) == MAX_DEPTH:
                 raise _bad("values are nested too deep")
@@ -111,7 +113,7 @@ def parse(der: bytes) -> Node:
 
 
 def integer(node: Node) -> int:
-    """The value of an INTEGER."""
+    """The value of an INTEGER or ENUMERATED."""
     return int.from_bytes(node.content, signed=True)
 
 
@@ -150,8 +152,20 @@ def _alone(node: Node, der: bytes) -> Node:
     return node
 
 
-def _header(der: bytes, position: int, limit: int) -> tuple[int, int, int]:
-    """Identifier octet, first content octet and the position behind the value that begins at ``position``."""
+def header(der: bytes, position: int, limit: int, *, widest: int = _MAX_LENGTH_OCTETS) -> tuple[int, int, int]:
+    """Identifier octet, first content octet and the position behind the value that begins at ``position``.
+
+    For readers that walk over something too large for a tree; :func:`parse` checks everything else.
+
+    Args:
+        der: The octets.
+        position: Where the value begins.
+        limit: Where it has to end.
+        widest: Octets of a long length, at most.
+
+    Raises:
+        CertificateRefused: ``cert-der``.
+    """
     if limit - position < 2:  # noqa: PLR2004 - an identifier and a length
         raise _bad("a value ends early")
     tag, length = der[position], der[position + 1]
@@ -160,11 +174,11 @@ def _header(der: bytes, position: int, limit: int) -> tuple[int, int, int]:
     start = position + 2
     if length >= _LONG:
         size = length - _LONG
-        if not 1 <= size <= _MAX_LENGTH_OCTETS or limit - start < size:
+        if not 1 <= size <= widest or limit - start < size:
             raise _bad("a length that is indefinite, too large, or cut off")
         length = int.from_bytes(der[start : start + size])
         start += size
-        if length < (_LONG if size == 1 else 1 << 8):
+        if length < (_LONG if size == 1 else 1 << (8 * (size - 1))):
             raise _bad("a length that is not in its shortest form")
     if length > limit - start:
         raise _bad("a value that reaches over its end")
@@ -270,9 +284,11 @@ _UNIVERSAL: Final[Mapping[int, Callable[[Node], None]]] = {
     OCTET_STRING: _octet_string,
     NULL: _null,
     OBJECT_IDENTIFIER: _oid,
+    ENUMERATED: _integer,
     UTF8_STRING: _utf8,
     PRINTABLE_STRING: _matching(_PRINTABLE, "a printable string"),
     IA5_STRING: _matching(_VISIBLE, "an ASCII string"),
     UTC_TIME: _timed(_UTC),
     GENERALIZED_TIME: _timed(_GENERALIZED),
+    VISIBLE_STRING: _matching(_VISIBLE, "an ASCII string"),
 }

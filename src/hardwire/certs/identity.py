@@ -9,6 +9,7 @@ from typing import Final
 from hardwire.certs.anchor import TrustAnchor
 from hardwire.certs.gate import GatedCertificate
 from hardwire.certs.names import GeneralName
+from hardwire.certs.revocation import RevocationFact
 from hardwire.errors import Misuse
 
 _SEAL: Final = object()
@@ -34,12 +35,15 @@ class Endorsement:
         authorities: The certificates between, the device's own issuer first; may be empty.
         names: Names beside the did:key: mail addresses, host names, serial numbers of hardware.
         policies: Certificate policies that hold along the whole chain, dotted OIDs; ``2.5.29.32.0`` says "any".
+        revocation: What is known of the device's certificate and of each authority's, in their order; empty
+            when nobody asked.
     """
 
     anchor: TrustAnchor
     authorities: tuple[GatedCertificate, ...]
     names: tuple[GeneralName, ...]
     policies: frozenset[str]
+    revocation: tuple[RevocationFact, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ from hardwire.certs.refusal import ISSUER_HINT, refused
 
 MAX_POLICY_NODES: Final = 256
 """Of the graph of certificate policies; what grows beyond it was made to grow."""
+MAX_SMALL: Final = 256
+"""Entries of a list that this engine is asked to read; it takes longer the longer the list is."""
 _ANY: Final = "any_policy"
 
 

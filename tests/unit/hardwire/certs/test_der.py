@@ -198,8 +198,8 @@ def test_refuses_times(tag: int, text: bytes) -> None:
 
 
 @pytest.mark.parametrize("octets", [
-    tlv(0x00), tlv(0x07, b"x"), tlv(0x08), tlv(0x09, b"\x00"), tlv(0x0A, b"\x00"), tlv(0x0D, b"\x01"), tlv(0x10),
-    tlv(0x11), tlv(0x12, b"1"), tlv(0x14, b"x"), tlv(0x1A, b"x"), tlv(0x1B, b"x"), tlv(0x1C, bytes(4)), tlv(0x1E, b"\x00x"),
+    tlv(0x00), tlv(0x07, b"x"), tlv(0x08), tlv(0x09, b"\x00"), tlv(0x0D, b"\x01"), tlv(0x10),
+    tlv(0x11), tlv(0x12, b"1"), tlv(0x14, b"x"), tlv(0x1B, b"x"), tlv(0x1C, bytes(4)), tlv(0x1E, b"\x00x"),
     tlv(0x41), tlv(0xC1), tlv(0x61), tlv(0xE1), tlv(0x21, tlv(0x01, b"\xff")), tlv(0x23, tlv(0x03, b"\x00")), tlv(0x24, tlv(0x04)), tlv(0x2C, tlv(0x0C)),
 ])  # fmt: skip
 def test_refuses_types_and_forms(octets: bytes) -> None:
@@ -246,3 +246,21 @@ def test_depth_costs_no_stack() -> None:
 def test_number_is_capped() -> None:
     der.parse(tlv(0x30, tlv(0x05) * (der.MAX_NODES - 1)))
     assert "many" in _refused(tlv(0x30, tlv(0x05) * der.MAX_NODES))
+
+
+def test_enumerated_and_visible_strings_are_read() -> None:
+    assert der.integer(der.parse(tlv(0x0A, b"\x05"))) == 5
+    assert der.parse(tlv(0x1A, b"a text")).content == b"a text"
+    for octets in (tlv(0x0A, b"\x00\x05"), tlv(0x0A), tlv(0x1A, b"a\ntext")):
+        with pytest.raises(CertificateRefused):
+            der.parse(octets)
+
+
+def test_a_header_of_something_large() -> None:
+    octets = b"\x30\x83\x01\x00\x00" + bytes(1 << 16)
+    assert der.header(octets, 0, len(octets), widest=3) == (0x30, 5, len(octets))
+    for bad in (octets[:-1], b"\x30\x83\x00\xff\xff" + bytes(65535), b"\x30\x84\x00\x01\x00\x00" + bytes(1 << 16)):
+        with pytest.raises(CertificateRefused):
+            der.header(bad, 0, len(bad), widest=3)
+    with pytest.raises(CertificateRefused):
+        der.header(octets, 0, len(octets))

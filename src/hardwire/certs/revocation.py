@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Has a certificate been taken back? Judged offline, from what is at hand, with the age of it in the answer.
+
+Nothing is fetched. Lists (CRLs) come from a store here or from the peer, answers (OCSP) from the peer; all are signed
+by the issuer, so it does not matter who brings them. The rules:
+
+* Whoever is listed as revoked in *any* authentic statement, however old, is refused: a revocation is not undone.
+* "Not revoked" counts only from a statement that is fresh: between its two dates, and no older than the policy says.
+* A list with a lower number than one that was seen before does not count, and is refused where nothing else is at
+  hand: an old list must not come back.
+* ``require`` refuses where nothing fresh is known of any certificate in the chain; ``prefer`` takes what there is and
+  says what is missing; ``off`` does not look.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
+
+from hardwire.certs.crl import SignedCrl, bad, read_crl
+from hardwire.certs.gate import GatedCertificate
+from hardwire.certs.ocsp import OcspAnswer, read_ocsp
+from hardwire.certs.refusal import refused
+from hardwire.certs.seat import Seat, moment, span
+from hardwire.certs.validity import EXIT_EXPIRED
+from hardwire.errors import CertificateRefused, Misuse
+
+MAX_LISTS: Final = 16
+MAX_ANSWERS: Final = 8
+MAX_OCTETS: Final = 3 << 19
+"""Octets of all lists together that one verification looks at: 1.5 MiB."""
+
+_HINT: Final = "fetch the organisation's current CRL (`hardwire cert crl` makes it), or ask the peer to bring it"
+_FINAL: Final = frozenset({"cert-revoked", "cert-ambiguous"})
+_REVOKED_HINT: Final = "its organisation took it back: the device needs a new certificate for a new key"
+
+
+class RevocationMode(Enum):
+    """What a policy asks for."""
+
+    OFF = "off"
+    PREFER = "prefer"
+    REQUIRE = "require"
+
+
+class Source(Enum):
+    """Where the knowledge about one certificate comes from."""
+
+    CRL = "CRL"
+    OCSP = "OCSP"
+    NOTHING = "nothing fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class CrlMemory:
+    """The highest number seen of each series of lists; a value, to be kept by the caller between verifications.
+
+    Attributes:
+        highest: By series (:meth:`SignedCrl.series <hardwire.certs.crl.SignedCrl.series>`, 64 hex digits).
+    """
+
+    highest: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "highest", MappingProxyType(dict(self.highest)))
+
+    def after(self, facts: Iterable["RevocationFact"]) -> "CrlMemory":
+        """The memory with these facts in it; numbers only grow."""
+        grown = dict(self.highest)
+        for fact in facts:
+            for series, number in fact.seen:
+                grown[series] = max(number, grown.get(series, number))
+        return CrlMemory(grown)
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationMaterial:
+    """What is at hand.
+
+    Attributes:
+        crls: Lists, DER or read already; at most 16, 1.5 MiB together.
+        ocsp: Answers, DER; at most 8.
+        memory: Of the lists seen before.
+    """
+
+    crls: tuple[bytes | SignedCrl, ...] = ()
+    ocsp: tuple[bytes, ...] = ()
+    memory: CrlMemory = field(default_factory=CrlMemory)
+
+
+NO_MATERIAL: Final = RevocationMaterial()
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationRules:
+    """What a policy asks for.
+
+    Attributes:
+        mode: Whether anything is asked for.
+        max_age: Of the knowledge; None leaves it to the issuer's own next update.
+    """
+
+    mode: RevocationMode = RevocationMode.PREFER
+    max_age: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_age is not None and self.max_age < timedelta(0):
+            raise Misuse("knowledge cannot be younger than nothing")
+
+
+PREFER: Final = RevocationRules()
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationFact:
+    """What is known of one certificate: it is not revoked, says this source of this age; or nobody fresh says so.
+
+    Attributes:
+        who: Which certificate.
+        source: Who says so.
+        this_update: When that was known; of the youngest stale statement when the source is ``NOTHING``.
+        next_update: Until when it is supposed to hold.
+        age: From ``this_update`` to the verification.
+        number: CRLNumber, of a list.
+        problem: Why there is nothing fresh, in words.
+        seen: Numbers of the authentic lists that were looked at, for the memory.
+    """
+
+    who: str
+    source: Source
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    age: timedelta | None = None
+    number: int | None = None
+    problem: str = ""
+    seen: tuple[tuple[str, int], ...] = field(default=(), repr=False)
+
+    def text(self) -> str:
+        """For people."""
+        if self.source is Source.NOTHING:
+            return f"{self.who}: {self.problem}"
+        age = "" if self.age is None else f", {span(max(self.age, timedelta(0)))} old"
+        return f"{self.who}: not revoked, says {self.source.value}{age}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The facts, and the lists that were used, for a second opinion."""
+
+    facts: tuple[RevocationFact, ...]
+    used: tuple[SignedCrl | None, ...]
+    """One for each certificate: the list that the fact is from."""
+
+
+def judge(
+    seats: Sequence[Seat], material: RevocationMaterial, rules: RevocationRules, *, at: datetime, skew: timedelta
+) -> Judgement:
+    """Judge each certificate but the last, which is the anchor.
+
+    Args:
+        seats: The verified path, the device first, the anchor last.
+        material: What is at hand.
+        rules: What is asked for.
+        at: The time.
+        skew: The allowance for clocks.
+
+    Raises:
+        CertificateRefused: ``cert-revoked``, ``crl-rolled-back``, ``cert-revocation-unknown``, or the code of what is
+            wrong with the one statement there is.
+    """
+    if rules.mode is RevocationMode.OFF:
+        return Judgement((), (None,) * (len(seats) - 1))
+    shelf = _Shelf.read(material)
+    found: list[tuple[RevocationFact, SignedCrl | None]] = []
+    unknown: list[CertificateRefused] = []
+    for seat, above in pairwise(seats):
+        try:
+            found.append(_Case(seat, above.gated, at, skew, rules, material.memory).judge(shelf))
+        except CertificateRefused as error:
+            if error.code in _FINAL:
+                raise
+            unknown.append(error)  # a revocation further up weighs more than not knowing
+    if unknown:
+        raise unknown[0]
+    return Judgement(tuple(fact for fact, _ in found), tuple(used for _, used in found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """What could be read of the material, and what was wrong with the rest."""
+
+    crls: tuple[SignedCrl, ...]
+    answers: tuple[OcspAnswer, ...]
+    problems: tuple[CertificateRefused, ...]
+
+    @classmethod
+    def read(cls, material: RevocationMaterial) -> "_Shelf":
+        size = sum(len(one.der if isinstance(one, SignedCrl) else one) for one in material.crls)
+        if len(material.crls) > MAX_LISTS or len(material.ocsp) > MAX_ANSWERS or size > MAX_OCTETS:
+            raise bad("crl-size", "comes with too many others, or they are too large together")
+        crls: list[SignedCrl] = []
+        answers: list[OcspAnswer] = []
+        problems: list[CertificateRefused] = []
+        for octets in material.crls:
+            try:
+                crls.append(octets if isinstance(octets, SignedCrl) else read_crl(octets))
+            except CertificateRefused as error:
+                problems.append(error)
+        for octets in material.ocsp:
+            try:
+                answers.append(read_ocsp(octets))
+            except CertificateRefused as error:
+                problems.append(error)
+        return cls(tuple(crls), tuple(answers), tuple(problems))
+
+
+_Statement = SignedCrl | OcspAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One certificate before the judge."""
+
+    seat: Seat
+    issuer: GatedCertificate
+    at: datetime
+    skew: timedelta
+    rules: RevocationRules
+    memory: CrlMemory
+
+    def judge(self, shelf: _Shelf) -> tuple[RevocationFact, SignedCrl | None]:
+        problems = list(shelf.problems)
+        lists = self._authentic_lists(shelf, problems)
+        answers = self._authentic_answers(shelf, problems)
+        seen = tuple((one.series(self.issuer), one.number) for one in lists)
+        stale: list[_Statement] = []
+        fresh: list[_Statement] = []
+        statements: list[_Statement] = [*lists, *answers]
+        for one in statements:
+            try:
+                self._check_fresh(one)
+                fresh.append(one)
+            except CertificateRefused as error:
+                problems.append(error)
+                stale.append(one)
+        if fresh:
+            best = max(fresh, key=lambda one: one.this_update)
+            fact = self._fact(Source.CRL if isinstance(best, SignedCrl) else Source.OCSP, best, "", seen)
+            return fact, best if isinstance(best, SignedCrl) else None
+        best_stale = max(stale, key=lambda one: one.this_update, default=None)
+        return self._nothing_fresh(problems, best_stale, seen), None
+
+    def _authentic_lists(self, shelf: _Shelf, problems: list[CertificateRefused]) -> list[SignedCrl]:
+        """The lists that the issuer signed and that cover this certificate; the listed are refused here."""
+        found = []
+        for one in shelf.crls:
+            if one.issuer != self.seat.gated.shape.issuer:
+                continue
+            try:
+                one.check_signature(self.issuer)
+                self._check_not_listed(one)
+                self._check_scope(one)
+                self._check_number(one)
+                found.append(one)
+            except CertificateRefused as error:
+                if error.code in _FINAL:
+                    raise
+                problems.append(error)
+        return found
+
+    def _check_not_listed(self, one: SignedCrl) -> None:
+        """``cert-revoked``, whatever the list's age and scope."""
+        entry = one.find(self.seat.gated.serial)
+        if entry is not None:
+            raise self._revoked(*entry, f"CRL number {one.number} of {moment(one.this_update)}")
+
+    def _check_scope(self, one: SignedCrl) -> None:
+        """``crl-scope``: devices or authorities, and the certificate's own distribution point."""
+        values = self.seat.gated.values
+        if not (one.authorities if values.authority else one.users):
+            raise bad("crl-scope", "covers certificates of another kind")
+        if any(point.unusual for point in values.crl_points):
+            raise bad("crl-scope", "cannot be the one that the certificate names: that is of a kind not used here")
+        if one.points and not any(point.names & one.points for point in values.crl_points):
+            raise bad("crl-scope", "covers another distribution point than the certificate's")
+
+    def _check_number(self, one: SignedCrl) -> None:
+        """``crl-rolled-back``: not older than what was seen before."""
+        highest = self.memory.highest.get(one.series(self.issuer), one.number)
+        if one.number < highest:
+            raise bad(
+                "crl-rolled-back",
+                f"goes backwards: it has number {one.number}, and number {highest} was seen before",
+                evidence={"number": str(one.number), "seen": str(highest), "issued": moment(one.this_update)},
+            )
+
+    def _authentic_answers(self, shelf: _Shelf, problems: list[CertificateRefused]) -> list[OcspAnswer]:
+        found = []
+        for one in shelf.answers:
+            if not one.is_about(self.seat.gated, self.issuer):
+                continue
+            try:
+                one.check_signature(self.issuer, at=self.at, skew=self.skew)
+            except CertificateRefused as error:
+                problems.append(error)
+                continue
+            if one.revoked_at is not None:
+                raise self._revoked(one.revoked_at, "not told", f"OCSP answer of {moment(one.this_update)}")
+            if one.known:
+                found.append(one)
+            else:
+                problems.append(refused("ocsp-unknown", "does not know the certificate", who="the OCSP answer"))
+        return found
+
+    def _revoked(self, since: datetime, reason: str, source: str) -> CertificateRefused:
+        return self.seat.no(
+            "cert-revoked",
+            f"was revoked at {moment(since)} ({reason})",
+            hint=_REVOKED_HINT,
+            exit_code=EXIT_EXPIRED,
+            evidence={"revoked": moment(since), "reason": reason, "source": source},
+        )
+
+    def _check_fresh(self, one: _Statement) -> None:
+        """``…-not-yet``, ``…-expired``, ``…-too-old``: between its dates, and young enough."""
+        who, word = ("the CRL", "crl") if isinstance(one, SignedCrl) else ("the OCSP answer", "ocsp")
+        age = self.at - one.this_update
+        facts = {"issued": moment(one.this_update), "due": moment(one.next_update), "age": span(max(age, -age))}
+        if age < -self.skew:
+            raise refused(
+                f"{word}-not-yet", f"is from the future: it was issued at {moment(one.this_update)}", who=who,
+                hint="compare `date -u` on both machines", evidence=facts,
+            )  # fmt: skip
+        if self.at - self.skew > one.next_update:
+            raise refused(
+                f"{word}-expired", f"is {span(age)} old, and a newer one was due at {moment(one.next_update)}", who=who,
+                hint=_HINT, exit_code=EXIT_EXPIRED, evidence=facts,
+            )  # fmt: skip
+        most = self.rules.max_age
+        if most is not None and age > most + self.skew:
+            raise refused(
+                f"{word}-too-old", f"is {span(age)} old, and {span(most)} is the most that is allowed here", who=who,
+                hint=_HINT, exit_code=EXIT_EXPIRED, evidence=facts,
+            )  # fmt: skip
+
+    def _nothing_fresh(
+        self,
+        problems: list[CertificateRefused],
+        stale: SignedCrl | OcspAnswer | None,
+        seen: tuple[tuple[str, int], ...],
+    ) -> RevocationFact:
+        last = problems[-1] if problems else None
+        for error in problems:
+            if error.code == "crl-rolled-back":
+                raise error
+        if self.rules.mode is RevocationMode.REQUIRE:
+            if last is not None:
+                raise self.seat.no(
+                    last.code,
+                    f"may have been revoked: {last.message}",
+                    hint=last.hint,
+                    exit_code=last.exit_code,
+                    evidence=last.evidence,
+                )
+            raise self.seat.no("cert-revocation-unknown", "may have been revoked: nobody here knows", hint=_HINT)
+        return self._fact(Source.NOTHING, stale, "nobody here knows" if last is None else last.message, seen)
+
+    def _fact(
+        self, source: Source, one: SignedCrl | OcspAnswer | None, problem: str, seen: tuple[tuple[str, int], ...]
+    ) -> RevocationFact:
+        if one is None:
+            return RevocationFact(self.seat.who, source, problem=problem, seen=seen)
+        number = one.number if isinstance(one, SignedCrl) else None
+        return RevocationFact(
+            self.seat.who, source, one.this_update, one.next_update, self.at - one.this_update, number, problem, seen
+        )
