@@ -36,6 +36,7 @@ help() {
 usage: bash hsm/up.sh COMMAND
 
   demo [--json]           two peers, two software tokens, one real line between them
+  demo --devices piv,tpm  the same with devices that prove themselves: any two of softhsm, tpm, piv (a virtual YubiKey)
   test                    every check this project has, as CI runs it
   test ARGUMENTS…         only pytest, with these arguments
   shell alice             a shell whose identity can live in a SoftHSM token of its own
@@ -61,7 +62,9 @@ usage_error() {
 }
 
 start_demo() {
-    prepare run
+    local purpose=run
+    [[ " $* " != *piv* ]] || purpose=piv
+    prepare "$purpose"
     exec "$venv/bin/hardwire" demo "$@"
 }
 

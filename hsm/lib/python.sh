@@ -9,13 +9,14 @@
 readonly stamp_name=.hardwire-stamp
 wheelhouse='' tpm_requirement=''
 
-# prepare run|bench|test makes sure that everything is there. The quick way out takes a few milliseconds.
+# prepare run|piv|bench|test makes sure that everything is there. The quick way out takes a few milliseconds.
 prepare() {
     local purpose=$1 extras
     case $purpose in
         run) extras='tpm' ;;
+        piv) extras='tpm yubikey' ;;
         bench) extras='tpm dev' ;;
-        test) extras='tpm scan dev' ;;
+        test) extras='tpm scan yubikey dev' ;;
     esac
     # shellcheck disable=SC2086 # the extras are words
     if programs_present "$purpose" && venv_is_fresh $extras; then

@@ -10,33 +10,37 @@ readonly base_packages=(
     python3 python3-venv python3-dev gcc libc6-dev pkg-config libtss2-dev softhsm2 swtpm swtpm-tools
     opensc-pkcs11 libpcsclite1
 )
-# What the tests need besides: tools that judge our output, a TURN server, network namespaces, a smart-card service
-# with virtual readers, Yubico's module, what pyscard (of yubikey-manager) is compiled with, two programs that ask for
-# PINs, and a TPM's resource manager with a D-Bus of its own.
+# What a virtual YubiKey needs besides: a smart-card service with virtual readers, a namespace's network, Yubico's
+# module, and what pyscard (of yubikey-manager) is compiled with.
+readonly piv_packages=(iproute2 libpcsclite-dev pcscd swig vsmartcard-vpcd ykcs11)
+# What the tests need besides both: tools that judge our output, a TURN server, two programs that ask for PINs, and a
+# TPM's resource manager with a D-Bus of its own.
 readonly test_packages=(
-    coturn dbus-bin dbus-daemon gnutls-bin iproute2 libpcsclite-dev libtss2-tcti-tabrmd0 opensc openssl pcscd
-    pinentry-curses pinentry-tty shellcheck swig tpm2-abrmd tpm2-openssl tpm2-tools vsmartcard-vpcd ykcs11
+    coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 opensc openssl pinentry-curses pinentry-tty
+    shellcheck tpm2-abrmd tpm2-openssl tpm2-tools
 )
 
 # One program for each package that has one: their presence is what a warm start looks at.
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
+readonly piv_programs=(ip swig vpcd-config)
 readonly test_programs=(
-    turnserver certtool dbus-daemon dbus-send ip pkcs11-tool openssl pinentry-curses pinentry-tty shellcheck swig
-    tpm2_getcap vpcd-config
+    turnserver certtool dbus-daemon dbus-send pkcs11-tool openssl pinentry-curses pinentry-tty shellcheck tpm2_getcap
 )
 
-# programs_present run|bench|test
+# programs_present run|piv|bench|test
 programs_present() {
     local program programs=("${base_programs[@]}")
+    [[ $1 != piv && $1 != test ]] || programs+=("${piv_programs[@]}")
     [[ $1 != test ]] || programs+=("${test_programs[@]}")
     for program in "${programs[@]}"; do
         command -v "$program" >/dev/null || return 1
     done
 }
 
-# install_packages run|bench|test installs what is missing of the list for that purpose.
+# install_packages run|piv|bench|test installs what is missing of the list for that purpose.
 install_packages() {
     local wanted=("${base_packages[@]}") missing=()
+    [[ $1 != piv && $1 != test ]] || wanted+=("${piv_packages[@]}")
     [[ $1 != test ]] || wanted+=("${test_packages[@]}")
     doing='looking for system packages'
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
@@ -120,6 +124,7 @@ not_debian() {
     programs_present "$1" && return 0
     printf 'error: this is not Debian or a relative of it: the system packages have to be installed by hand\n' >&2
     printf 'hint: the equivalents of: %s\n' "${base_packages[*]}" >&2
+    [[ $1 != piv && $1 != test ]] || printf '      for a virtual card:  %s\n' "${piv_packages[*]}" >&2
     [[ $1 != test ]] || printf '      and for the tests:   %s\n' "${test_packages[*]}" >&2
     exit 2
 }

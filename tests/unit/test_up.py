@@ -65,6 +65,16 @@ class TestSystemPackages:
         done = run_part("become_root() { echo became root; }; missing_packages() { :; }; install_packages run")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
+    @pytest.mark.parametrize(
+        "purpose, there, not_there",
+        [("run", "swtpm", "pcscd"), ("piv", "vsmartcard-vpcd", "coturn"), ("test", "vsmartcard-vpcd", "nothing")],
+    )
+    def test_each_purpose_has_its_packages(self, purpose: str, there: str, not_there: str) -> None:
+        words = 'missing_packages() { printf "%s\\n" "$@"; }; become_root() { echo "$@"; exit 0; }'
+        done = run_part(f"{words}; install_packages {purpose}")
+        assert there in done.stdout.split()
+        assert not_there not in done.stdout.split()
+
     def test_another_system_is_told_what_it_needs(self, tmp_path: Path) -> None:
         done = run_part(f"PATH={tmp_path}; install_packages test")
         assert done.returncode == 2

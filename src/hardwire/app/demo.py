@@ -7,23 +7,23 @@ hash from the disk at the far end.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-import hwkeys
+from hardwire.app.demodevices import DEFAULT, DemoDevice, device
 from hardwire.app.entropy import monotonic
 from hardwire.app.keys import translated
 from hardwire.app.text import human_duration, human_size
 from hardwire.errors import LineTimeout, LocalError, Misuse
-from hwkeys.software import SoftHsmToken, SoftTpm
 
 _STEP_TIMEOUT: Final = 60.0
 _FILE_TIMEOUT: Final = 1800.0
@@ -40,7 +40,7 @@ class Report:
         ok: Everything below is as it should be.
         sas: What both ends showed.
         sas_equal: They showed the same.
-        peer_a: The inviter: its did, device and assurance, as the *other* side saw it.
+        peer_a: The inviter: its did, device, assurance and who proved that, as the *other* side saw it.
         peer_b: The joiner, likewise.
         signatures_per_side: Counted in the devices while the line opened and was used.
         open_ms: From the answer taken to the data channels open, at the inviter.
@@ -79,10 +79,11 @@ class Report:
 class _Peer:
     """One process, its events, and the words typed to it."""
 
-    def __init__(self, name: str, home: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, home: Path, device: DemoDevice) -> None:
         self.name = name
         self.home = home
-        self.environment = {**environment, "HARDWIRE_HOME": str(home)}
+        self.device = device
+        self.environment = {**device.environment, "HARDWIRE_HOME": str(home)}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *arguments: str) -> Self:
@@ -93,6 +94,19 @@ class _Peer:
             cwd=self.home,
         )  # fmt: skip
         return self
+
+    async def init(self, *arguments: str) -> dict[str, Any]:
+        """Run ``hardwire init ARGUMENTS``; its identity."""
+        await self.start("init", *arguments)
+        made = await self.expect("identity")
+        await self.finished()
+        return made
+
+    def believe(self, folder: str, pem: bytes) -> None:
+        """Put a root where this peer's hardwire looks for whom to believe."""
+        place = self.home / "attestation" / folder
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{secrets.token_hex(4)}.pem").write_bytes(pem)
 
     async def expect(self, event: str, timeout: float = _STEP_TIMEOUT, **fields: object) -> dict[str, Any]:  # noqa: ASYNC109
         """The next event of that name (and with those fields); others on the way are passed over.
@@ -148,42 +162,37 @@ class _Peer:
             yield event
 
 
-async def demonstrate(size: int, tell: Callable[[str], None]) -> Report:
+async def demonstrate(size: int, tell: Callable[[str], None], devices: tuple[str, str] | None = None) -> Report:
     """Run the demo.
 
     Args:
         size: Octets of the file.
         tell: Gets a dozen honest lines.
+        devices: A kind for alice and one for bob, which then prove themselves; None for SoftHSM and a plain swtpm.
 
     Raises:
         TokenMissing: SoftHSM, swtpm or one of their libraries is not installed.
         HardwireError: A step failed; which one is in the message.
     """
     began = monotonic()
-    # A short path: the TPM's socket has its name in it.
+    # A short path: the names of sockets are in it.
     with tempfile.TemporaryDirectory(prefix="hw-demo-") as name, translated():
         base = Path(name)
-        for part in ("a", "b", "token", "tpm", "inbox"):
+        for part in ("a", "b", "t", "u", "inbox"):
             (base / part).mkdir(mode=0o700)
         pin = base / "pin"
         pin.touch(mode=0o600)
-        pin.write_text(secrets.token_hex(8))
-        token = await asyncio.to_thread(_token, base / "token", pin.read_text())
-        with SoftTpm(base / "tpm") as tpm:
-            alice = _Peer("alice", base / "a", token.environment)
-            bob = _Peer("bob", base / "b", {**os.environ, "HARDWIRE_TCTI": tpm.tcti})
-            try:
-                return await _Demo(base, size, tell, token, tpm, alice, bob, began).run(pin)
-            finally:
-                await alice.stop()
-                await bob.stop()
-
-
-def _token(directory: Path, pin: str) -> SoftHsmToken:
-    try:
-        return SoftHsmToken.create(directory, "alice", pin, spy=True)
-    except hwkeys.ModuleMissing:
-        return SoftHsmToken.create(directory, "alice", pin)
+        pin.write_text(secrets.token_hex(4))  # a YubiKey takes eight characters at most
+        first, second = devices or DEFAULT
+        async with contextlib.AsyncExitStack() as stack:
+            made = []
+            for kind, part in ((first, "t"), (second, "u")):
+                one = device(kind, base / part, pin, proves=devices is not None)
+                made.append(await asyncio.to_thread(stack.enter_context, one))
+            alice, bob = _Peer("alice", base / "a", made[0]), _Peer("bob", base / "b", made[1])
+            for peer in (alice, bob):
+                stack.push_async_callback(peer.stop)
+            return await _Demo(base, size, tell, alice, bob, began).run()
 
 
 @dataclass(slots=True)
@@ -191,14 +200,12 @@ class _Demo:
     base: Path
     size: int
     tell: Callable[[str], None]
-    token: SoftHsmToken
-    tpm: SoftTpm
     alice: _Peer
     bob: _Peer
     began: float
 
-    async def run(self, pin: Path) -> Report:
-        await self._identities(pin)
+    async def run(self) -> Report:
+        await self._identities()
         before = self._signatures()
         file = self.base / "a" / "demo.bin"
         await asyncio.to_thread(_write_random, file, self.size)
@@ -211,7 +218,9 @@ class _Demo:
         rate, got = await self._file(file)
         closed_clean = await self._close()
         signatures = [after - then for after, then in zip(self._signatures(), before, strict=True)]
-        self.tell(f"signatures counted in the devices: {signatures[0]} by SoftHSM, {signatures[1]} by swtpm")
+        counted = zip(signatures, (self.alice, self.bob), strict=True)
+        words = ", ".join(f"{count} by {peer.device.name}" for count, peer in counted)
+        self.tell(f"signatures counted in the devices: {words}")
         hash_ok = got == wanted
         ok = equal and chat_ok and hash_ok and closed_clean and signatures == [1, 1]
         seconds = monotonic() - self.began
@@ -225,13 +234,16 @@ class _Demo:
             hash_ok=hash_ok, chat_ok=chat_ok, closed_clean=closed_clean, seconds=round(seconds, 3),
         )  # fmt: skip
 
-    async def _identities(self, pin: Path) -> None:
-        source = ("--pin-source", str(pin))
-        for peer, device in ((self.alice, self.token.uri), (self.bob, f"tpm:?tcti={self.tpm.tcti}")):
-            await peer.start("init", "--device", device, *source)
-            made = await peer.expect("identity")
-            await peer.finished()
-            self.tell(f"{peer.name:<5} has a key in {made['device']}: {made['assurance']}")
+    async def _identities(self) -> None:
+        for peer, other in ((self.alice, self.bob), (self.bob, self.alice)):
+            made = await peer.init(*peer.device.init)
+            self.tell(f"{peer.name:<5} has a key in {made['device']}: {made['assurance']}{peer.device.remark}")
+            if peer.device.enrol is not None:
+                await asyncio.to_thread(peer.device.enrol, str(made["key"]))
+                made = await peer.init("--renew")
+                self.tell(f"{'':<5} an authority made for this demo has enrolled {peer.device.name}")
+            if peer.device.root is not None:
+                await asyncio.to_thread(other.believe, *peer.device.root)
 
     async def _open(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], dict[str, str], float]:
         await self.alice.start("chat", "--loopback")
@@ -247,6 +259,10 @@ class _Demo:
         seen_by_a = await self.alice.expect("peer-seen")
         open_a, open_b = await self.alice.expect("line-open"), await self.bob.expect("line-open")
         line_ms = 1000 * (monotonic() - start)
+        for peer, other, seen in ((self.alice, self.bob, seen_by_a), (self.bob, self.alice, seen_by_b)):
+            if seen["attested_by"]:
+                proved = f"{seen['assurance']}, proved by {seen['attested_by']}"
+                self.tell(f"{peer.name} sees that {other.name}'s key is in: {proved}")
         self.tell(
             f"line open: {open_a['open_ms']:.0f} ms for ICE, DTLS and SCTP over loopback, "
             f"{open_a['handshake_ms']:.0f} ms for HBI/1, {line_ms:.0f} ms in all"
@@ -286,11 +302,11 @@ class _Demo:
         return clean
 
     def _signatures(self) -> tuple[int, int]:
-        return self.token.signatures(), self.tpm.signatures()
+        return self.alice.device.signatures(), self.bob.device.signatures()
 
 
 def _brief(seen: dict[str, Any]) -> dict[str, str]:
-    return {"did": seen["did"], "device_id": seen["device_id"], "assurance": seen["assurance"]}
+    return {name: seen[name] for name in ("did", "device_id", "assurance", "attested_by")}
 
 
 def _write_random(path: Path, size: int) -> None:

@@ -11,6 +11,12 @@ from hardwire.cli.run import JsonOption, PlainOption, run_async
 
 def command(
     size: Annotated[int, typer.Option("--size", metavar="MB", min=1, max=4000, help="Size of the file to send.")] = 64,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            "--devices", metavar="KIND,KIND", help="Devices that prove themselves: any two of softhsm, tpm, piv."
+        ),
+    ] = None,
     json_mode: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -18,18 +24,23 @@ def command(
 
     One identity is in SoftHSM, the other in an emulated TPM; both are made for the demo and thrown away. The peers are
     two processes that run `hardwire chat` and `hardwire join`; the demo only carries their codes, as a person would.
+    With --devices each device proves to the other side where its key is: piv is a virtual YubiKey (in a checkout), tpm
+    an emulated TPM that an authority enrols.
 
     \b
     Examples:
       hardwire demo
+      hardwire demo --devices piv,tpm
       hardwire demo --json
     """
     out = Output(json_mode=json_mode, plain=plain)
 
     async def body() -> None:
         from hardwire.app.demo import demonstrate
+        from hardwire.app.demodevices import parse_devices
 
-        report = await demonstrate(size * 1_000_000, out.say)
+        kinds = None if devices is None else parse_devices(devices)
+        report = await demonstrate(size * 1_000_000, out.say, kinds)
         out.record(report.record())
         if not report.ok:
             raise typer.Exit(1)

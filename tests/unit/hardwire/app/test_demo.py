@@ -10,6 +10,7 @@ import pytest
 
 from hardwire.app import demo
 from hardwire.app.demo import Report, demonstrate
+from hardwire.app.demodevices import DemoDevice
 from hardwire.errors import LineTimeout, LocalError, TokenMissing
 
 
@@ -32,7 +33,7 @@ async def test_the_demo_measures_what_it_reports(monkeypatch):
     assert report.file_mb == 1.0
     assert report.peer_a["did"] != report.peer_b["did"]
     for peer in (report.peer_a, report.peer_b):
-        assert peer["assurance"] == "SOFTWARE TOKEN"
+        assert (peer["assurance"], peer["attested_by"]) == ("SOFTWARE TOKEN", "")
         assert len(bytes.fromhex(peer["device_id"])) == 32
     assert 0 < report.open_ms < report.line_ms
     assert report.handshake_ms > 0
@@ -63,7 +64,8 @@ def peer_that_says(monkeypatch, tmp_path, *lines: str, then: str = "") -> demo._
     """A process in hardwire's place, which prints these lines."""
     script = "\n".join(["import sys", f"for line in {lines!r}: print(line, flush=True)", then])
     (tmp_path / "hardwire.py").write_text(script)
-    return demo._Peer("bob", tmp_path, {**os.environ, "PYTHONPATH": str(tmp_path)})
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    return demo._Peer("bob", tmp_path, DemoDevice("nothing", environment, (), int))
 
 
 async def test_what_a_peer_reports_is_passed_on(monkeypatch, tmp_path):

@@ -24,7 +24,7 @@ class Report:
 
 
 def test_a_demo_that_went_wrong_is_no_success(monkeypatch):
-    async def demonstrate(size, tell):
+    async def demonstrate(size, tell, devices):
         tell("the line did NOT close properly")
         return Report()
 
@@ -36,7 +36,7 @@ def test_a_demo_that_went_wrong_is_no_success(monkeypatch):
 
 
 def test_what_the_demo_needs_is_named(monkeypatch):
-    async def demonstrate(size, tell):
+    async def demonstrate(size, tell, devices):
         raise TokenMissing("swtpm is not installed", hint="sudo apt-get install swtpm")
 
     monkeypatch.setattr("hardwire.app.demo.demonstrate", demonstrate)
