@@ -28,6 +28,7 @@ from hwkeys.errors import (
     KeyNotAsAsked,
     ManagementKeyRefused,
     ModuleMissing,
+    NotTouched,
     PeerKeyRefused,
     PinError,
     PinLocked,
@@ -53,6 +54,7 @@ from hwkeys.prompt import (
 )
 from hwkeys.purpose import Purpose
 from hwkeys.rsakey import RSAHardwareKey
+from hwkeys.touch import TouchPrompter, TouchRequest
 from hwkeys.uri import Credential, KeyUri, Pkcs11Uri, TpmUri, parse_uri
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "KeyUri",
     "ManagementKeyRefused",
     "ModuleMissing",
+    "NotTouched",
     "PeerKeyRefused",
     "PinError",
     "PinLocked",
@@ -99,6 +102,8 @@ __all__ = [
     "StaticPrompter",
     "TerminalPrompter",
     "TokenRemoved",
+    "TouchPrompter",
+    "TouchRequest",
     "TpmUri",
     "Unsupported",
     "UriError",

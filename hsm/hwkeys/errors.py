@@ -18,6 +18,7 @@
     │   ├── PinRefused        the person, or a rule, did not let a PIN be used
     │   ├── PinWrong          the device refused the PIN; tells what is known of the tries left
     │   └── PinLocked         the device takes no PIN any more
+    ├── NotTouched            the device waited to be touched, and nobody did
     ├── ManagementKeyRefused  nobody here has the key that lets keys be made on this card
     ├── ForkRefused           a forked child tried to use its parent's login
     ├── KeyClosed             the key object was closed by its owner
@@ -159,6 +160,12 @@ class PinLocked(PinError):
     """The device takes no PIN any more."""
 
     default_hint = "unlock it with its PUK or SO-PIN"
+
+
+class NotTouched(HwKeyError):
+    """The key wants a touch for each use, and none came while the device waited."""
+
+    default_hint = "repeat, and touch the device when it blinks; it waits about 15 seconds"
 
 
 class ManagementKeyRefused(HwKeyError):

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from hwkeys.devices import DeviceInfo, PinState
 from hwkeys.errors import PinNeeded, PinRefused
+from hwkeys.touch import TouchRequest
 from hwkeys.uri import Credential
 
 MAX_PIN_FILE = 1024
@@ -102,10 +103,12 @@ class CallbackPrompter:
     Args:
         ask: Gets the request, returns the PIN.
         allow_last_try: Gets the request, says whether the last try may be spent; never, by default.
+        on_touch: Gets the request, and whether the device waits to be touched, or no more; see ``TouchPrompter``.
     """
 
     ask: Callable[[PinRequest], str]
     allow_last_try: Callable[[PinRequest], bool] | None = None
+    on_touch: Callable[[TouchRequest, bool], None] | None = None
 
     def pin(self, request: PinRequest) -> str:
         """The function's answer."""
@@ -114,6 +117,16 @@ class CallbackPrompter:
     def confirm_last_try(self, request: PinRequest) -> bool:
         """The second function's answer; no, when there is none."""
         return self.allow_last_try is not None and self.allow_last_try(request)
+
+    def touch(self, request: TouchRequest) -> None:
+        """Tell the third function that the device waits."""
+        if self.on_touch is not None:
+            self.on_touch(request, True)  # noqa: FBT003 - a function of the caller's, which names its parameters
+
+    def touch_over(self, request: TouchRequest) -> None:
+        """Tell it that the device waits no more."""
+        if self.on_touch is not None:
+            self.on_touch(request, False)  # noqa: FBT003 - the same
 
 
 class StaticPrompter:
@@ -137,8 +150,11 @@ class StaticPrompter:
 class PinSourcePrompter:
     """Reads the PIN from a file each time it is asked; never spends the last try.
 
+    The file is this user's or root's, and nobody else may read or change it; a group may read it. Whoever could change
+    it could spend the device's tries, and whoever can read it has the PIN.
+
     Args:
-        path: UTF-8 text of at most MAX_PIN_FILE octets; one final line end is not part of the PIN.
+        path: UTF-8 text of at most MAX_PIN_FILE octets; one final line end is not part of the PIN. May be a link.
     """
 
     path: Path
@@ -147,20 +163,33 @@ class PinSourcePrompter:
         """The file's content.
 
         Raises:
-            PinRefused: The file cannot be read, or does not hold one line of text.
+            PinRefused: The file cannot be read, is not kept to its owner, or does not hold one line of text.
         """
         try:
-            with self.path.open("rb") as file:
-                octets = file.read(MAX_PIN_FILE + 1)
+            octets, facts = _plain_file(self.path, follow=True)
         except OSError as error:
             raise PinRefused(
                 f"the pin-source {self.path} cannot be read", hint="check that the file exists and that you may read it"
             ) from error
+        if facts.st_uid not in (os.geteuid(), 0):
+            raise PinRefused(
+                f"the pin-source {self.path} belongs to another user", hint="use a file of your own, for you only"
+            )
+        if facts.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+            raise PinRefused(f"others can read or change the pin-source {self.path}", hint=f"chmod 600 {self.path}")
         return _one_line(octets, f"the pin-source {self.path}")
 
     def confirm_last_try(self, request: PinRequest) -> bool:  # noqa: ARG002 - the protocol's shape
         """Never: a file cannot notice that it is wrong."""
         return False
+
+    def touch(self, request: TouchRequest) -> None:
+        """Say so on the terminal, if there is one: the finger comes from no file."""
+        _say(f"\a{request.describe()} …")
+
+    def touch_over(self, request: TouchRequest) -> None:  # noqa: ARG002 - the protocol's shape
+        """End the line."""
+        _end_line()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +216,7 @@ class CredentialPrompter:
             )
         try:
             # systemd writes plain files. A link, a pipe or a device in their place is somebody else's doing.
-            octets = _plain_file(Path(directory) / self.credential.name)
+            octets, _facts = _plain_file(Path(directory) / self.credential.name, follow=False)
         except OSError as error:
             raise PinRefused(
                 f"there is no credential {self.credential.name!r}",
@@ -224,13 +253,24 @@ class TerminalPrompter:
         """Show the device and what the last try means; only the whole word "yes" is a yes."""
         return _yes(f"{request.describe()}\na wrong PIN now locks this device. use the last try? yes/no: ")
 
+    def touch(self, request: TouchRequest) -> None:
+        """Ring the bell and say what waits, and how long."""
+        _say(f"\a{request.describe()} …")
 
-def _plain_file(path: Path) -> bytes:
+    def touch_over(self, request: TouchRequest) -> None:  # noqa: ARG002 - the protocol's shape
+        """End the line."""
+        _end_line()
+
+
+def _plain_file(path: Path, *, follow: bool) -> tuple[bytes, os.stat_result]:
     # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
+        # Of what was opened, not of what has the name a moment later.
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
-        return file.read(MAX_PIN_FILE + 1)
+        return file.read(MAX_PIN_FILE + 1), facts
 
 
 def _one_line(octets: bytes, what: str) -> str:
@@ -259,8 +299,12 @@ def _hidden(prompt: str) -> str:
 
 
 def _end_line() -> None:
+    _say("\n")
+
+
+def _say(words: str) -> None:
     with suppress(OSError), Path("/dev/tty").open("wb", buffering=0) as out:
-        out.write(b"\n")
+        out.write(words.encode())
 
 
 def _terminal() -> bool:

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thread per device library, and nothing of a library outside its thread.
+"""One caller at a time in each device library: its lock, and a thread for what may take long.
 
 Why: a PKCS#11 module is initialised here without locking functions and releases the GIL in every call; eight threads
 inside SoftHSM at once return each other's errors and now and then abort the process. A TPM has three object slots and
-answers one command at a time. So every call into a library goes through the one worker of that library, and a caller
-that is slow at typing a PIN holds nobody up, because questions are asked on the caller's thread.
+answers one command at a time. So every call into a library is made with that library's lock in hand, and a caller that
+is slow at typing a PIN holds nobody up, because questions are asked without it.
+
+``call`` hands over to the library's own thread. The person at the keyboard can interrupt the wait for a card that wants
+to be touched, or for a TPM, and a device that hangs for ever does not keep the program from ending. ``here`` stays on
+the caller's thread: two turns between threads take longer than SoftHSM takes to sign. It is for a library whose
+"devices" are programs, which wait for nobody. See docs/adr/0007.
 
 After a fork the child has a copy of the library's login and of our handles, but not the thread. It is refused.
 """
@@ -57,11 +62,13 @@ class _Job:
 
 
 class Worker:
-    """A thread that runs one job after the other. It is a daemon: a hung device must not keep a program from ending."""
+    """A library's lock and thread. The thread is a daemon: a hung device must not keep a program from ending."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._pid = os.getpid()
+        self._alone = threading.RLock()
+        self._inside = 0
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"hwkeys {name}", daemon=True)
         self._thread.start()
@@ -73,12 +80,28 @@ class Worker:
             ForkRefused: This process is a fork of the one that opened the device.
         """
         self.refuse_fork()
-        if threading.current_thread() is self._thread:
+        if self._inside == threading.get_ident():
+            # Whoever is inside must not wait for the thread, which waits for the lock.
             return function(*args, **kwargs)
-        job = _Job(lambda: function(*args, **kwargs))
+        job = _Job(lambda: self.here(function, *args, **kwargs))
         self._jobs.put(job)
         found: _T = job.wait()
         return found
+
+    def here(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run on this thread as soon as nobody else is inside; return or raise what the function does.
+
+        Raises:
+            ForkRefused: This process is a fork of the one that opened the device.
+        """
+        if os.getpid() != self._pid:
+            self.refuse_fork()
+        with self._alone:
+            before, self._inside = self._inside, threading.get_ident()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._inside = before
 
     def post(self, function: Callable[[], object]) -> None:
         """Run on the worker's thread some time, wait for nothing, drop what it returns or raises.
@@ -86,7 +109,7 @@ class Worker:
         For clean-up from a finaliser, which may run on any thread at any moment; in a forked child it does nothing.
         """
         if os.getpid() == self._pid:
-            self._jobs.put(_Job(function))
+            self._jobs.put(_Job(lambda: self.here(function)))
 
     def refuse_fork(self) -> None:
         """Compare process ids; a forked child has no thread to call.

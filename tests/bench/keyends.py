@@ -8,6 +8,11 @@ close, public, sign, ecdh, cycle (open, sign, close).
 The bare side is what a careful program without hwkeys would write. On a token: log in once, hash in software, sign,
 encode as DER. On a TPM: for each operation a connection, the storage key made and its Name compared, a salted and
 encrypted session, the key loaded, used and flushed.
+
+Open-sign-close takes the same safe steps on both sides. On a token: exactly one token and one key of that name, the
+flags of the PIN read before it is spent, a session of its own for the login, the public half read, and what protects
+the private half. On a TPM: the key is known to be this TPM's before anybody would be asked, the dictionary-attack
+counter is read before the PIN is spent, the PIN is proved without a signature; then the signature.
 """
 
 import hashlib
@@ -27,6 +32,7 @@ DATA = b"what is signed" * 10
 PEER = ec.derive_private_key(0x5EED, ec.SECP256R1()).public_key()
 POINT = PEER.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 ECDSA = ec.ECDSA(hashes.SHA256())
+_CURVES = {bytes.fromhex("06082a8648ce3d030107"): ec.SECP256R1()}
 
 
 class Ours:
@@ -104,15 +110,34 @@ class BareToken:
         return value
 
     def cycle(self) -> bytes:
-        session, key = self._opened("sign")
+        p = self._p
+        name, kinds = self._device["keys"]["sign"], (p.ObjectClass.PUBLIC_KEY, p.ObjectClass.PRIVATE_KEY)
+        wanted = {p.Attribute.ID: bytes.fromhex(name["id"])} if "id" in name else {p.Attribute.LABEL: name["label"]}
+        reader = self._token().open()
+        token = self._token()
+        if token.flags & (p.TokenFlag.USER_PIN_LOCKED | p.TokenFlag.USER_PIN_FINAL_TRY):
+            raise RuntimeError("a PIN would lock it")
+        login = token.open(user_pin=self._device["pin"])
+        (public,), (key,) = (list(reader.get_objects({p.Attribute.CLASS: kind, **wanted})) for kind in kinds)
+        for half in (public, key):
+            half[p.Attribute.ID], half[p.Attribute.LABEL], half[p.Attribute.KEY_TYPE], half[p.Attribute.EC_PARAMS]
+        curve, point = public[p.Attribute.EC_PARAMS], public[p.Attribute.EC_POINT]
+        ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[bytes(curve)], bytes(point)[2:])
+        if not key[p.Attribute.SENSITIVE] or key[p.Attribute.EXTRACTABLE]:
+            raise RuntimeError("the key could leave the token")
+        key[p.Attribute.DERIVE], key[p.Attribute.ALWAYS_AUTHENTICATE]
         signature = self._signature(key)
-        session.close()
+        login.close()
+        reader.close()
         return signature
 
     def _opened(self, role: str):
-        (token,) = (one for one in self._library.get_tokens() if _text(one.serial) == self._device["serial"])
-        session = token.open(user_pin=self._device["pin"])
+        session = self._token().open(user_pin=self._device["pin"])
         return session, self._found(session, role)
+
+    def _token(self):
+        (token,) = (one for one in self._library.get_tokens() if _text(one.serial) == self._device["serial"])
+        return token
 
     def _found(self, session, role: str):
         name = self._device["keys"][role]
@@ -166,7 +191,28 @@ class BareTpm:
 
     def cycle(self) -> bytes:
         self._read()
+        self._state()
+        self._used("sign", lambda _esys, _key, _session: b"")
+        self._state()
+        self._used("sign", self._proved)
         return self.sign()
+
+    def _state(self) -> None:
+        """The maker's words and the counter."""
+        tss = self._t
+        name, _, conf = self._device["tcti"].partition(":")
+        with tss.TCTILdr(name, conf) as tcti, tss.ESAPI(tcti) as esys:
+            for group in (0x100, 0x200):
+                esys.get_capability(tss.TPM2_CAP.TPM_PROPERTIES, group, 127)
+
+    def _proved(self, esys, key, session) -> bytes:
+        tss = self._t
+        trial = esys.start_auth_session(
+            tss.ESYS_TR.NONE, tss.ESYS_TR.NONE, tss.TPM2_SE.TRIAL, None, tss.TPM2_ALG.SHA256
+        )
+        esys.policy_secret(key, trial, b"", b"", b"", 0, session1=session)
+        esys.flush_context(trial)
+        return b""
 
     def _read(self) -> None:
         from hwkeys.tpm.tss2 import read_key_file

@@ -6,8 +6,8 @@ A round times each operation on one side and then on the other; the next round b
 medians over all rounds, and a ratio is the median of the ratios *within* each round. A ratio below 1 means that hwkeys
 is faster.
 
-Open-sign-close is not the same work on both sides: hwkeys looks for a second key of that name, reads the state of the
-PIN, proves the PIN without a signature and reads the key's protections back. Its ratio is shown against the same bar.
+Open-sign-close takes the same safe steps on both sides: a second key of that name is looked for, the state of the PIN
+is read before it is spent, the PIN is proved without a signature, the key's protections are read back.
 
 A measurement is no test: the exit code is 0 whatever the figures say, and 1 only when nothing could be measured.
 """
@@ -239,6 +239,7 @@ def table(report: dict) -> str:
         "",
         f"rounds: {rounds}; ratios within a round: below 1 hwkeys is faster",
         "bare: python-pkcs11, logged in once; tpm2-pytss, the safe cycle (storage key, salted session, load, use, flush)",
+        "open-sign-close: the same safe steps on both sides (one token and key, PIN state, PIN proved, protections read)",
         f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']} at the start, Python {facts['python']}",
         ", ".join(f"{name} {number}" for name, number in facts["versions"].items()),
     ]

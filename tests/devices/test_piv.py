@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from hwkeys import (
     DeviceMissing,
+    NotTouched,
     PinLocked,
     PinNeeded,
     PinRefused,
@@ -19,6 +20,7 @@ from hwkeys import (
     Purpose,
     RSAHardwareKey,
     TokenRemoved,
+    TouchRequest,
     open_key,
 )
 from support.hwbench import Asked, python, right, run
@@ -142,6 +144,92 @@ def test_9c_and_a_wrong_pin_leave_a_session_that_works(module):
         assert card.tries == 2
         key.public_key().verify(key.sign(b"x", SHA256), b"x", SHA256)
     card.pull()
+
+
+# ---- touch
+
+
+class Finger(Asked):
+    """A person who is told when the card waits, and then does what was planned."""
+
+    def __init__(self) -> None:
+        super().__init__(PIN)
+        self.told: list[tuple[str, bool]] = []
+
+    def touch(self, request: TouchRequest) -> None:
+        self.told.append(("now", request.certain))
+
+    def touch_over(self, request: TouchRequest) -> None:
+        self.told.append(("over", request.certain))
+
+
+@pytest.fixture(params=MODULES)
+def touchy(request: pytest.FixtureRequest) -> Iterator[PivBench]:
+    """A card whose 9a wants a touch for each use, and whose 9d wants one now and then."""
+    card = VirtualPiv()
+    card.place("9a", touch=2)
+    card.place("9d", touch=3)
+    bench = PivBench(request.param, card=card)
+    yield bench
+    card.pull()
+
+
+def test_a_key_that_wants_a_touch_says_so_while_the_card_waits(touchy):
+    finger = Finger()
+    with elliptic(open_key(touchy.uri("9a"), prompter=finger)) as key:
+        assert finger.told == []
+        touchy.card.touch(0.3)
+        key.public_key().verify(key.sign(b"x", SHA256), b"x", SHA256)
+        assert finger.told == [("now", True), ("over", True)]
+
+
+def test_a_key_that_was_touched_a_moment_ago_says_nothing(touchy):
+    finger = Finger()
+    other = ec.generate_private_key(ec.SECP256R1())
+    with elliptic(open_key(touchy.uri("9d"), prompter=finger)) as key:
+        touchy.card.touch(0.0)
+        key.exchange(ec.ECDH(), other.public_key())
+        assert finger.told == []
+        touchy.card.touch(1.0)
+        assert key.exchange(ec.ECDH(), other.public_key()) == other.exchange(ec.ECDH(), key.public_key())
+        assert finger.told == [("now", True), ("over", True)]
+
+
+@pytest.mark.parametrize("slot", ["9a", "9d"])
+def test_nobody_touched_it(touchy, slot):
+    finger = Finger()
+    other = ec.generate_private_key(ec.SECP256R1())
+    with elliptic(open_key(touchy.uri(slot), prompter=finger)) as key:
+
+        def use() -> None:
+            if slot == "9a":
+                key.sign(b"x", SHA256)
+            else:
+                key.exchange(ec.ECDH(), other.public_key())
+
+        touchy.card.touch(None)
+        with pytest.raises(NotTouched) as missing:
+            use()
+        assert "touch the device" in missing.value.hint
+        assert touchy.card.tries == 3
+        touchy.card.touch(0.0)
+        use()
+    assert [word for word, _certain in finger.told].count("now") == [word for word, _certain in finger.told].count(
+        "over"
+    )
+
+
+def test_a_card_that_is_pulled_while_it_waits_is_not_taken_for_untouched(touchy):
+    finger = Finger()
+    with elliptic(open_key(touchy.uri("9a"), prompter=finger)) as key:
+        touchy.card.touch(0.0)
+        touchy.card.hang()
+        timer = threading.Timer(0.3, lambda: touchy.card.pull(wait=False))
+        timer.start()
+        with pytest.raises(TokenRemoved):
+            key.sign(b"x", SHA256)
+        timer.join()
+        assert finger.told[-1] == ("over", True)
 
 
 # ---- the PIN's tries

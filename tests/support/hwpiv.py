@@ -48,6 +48,7 @@ class PivBench:
 
     def sourced(self, name: str) -> str:
         directory = Path(tempfile.mkdtemp(prefix="pin-", dir=self.card.directory))
+        (directory / "pin").touch(0o600)
         (directory / "pin").write_text(PIN)
         return self.uri(name, f"&pin-source=file:{directory / 'pin'}")
 

@@ -116,6 +116,11 @@ def is_ykcs11(token: TokenRecord) -> bool:
     return token.manufacturer.startswith("Yubico")
 
 
+def is_software(manufacturer: str, model: str) -> bool:
+    """Whether the token says of itself that it is a program."""
+    return "softhsm" in manufacturer.lower() or "softhsm" in model.lower()
+
+
 def open_session(record: TokenRecord, *, rw: bool = False) -> pkcs11.Session:
     """Open a session.
 

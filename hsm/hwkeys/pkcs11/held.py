@@ -23,11 +23,13 @@ from hwkeys.errors import (
     KeyClosed,
     KeyMissing,
     KeyNotAsAsked,
+    NotTouched,
+    PinNeeded,
     PinWrong,
     TokenRemoved,
     Unsupported,
 )
-from hwkeys.evidence.piv import UsePolicy
+from hwkeys.evidence.piv import TouchPolicy, UsePolicy
 from hwkeys.evidence.values import PivEvidence
 from hwkeys.pkcs11 import binding, objects, operations, piv, tokens
 from hwkeys.pkcs11.binding import ObjectRecord
@@ -46,6 +48,13 @@ Operation = Callable[[ObjectRecord, str | None], _T]
 _SETTLING: Final = (0.1, 0.3, 0.6)
 """Seconds to wait between two looks at a card that was just put in."""
 
+_ATTEMPTS: Final = 3
+"""How often a login may be lost to others between finding the key and using it."""
+
+
+class _LoginLostError(Exception):
+    """Another thread dropped the token's sessions meanwhile."""
+
 
 class HeldKey:
     """One key of one token.
@@ -54,17 +63,29 @@ class HeldKey:
         login: The hold on its token; taken over, and let go of when this is closed or dropped.
         pair: The key as it was found.
         public_key: Its public half.
+        found_in: The session whose reader found it; there it need not be looked for again.
     """
 
-    def __init__(self, login: Login, pair: objects.Pair, public_key: objects.PublicKey) -> None:
+    def __init__(
+        self,
+        login: Login,
+        pair: objects.Pair,
+        public_key: objects.PublicKey,
+        *,
+        found_in: TokenSession | None = None,
+    ) -> None:
         self.login = login
         self.public_key = public_key
+        self.software = binding.is_software(login.record.manufacturer, login.record.model)
+        """Whether the token is a program."""
         self.exact: Pkcs11Uri = objects.exact(tokens.device_uri(login.module, login.record), pair)
         self.agrees = False
         """Whether the token says that the key does key agreement. Known once it was unlocked."""
         self._private: ObjectRecord | None = None
         self._seen_in: TokenSession | None = None
+        self._opened = (found_in, pair)
         self._asks_each_time = False
+        self._is_piv = piv.is_piv(login.record)
         self._policy: UsePolicy | None = None
         self._policy_known = False
         self._closed = False
@@ -83,11 +104,6 @@ class HeldKey:
         """Whether the token is of a kind that may attest this key."""
         return piv.slot_of(self.login.record, self.exact.id) is not None
 
-    @property
-    def software(self) -> bool:
-        """Whether the token is a program."""
-        return tokens.is_software(self.login.record.manufacturer, self.login.record.model)
-
     def unlock(self) -> None:
         """Log in and find the private half; see ``EllipticCurveHardwareKey.unlock``.
 
@@ -95,9 +111,12 @@ class HeldKey:
             KeyMissing: The key is not on the token any more.
             KeyNotAsAsked: The token says that the key could leave it, or it is another key now.
         """
+        # First of all: the lock may have been another thread's at the moment of the fork.
+        self.login.module.worker.refuse_fork()
+        if self._is_ready():
+            return
         with self._lock:
             self._refuse_closed()
-            self.login.module.worker.refuse_fork()
             try:
                 self._unlock()
             except TokenRemoved:
@@ -126,19 +145,19 @@ class HeldKey:
             Unsupported: The key is for the other purpose.
             HwKeyError: Anything the device can fail with.
         """
-        self.unlock()
-        if self.agrees and not agree:
-            raise Unsupported("this is a key for key agreement: it does not sign", hint="use a signing key")
-        if agree and not self.agrees:
-            raise Unsupported(
-                "this is a signing key: it does no key agreement", hint="use a key made for key agreement"
-            )
-        try:
-            return self._use(operation)
-        except TokenRemoved:
-            with self._lock:
-                self._come_back()
-            return self._use(operation)
+        for _attempt in range(_ATTEMPTS):
+            self.unlock()
+            if self.agrees is not agree:
+                raise _other_purpose(agree=agree)
+            try:
+                return self._use(operation)
+            except _LoginLostError:
+                continue
+            except TokenRemoved:
+                with self._lock:
+                    self._come_back()
+                return self._use(operation)
+        raise TokenRemoved("the token's sessions are closed as soon as they are opened")
 
     def certificates(self) -> list[bytes]:
         """The certificates under the key's id, DER; the token shows them to everybody."""
@@ -181,17 +200,21 @@ class HeldKey:
                 return
 
     def _unlock(self) -> None:
-        if not self.login.module.call(self._is_ready):
+        if not self._is_ready():
             self.login.ensure()
             self.login.module.call(self._find)
 
-    def _is_ready(self, module: Module) -> bool:  # noqa: ARG002 - every job of the worker gets it
+    def _is_ready(self) -> bool:
+        """Whether the key can be used as things stand; asked anew, with nobody else in the module, before it is."""
         seen = self._seen_in
         return self._private is not None and seen is not None and seen.logged_in and not seen.dead
 
     def _use(self, operation: Operation[_T]) -> _T:
         pin = self.login.ask_for_one_use() if self._asks_each_time else None
-        return self.login.module.call(self._run, operation, pin)
+        if not self._is_piv:
+            return self.login.module.call(self._run, operation, pin)
+        with self.login.touch_notice(self.device, self._policy):
+            return self.login.module.call(self._run, operation, pin)
 
     def _find(self, module: Module) -> None:
         try:
@@ -204,8 +227,10 @@ class HeldKey:
         attached = self._attach(module)
         if self._private is not None and self._seen_in is attached:
             return
-        found = [pair for pair in objects.pairs(attached.reader, self.exact) if pair.private is not None]
-        pair = objects.the_one(found, self.exact, self.exact)
+        opened_in, pair = self._opened
+        if opened_in is not attached or pair.private is None:
+            found = [pair for pair in objects.pairs(attached.reader, self.exact) if pair.private is not None]
+            pair = objects.the_one(found, self.exact, self.exact)
         if pair.private is None:
             raise KeyMissing(f"the private half of {self.exact} is not there")
         objects.refuse_unprotected(pair.private, just_made=False)
@@ -220,19 +245,34 @@ class HeldKey:
         self._private, self._seen_in = pair.private, attached
 
     def _run(self, module: Module, operation: Operation[_T], pin: str | None) -> _T:
+        private = self._private
+        if private is None or not self._is_ready():
+            self._refuse_closed()
+            raise _LoginLostError
         try:
-            self._look(module)
-            if self._private is None:
-                raise KeyClosed("the key was closed")
-            return operation(self._private, pin)
-        except PinWrong as error:
-            self._lose(module)
-            raise self.login.refused(module) from error
+            return operation(private, pin)
         except HwKeyError as error:
+            raise self._failure(module, error) from error
+        except BaseException:
+            # Ctrl-C, perhaps half-way through: what the session is in the middle of is not known.
             self._lose(module)
-            if type(error) is DeviceFailed and self._has_gone(module):
-                raise TokenRemoved("the token went away while it was at work") from error
             raise
+
+    def _failure(self, module: Module, error: HwKeyError) -> HwKeyError:
+        """What a failure comes to.
+
+        The sessions are dropped, whatever it was: OpenSC logs out by itself when a touch does not come, for one.
+        """
+        self._lose(module)
+        if isinstance(error, PinWrong):
+            return self.login.refused(module)
+        if type(error) not in (DeviceFailed, PinNeeded):
+            return error
+        if self._has_gone(module):
+            return TokenRemoved("the token went away while it was at work")
+        if self._policy is not None and self._policy.touch is not TouchPolicy.NEVER:
+            return NotTouched("the device was not touched in time")
+        return error
 
     def _has_gone(self, module: Module) -> bool:
         """Whether a failure nobody explains was a token pulled out in the middle.
@@ -265,3 +305,9 @@ class HeldKey:
     def _lose(self, module: Module) -> None:
         self._private = None
         self.login.drop(module)
+
+
+def _other_purpose(*, agree: bool) -> Unsupported:
+    if agree:
+        return Unsupported("this is a signing key: it does no key agreement", hint="use a key made for key agreement")
+    return Unsupported("this is a key for key agreement: it does not sign", hint="use a signing key")

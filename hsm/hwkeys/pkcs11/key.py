@@ -23,11 +23,11 @@ from hwkeys.rsakey import RSAHardwareKey
 
 
 def key_of(login: Login, pair: objects.Pair) -> "Pkcs11Key | Pkcs11RsaKey":
-    """The key that a pair of objects is."""
+    """The key that a pair of objects is, which was found in the login's session."""
     public = objects.need_public_key(pair)
-    if isinstance(public, rsa.RSAPublicKey):
-        return Pkcs11RsaKey(HeldKey(login, pair, public), public)
-    return Pkcs11Key(HeldKey(login, pair, public), public)
+    # With nobody to ask it stays locked for who knows how long, and is looked for again when it is used.
+    held = HeldKey(login, pair, public, found_in=login.current if login.can_ask else None)
+    return Pkcs11RsaKey(held, public) if isinstance(public, rsa.RSAPublicKey) else Pkcs11Key(held, public)
 
 
 def elliptic_curve_key(login: Login, pair: objects.Pair) -> "Pkcs11Key":

@@ -5,12 +5,17 @@ The order is always: look on the worker, ask the person on the caller's thread, 
 thinking time blocks a token.
 """
 
-from hwkeys.errors import PinNeeded, PinWrong
+from contextlib import AbstractContextManager
+
+from hwkeys.devices import DeviceInfo
+from hwkeys.errors import PinError, PinNeeded, PinWrong
+from hwkeys.evidence.piv import UsePolicy
 from hwkeys.pkcs11 import session, tokens
 from hwkeys.pkcs11.binding import TokenRecord
 from hwkeys.pkcs11.modules import Module
 from hwkeys.pkcs11.session import TokenSession
 from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.touch import touch_notice
 
 
 class Login:
@@ -29,6 +34,13 @@ class Login:
         self._prompter = prompter
         self._purpose = purpose
         self._session: TokenSession | None = None
+        # A token that was found a moment ago is not looked for again at once.
+        self._just_found = True
+
+    @property
+    def current(self) -> TokenSession | None:
+        """The token's session, if it has been attached to."""
+        return self._session
 
     @property
     def can_ask(self) -> bool:
@@ -39,7 +51,9 @@ class Login:
         """The token's session, opened again if it was dropped. Runs on the worker."""
         if self._session is None or self._session.dead:
             self._session = None
-            self.record = tokens.again(module, self.record)
+            if not self._just_found:
+                self.record = tokens.again(module, self.record)
+            self._just_found = False
             self._session = module.sessions.attach(self.record)
         return self._session
 
@@ -72,6 +86,10 @@ class Login:
             )
         return pin
 
+    def touch_notice(self, device: DeviceInfo, policy: UsePolicy | None) -> AbstractContextManager[None]:
+        """While a card's key is used in the block, the person is told when it waits to be touched."""
+        return touch_notice(self._prompter, device, self._purpose, policy)
+
     def release(self) -> None:
         """Let go; the last one logs out."""
         self.module.call(self._release)
@@ -86,15 +104,13 @@ class Login:
             module.sessions.drop(self._session)
             self._session = None
 
-    def refused(self, module: Module) -> PinWrong | Exception:
+    def refused(self, module: Module) -> PinError:
         """The error for a PIN that the token refused, with what its flags say now. Runs on the worker."""
         left = tokens.matching(module, tokens.device_uri(module, self.record))
         return session.wrong_pin(left[0] if left else None)
 
     def _question(self, module: Module, purpose: str) -> PinRequest | None:
-        if self.attach(module).logged_in:
-            return None
-        return self._request(module, purpose)
+        return None if self.attach(module).logged_in else self._request(module, purpose)
 
     def _request(self, module: Module, purpose: str) -> PinRequest:
         self.record = tokens.again(module, self.record)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from hwkeys.errors import ModuleMissing
-from hwkeys.pkcs11.binding import Library, TokenRecord, is_ykcs11
+from hwkeys.pkcs11.binding import Library, TokenRecord, is_software, is_ykcs11
 from hwkeys.pkcs11.session import TokenSessions, token_name
 from hwkeys.worker import Worker, worker_for
 
@@ -54,6 +54,7 @@ class Module:
         self.worker: Worker = worker_for(str(path))
         self.sessions = TokenSessions()
         self._seen: dict[int, str] = {}
+        self._programs_only = False
 
     @cached_property
     def library(self) -> Library:
@@ -73,19 +74,24 @@ class Module:
             self.library.start_again()
             found = self.library.tokens()
         self._seen.update((record.slot, record.serial) for record in found)
+        self._programs_only = bool(found) and all(is_software(record.manufacturer, record.model) for record in found)
         self.sessions.keep({(token_name(record), record.slot) for record in found})
         return found
 
     def call(self, function: Callable[Concatenate["Module", _P], _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run ``function(module, …)`` on the worker's thread.
+        """Run ``function(module, …)`` with nobody else in the module.
+
+        On the worker's thread; or, when all tokens that were seen last are programs, on this one.
 
         Raises:
             ForkRefused: The module was loaded by this process's parent.
         """
-        return self.worker.call(function, self, *args, **kwargs)
+        run = self.worker.here if self._programs_only else self.worker.call
+        return run(function, self, *args, **kwargs)
 
 
 _modules: dict[Path, Module] = {}
+_by_name: dict[Path, Module] = {}
 _lock = threading.Lock()
 
 
@@ -96,6 +102,11 @@ def module_for(path: Path) -> Module:
         ModuleMissing: There is no such file.
         ForkRefused: It was loaded by this process's parent.
     """
+    with _lock:
+        known = _by_name.get(path)
+    if known is not None:
+        known.worker.refuse_fork()
+        return known
     try:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
@@ -106,6 +117,8 @@ def module_for(path: Path) -> Module:
     with _lock:
         if real not in _modules:
             _modules[real] = Module(real)
+        # It is not loaded a second time, whatever becomes of the file: its name need not be followed again.
+        _by_name[path] = _modules[real]
         return _modules[real]
 
 

@@ -57,21 +57,20 @@ class Pair:
 def pairs(session: pkcs11.Session, uri: Pkcs11Uri) -> list[Pair]:
     """The keys that answer to the URI's object and id. Halves are joined by id, else by label.
 
-    A card may give the two halves of a key two labels: whichever was named, both are found.
+    A card may give the two halves of a key two labels: whichever was named, both are found. Two halves of one kind
+    under one id are two keys, and both are given.
     """
-    found: dict[tuple[bytes, str], Pair] = {}
-    ids = [uri.id] if uri.id is not None else [None]
-    if uri.id is None and uri.object is not None:
-        named = [r for private in (False, True) for r in _records(session, private=private, label=uri.object)]
-        ids = list(dict.fromkeys(record.key_id for record in named if record.key_id))
-        for record in named:
-            if not record.key_id:
-                _join(found, record)
-    for key_id in ids:
-        for private in (False, True):
-            for record in _records(session, private=private, key_id=key_id):
-                _join(found, record)
-    return [pair for pair in found.values() if uri.object in (None, *pair.labels)]
+    if uri.id is not None or uri.object is None:
+        found = [r for private in (False, True) for r in _records(session, private=private, key_id=uri.id)]
+        return [pair for pair in _joined(found) if uri.object in (None, *pair.labels)]
+    named = [r for private in (False, True) for r in _records(session, private=private, label=uri.object)]
+    whole = _joined(named)
+    if all(pair.public is not None and pair.private is not None for pair in whole):
+        return whole
+    found = [record for record in named if not record.key_id]
+    for key_id in dict.fromkeys(record.key_id for record in named if record.key_id):
+        found += [r for private in (False, True) for r in _records(session, private=private, key_id=key_id)]
+    return [pair for pair in _joined(found) if uri.object in pair.labels]
 
 
 def _records(
@@ -81,10 +80,21 @@ def _records(
     return [record for record in found if record.kind is not None]
 
 
-def _join(found: dict[tuple[bytes, str], Pair], record: ObjectRecord) -> None:
-    name = (record.key_id, "" if record.key_id else record.label)
-    pair = found.get(name, Pair(record.key_id, record.label, None, None))
-    found[name] = replace(pair, private=record) if record.private else replace(pair, public=record)
+def _joined(records: Iterable[ObjectRecord]) -> list[Pair]:
+    found: list[Pair] = []
+    for record in records:
+        at = next((at for at, pair in enumerate(found) if _lacks(pair, record)), None)
+        if at is None:
+            found.append(Pair(record.key_id, record.label, None, None))
+            at = -1
+        found[at] = replace(found[at], private=record) if record.private else replace(found[at], public=record)
+    return found
+
+
+def _lacks(pair: Pair, record: ObjectRecord) -> bool:
+    """Whether a pair is one of this id, else of this label, and its half of this kind is still missing."""
+    same = pair.key_id == record.key_id and (bool(record.key_id) or pair.label == record.label)
+    return same and (pair.private if record.private else pair.public) is None
 
 
 def the_one(found: Sequence[Pair], uri: Pkcs11Uri, device: Pkcs11Uri) -> Pair:

@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from pkcs11 import MGF, Attribute, KeyType, Mechanism
+from pkcs11.constants import DEFAULT
 from pkcs11.mechanisms import KDF
 
 from hwkeys.errors import DeviceFailed, Unsupported
@@ -24,6 +25,15 @@ _HASHES = {
     "sha256": (Mechanism.SHA256, MGF.SHA256, bytes.fromhex("3031300d060960864801650304020105000420")),
     "sha384": (Mechanism.SHA384, MGF.SHA384, bytes.fromhex("3041300d060960864801650304020205000430")),
     "sha512": (Mechanism.SHA512, MGF.SHA512, bytes.fromhex("3051300d060960864801650304020305000440")),
+}
+# What is agreed on lives as long as it takes to read it. It has neither id nor label, which python-pkcs11 would give it
+# empty, and which SoftHSM would encrypt.
+_READABLE = {
+    Attribute.SENSITIVE: False,
+    Attribute.EXTRACTABLE: True,
+    Attribute.TOKEN: False,
+    Attribute.ID: DEFAULT,
+    Attribute.LABEL: DEFAULT,
 }
 # The method that python-pkcs11 gives to objects that say CKA_DERIVE is TRUE.
 _derive_key = importlib.import_module("pkcs11._pkcs11").DeriveMixin.derive_key
@@ -104,7 +114,7 @@ def agree(record: ObjectRecord, point: bytes, size: int) -> bytes:
             size * 8,
             mechanism=Mechanism.ECDH1_DERIVE,
             mechanism_param=(KDF.NULL, None, point),
-            template={Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True, Attribute.TOKEN: False},
+            template=_READABLE,
         )
         try:
             value = bytes(secret[Attribute.VALUE])

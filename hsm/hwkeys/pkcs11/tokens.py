@@ -3,7 +3,7 @@
 
 from hwkeys.devices import DeviceInfo, KeyInfo
 from hwkeys.errors import Ambiguous, DeviceMissing, HwKeyError
-from hwkeys.pkcs11.binding import TokenRecord
+from hwkeys.pkcs11.binding import TokenRecord, is_software
 from hwkeys.pkcs11.modules import Module, default_modules, module_for
 from hwkeys.uri import Pkcs11Uri
 
@@ -100,8 +100,3 @@ def device_info(module: Module, record: TokenRecord, keys: tuple[KeyInfo, ...] =
         pin_state=record.pin_state,
         keys=keys,
     )
-
-
-def is_software(manufacturer: str, model: str) -> bool:
-    """Whether the token says of itself that it is a program."""
-    return "softhsm" in manufacturer.lower() or "softhsm" in model.lower()

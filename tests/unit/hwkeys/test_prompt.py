@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -55,6 +57,7 @@ def test_an_empty_pin_is_only_for_new_keys():
 
 def test_a_pin_source_is_one_line(tmp_path):
     source = PinSourcePrompter(tmp_path / "pin")
+    source.path.touch(0o600)
     for octets, pin in ((b"1234", "1234"), (b"1234\n", "1234"), (b"1234\r\n", "1234"), (b" 12 ", " 12 ")):
         source.path.write_bytes(octets)
         assert source.pin(request()) == pin
@@ -66,6 +69,49 @@ def test_a_pin_source_is_one_line(tmp_path):
     with pytest.raises(PinRefused):
         source.pin(request())
     assert not source.confirm_last_try(request())
+
+
+@pytest.mark.parametrize("mode, kept", [(0o600, True), (0o400, True), (0o640, True), (0o644, False), (0o660, False)])
+def test_a_pin_source_is_kept_from_others(tmp_path, mode, kept):
+    source = PinSourcePrompter(tmp_path / "pin")
+    source.path.write_text("1234")
+    source.path.chmod(mode)
+    (tmp_path / "link").symlink_to(source.path)
+    for prompter in (source, PinSourcePrompter(tmp_path / "link")):
+        if kept:
+            assert prompter.pin(request()) == "1234"
+            continue
+        with pytest.raises(PinRefused, match="others can read or change") as refused:
+            prompter.pin(request())
+        assert refused.value.hint == f"chmod 600 {prompter.path}"
+
+
+@pytest.mark.parametrize("owner, kept", [(0, True), (os.geteuid(), True), (os.geteuid() + 4711, False)])
+def test_a_pin_source_is_ones_own_or_roots(tmp_path, monkeypatch, owner, kept):
+    source = PinSourcePrompter(tmp_path / "pin")
+    source.path.touch(0o600)
+    source.path.write_text("1234")
+    real = os.fstat
+
+    def of_that_owner(number):
+        facts = list(real(number))
+        facts[stat.ST_UID] = owner
+        return os.stat_result(facts)
+
+    monkeypatch.setattr(os, "fstat", of_that_owner)
+    if kept:
+        assert source.pin(request()) == "1234"
+    else:
+        with pytest.raises(PinRefused, match="another user"):
+            source.pin(request())
+
+
+def test_a_pin_source_is_a_plain_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    # A pipe that nobody writes to would be waited for without end.
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(PinRefused, match="cannot be read"):
+            PinSourcePrompter(path).pin(request())
 
 
 @pytest.fixture
@@ -190,6 +236,34 @@ def test_ctrl_c_is_an_interrupt_on_a_line_of_its_own(state, prompt):
     child.expect_exact(prompt)
     child.sendintr()
     child.expect("\r\n.*interrupted")
+
+
+TOUCH = """
+import sys
+from pathlib import Path
+from hwkeys import *
+from hwkeys.evidence import PinPolicy, TouchPolicy, UsePolicy
+from hwkeys.touch import touch_notice
+device = DeviceInfo("pkcs11", False, "Maker", "Model 5", "S-1", "alice", "pkcs11:", PinState.OK)
+for prompter in (TerminalPrompter(), PinSourcePrompter(Path("/none"))):
+    with touch_notice(prompter, device, "mykey", UsePolicy(PinPolicy.ONCE, TouchPolicy.ALWAYS)):
+        sys.stdout.write("[signing]")
+        sys.stdout.flush()
+print("done")
+"""
+
+
+def test_a_terminal_rings_and_says_what_waits():
+    child = pexpect.spawn(sys.executable, ["-c", TOUCH], encoding="utf-8", timeout=20)
+    for _prompter in range(2):
+        child.expect_exact('\atouch your device now: Model 5 "alice" waits up to 15 s …')
+        child.expect_exact("[signing]")
+        child.expect_exact("\r\n")
+    child.expect_exact("done")
+    done = subprocess.run(
+        [sys.executable, "-c", TOUCH], capture_output=True, text=True, start_new_session=True, timeout=30, check=True
+    )
+    assert done.stdout + done.stderr == "[signing][signing]done\n"
 
 
 def test_without_a_terminal_nothing_is_read_from_standard_input():

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 
 import pytest
@@ -27,6 +28,50 @@ def test_everything_runs_on_one_thread_in_order():
     assert len(seen) == 1600
     assert len({ident for ident, _ in seen}) == 1
     assert seen[0][0] != threading.get_ident()
+
+
+def test_nobody_is_inside_beside_another_whichever_way_they_came():
+    worker = Worker("test")
+    inside, wrong, seen = [], [], set()
+
+    def work() -> None:
+        inside.append(threading.get_ident())
+        if len(inside) != 1:
+            wrong.append(list(inside))
+        time.sleep(0)
+        seen.add(inside.pop())
+
+    def come(way) -> None:
+        for _ in range(300):
+            way(work)
+
+    threads = [threading.Thread(target=come, args=(way,)) for way in (worker.call, worker.here, worker.post) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    worker.call(int)
+    assert wrong == []
+    # Three that stayed on their own threads, and the worker for all others.
+    assert len(seen) == 4
+
+
+def test_here_is_this_thread_and_gives_back_what_comes():
+    worker = Worker("test")
+    assert worker.here(threading.get_ident) == threading.get_ident()
+    assert worker.here(lambda a, *, b: a + b, 1, b=2) == 3
+    with pytest.raises(KeyError):
+        worker.here(lambda: {}["x"])
+    # An error lets the next one in.
+    assert worker.call(lambda: "next") == "next"
+
+
+def test_who_is_inside_does_not_wait_for_itself():
+    worker = Worker("test")
+    for outer in (worker.call, worker.here):
+        for inner in (worker.call, worker.here):
+            assert outer(lambda inner=inner: inner(lambda: "in")) == "in"
+    assert worker.here(lambda: (worker.post(int), worker.here(int), worker.call(lambda: "in"))[-1]) == "in"
 
 
 def test_results_and_errors_come_back():
@@ -76,7 +121,7 @@ from hwkeys import ForkRefused
 from hwkeys.worker import worker_for
 worker = worker_for("x")
 worker.call(lambda: None)
-for attempt in (lambda: worker.call(print), lambda: worker_for("x")):
+for attempt in (lambda: worker.call(print), lambda: worker.here(print), lambda: worker_for("x")):
     if (child := os.fork()) == 0:
         try:
             attempt()
@@ -94,7 +139,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_a_forked_child_may_not_use_its_parents_worker_but_may_have_its_own():
     done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout.split() == ["7", "7", "8"]
+    assert done.stdout.split() == ["7", "7", "7", "8"]
 
 
 def test_a_hung_device_does_not_keep_a_program_from_ending():

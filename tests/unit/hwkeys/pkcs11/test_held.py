@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import threading
+
 import pytest
 
-from hwkeys import DeviceFailed, KeyClosed, PinWrong, TokenRemoved, generate_key
+from hwkeys import DeviceFailed, KeyClosed, PinWrong, TokenRemoved, Unsupported, generate_key
 from hwkeys.pkcs11.held import HeldKey
 from support.hwbench import Asked, SoftHsmBench, right
 
@@ -57,6 +59,54 @@ def test_another_failure_is_not_repeated_and_costs_the_session(bench, error):
     assert fates == [None]
     assert held.use(operation) == "done"
     assert len(asked.requests) == 2
+
+
+def test_a_login_that_another_thread_lost_meanwhile_is_made_again(bench, monkeypatch):
+    asked = Asked(bench.pin)
+    held = held_key(bench, asked)
+    ready, lost = held._is_ready, []
+
+    def lose_once():
+        if not lost and ready():
+            lost.append(True)
+            # Between the look and the use: what a failure of another key on the token does.
+            held.login.module.call(held.login.drop)
+            return True
+        return ready()
+
+    monkeypatch.setattr(held, "_is_ready", lose_once)
+    operation, fates = failing(None)
+    assert held.use(operation) == "done"
+    assert (fates, len(asked.requests)) == ([], 2)
+
+
+def test_a_login_that_is_lost_again_and_again_is_no_endless_loop(bench, monkeypatch):
+    held = held_key(bench)
+    monkeypatch.setattr(held, "_is_ready", lambda: False)
+    with pytest.raises(TokenRemoved, match="as soon as they are opened"):
+        held.use(failing(None)[0])
+
+
+def test_an_interrupt_in_the_middle_costs_the_session(bench):
+    asked = Asked(bench.pin)
+    held = held_key(bench, asked)
+    with pytest.raises(KeyboardInterrupt):
+        held.use(failing(KeyboardInterrupt())[0])
+    assert held.use(failing(None)[0]) == "done"
+    assert len(asked.requests) == 2
+
+
+def test_what_a_key_is_not_for_never_reaches_the_token(bench):
+    held = held_key(bench)
+    operation, fates = failing(None)
+    with pytest.raises(Unsupported):
+        held.use(operation, agree=True)
+    assert fates == [None]
+
+
+def test_a_token_that_is_a_program_is_used_on_the_callers_thread(bench):
+    held = held_key(bench)
+    assert held.use(lambda _record, _pin: threading.get_ident()) == threading.get_ident()
 
 
 def test_a_closed_one_does_nothing(bench):
