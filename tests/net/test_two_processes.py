@@ -14,6 +14,7 @@ import pytest
 
 from hardwire.channel import ChatReceived, LineFailed
 from hardwire.errors import ConnectionLost
+from hardwire.net.paths import PathLost
 from hardwire.net.pending import host
 from hardwire.net.rtc import link as link_module
 from support.lines import config_for_test, next_of
@@ -110,13 +111,16 @@ async def test_a_peer_killed_in_the_handshake(quick_probes):
 
 async def test_a_peer_killed_on_the_open_line(quick_probes):
     async with child("chat") as other:
-        offer = await host(config_for_test())
+        offer = await host(config_for_test(patience=2.0))
         other.tell(offer.text)
         line = await offer.accept((await other.told())["answer"])
         await other.told()
         other.process.send_signal(signal.SIGKILL)
+        await next_of(line, PathLost)
+        assert line.path_is_lost
         failed = await next_of(line, LineFailed)
         assert isinstance(failed.error, ConnectionLost)
+        assert failed.error.code == "path-lost"
         began = time.perf_counter()
         await line.close()
         assert time.perf_counter() - began < 2.5

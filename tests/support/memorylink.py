@@ -13,12 +13,24 @@ class MemoryLink:
         self.may_send = True
         self.broken = False
         self.flushed = 0
+        self.told: list[tuple[int, tuple]] = []
+        self.changes = 0
         self.closed = asyncio.Event()
 
     def send(self, channel: int, data: bytes) -> None:
         if self.broken:
             raise ConnectionLost("the line is not open")
         self.sent.append((channel, data))
+
+    def roam(self, credentials, events) -> None:
+        self.roaming = events
+        self.credentials = credentials
+
+    def peer_path(self, generation, candidates) -> None:
+        self.told.append((generation, candidates))
+
+    def change_path(self) -> None:
+        self.changes += 1
 
     async def flush(self) -> bool:
         self.flushed += 1

@@ -23,9 +23,7 @@ class Roaming:
     def path_ready(self, generation, candidates) -> None:
         self.told.append((generation, candidates))
         if self.connected and self.peer is not None:
-            coroutine = self.peer.end.link.peer_path(generation, candidates)
-            task = asyncio.get_running_loop().create_task(coroutine)
-            task.add_done_callback(lambda done: done.result())
+            self.peer.end.link.peer_path(generation, candidates)
         self.end.events.changed.set()
 
     def path_lost(self) -> None:

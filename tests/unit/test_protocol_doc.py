@@ -160,14 +160,18 @@ def spaced(number: int) -> str:
 
 def test_labels_of_the_record_layer():
     from hardwire import channel
+    from hardwire.channel import paths
     from hardwire.channel.lane import keys
 
     source = "".join(file.read_text() for file in Path(channel.__file__).parent.rglob("*.py"))
     used = set(re.findall(r'(?:expand_label\(.*?, |label_info\()b"([^"]+)"', source)) | {"i chain", "r chain"}
     used |= {value.decode() for one in (keys._DIAL_LABEL, keys._LISTEN_LABEL) for value in one.values()}
+    used |= {value.decode() for one in (paths._UFRAG_LABEL, paths._PASSWORD_LABEL) for value in one.values()}
     chains = {value.decode() for value in channel.ratchet._CHAIN_LABEL.values()}
     assert chains == {"i chain", "r chain"}
-    told = set(re.findall(r'XL\([^"]*?"([^"]+)"', SECTIONS[14])) | set(re.findall(r'\| "(r \w+)"', SECTIONS[14]))
+    told = set(re.findall(r'XL\([^"]*?"([^"]+)"', SECTIONS[14])) | set(
+        re.findall(r'\| "(r \w+|path i \w+)"', SECTIONS[14])
+    )
     assert used == told
 
 
@@ -237,3 +241,18 @@ def test_what_is_settled_before_the_line_opens():
     assert f"n is 0 to {settle.LISTS_MAX}" in section
     assert settle.OCTETS_MAX == 2**20
     assert f"not over {settle.TIME:g} s" in section
+
+
+def test_paths_and_the_next_line():
+    from hardwire.channel import paths
+    from hardwire.net.rtc import link, roam
+
+    text = re.sub(r"\s+", " ", SECTIONS[14])
+    assert f"more than {paths.TELLINGS_MAX} tellings" in text
+    assert f"H(u32 g), {paths.UFRAG_SIZE})" in text
+    assert f"H(u32 g), {paths.PASSWORD_SIZE})" in text
+    assert f"nothing came for {link.PROBE_INTERVAL} s" in text
+    assert {5: "after five such rounds"}[link.DEAD_AFTER_PROBES] in text
+    assert f"on the old path for {roam.LINGER:.0f} s" in text
+    for op in paths.NextOp:
+        assert f"0x{op:02x}: an {op.name.lower()}" in text

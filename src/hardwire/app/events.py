@@ -120,11 +120,19 @@ class Verified(Event):
 
 @dataclass(frozen=True, slots=True)
 class Said(Event):
-    """A chat line; ``by`` is ``peer``, or ``here`` when it was handed to the line."""
+    """A chat line; ``by`` is ``peer``, or ``here`` when it was handed to the line.
+
+    Attributes:
+        by: Whose it is.
+        id: Hex of its 16 octets.
+        text: What was said.
+        queued: There is no path to the peer at the time: it goes out when there is one.
+    """
 
     by: str
     id: str
     text: str
+    queued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +195,30 @@ class EpochChanged(Event):
     """The line changed its keys (a fresh post-quantum exchange)."""
 
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathLost(Event):
+    """Nothing is heard of the peer any more; the line looks for another path. What is sent meanwhile waits.
+
+    Attributes:
+        waiting: Chat lines that the peer's device has not confirmed.
+    """
+
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathFound(Event):
+    """The peer is heard again.
+
+    Attributes:
+        moved: Over another path than before.
+        seconds: For how long nothing was heard; 0 when the line moved without having been lost.
+    """
+
+    moved: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

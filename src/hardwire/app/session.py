@@ -35,6 +35,8 @@ from hardwire.app.events import (
     LineOpen,
     Notice,
     Opening,
+    PathFound,
+    PathLost,
     PeerSeen,
     Said,
     Verified,
@@ -48,10 +50,10 @@ from hardwire.channel import TEXT_MAX, CloseReason
 from hardwire.channel import events as line_events
 from hardwire.errors import ConnectionLost, InviteRefused, LineTimeout, PeerNotVerified, TransferIncomplete, UsageError
 from hardwire.handshake import SignatureScheme
-from hardwire.net import IceServers, Line, LineConfig, carriers
+from hardwire.net import IceServers, Line, LineConfig, carriers, paths
 from hardwire.net import host as net_host
 from hardwire.net import join as net_join
-from hardwire.net.config import SYSTEM_CLOCK, Stage
+from hardwire.net.config import DEFAULT_PATIENCE, SYSTEM_CLOCK, Stage
 
 _LOOK_AT_CLOCK: Final = 1.0
 """Seconds between two looks at the wall clock while a person is out to fetch a code."""
@@ -88,6 +90,7 @@ class SessionConfig:
         loopback: Both ends are on this machine.
         expected: The peer's did:key, if the person knows it.
         trust: Whom this side believes about devices, and whether they have to prove anything.
+        patience: Seconds that another path is looked for, when the line has lost its own.
     """
 
     identity: Identity
@@ -96,6 +99,7 @@ class SessionConfig:
     loopback: bool = False
     expected: str | None = None
     trust: Trust = NO_TRUST
+    patience: float = DEFAULT_PATIENCE
 
 
 async def host(config: SessionConfig, face: Face) -> "Session":
@@ -196,6 +200,10 @@ class Session:
                     self._face.emit(Verified("peer", matched))
                 case line_events.EpochAdvanced(number=number):
                     self._face.emit(EpochChanged(number))
+                case paths.PathLost():
+                    self._face.emit(PathLost(len(self._line.unacknowledged)))
+                case paths.PathFound(moved=moved, seconds=seconds):
+                    self._face.emit(PathFound(moved, seconds))
                 case line_events.LineClosed():
                     await self._end(event)
                 case line_events.LineFailed(error=error):
@@ -224,7 +232,7 @@ class Session:
                 hint="send it in pieces, or as a file",
             )
         key = self._line.send_chat(text)
-        self._face.emit(Said("here", key.hex(), text))
+        self._face.emit(Said("here", key.hex(), text, queued=self._line.path_is_lost))
         return key.hex()
 
     def offer(self, file: OutgoingFile) -> int:
@@ -330,8 +338,8 @@ async def _before(expiry: int, code: Coroutine[None, None, str]) -> str:
 async def _session(line: Line, face: Face, peer: "_Seen") -> Session:
     try:
         return Session(line, face, peer.value)
-    except BaseException:
-        await line.close()  # the face failed: nobody would close it
+    except BaseException:  # the face failed: nobody would close it
+        await line.close()
         raise
 
 
@@ -370,6 +378,7 @@ def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
         entropy=SystemEntropy(),
         servers=config.servers,
         loopback=config.loopback,
+        patience=config.patience,
         on_stage=show_stage,
     )
 

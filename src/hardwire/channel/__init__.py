@@ -27,6 +27,7 @@ from hardwire.channel.events import (
 from hardwire.channel.lane import LaneAgreed, LaneEnded, LaneOffered, LaneWanted
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
 from hardwire.channel.messages import CHUNK_SIZE, FILE_SIZE_MAX, NAME_MAX, TEXT_MAX, CloseReason, StopReason
+from hardwire.channel.paths import NextAnswered, NextOffered, PathTold, path_credentials
 from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL
 from hardwire.channel.records import FRAME_MAX
 
@@ -61,8 +62,12 @@ __all__ = [
     "Limits",
     "LineClosed",
     "LineFailed",
+    "NextAnswered",
+    "NextOffered",
+    "PathTold",
     "PeerConfirmed",
     "PeerVerified",
     "SecureChannel",
     "StopReason",
+    "path_credentials",
 ]

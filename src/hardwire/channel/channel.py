@@ -12,6 +12,7 @@ raise: :class:`~hardwire.errors.Misuse` for what is never right, ``ConnectionLos
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from hardwire.channel import messages
@@ -26,7 +27,9 @@ from hardwire.channel.events import (
 )
 from hardwire.channel.lane import Lanes
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
+from hardwire.channel.linetime import LineTime
 from hardwire.channel.messages import CRITICAL, CloseReason, FileControl, Kind, StopReason
+from hardwire.channel.paths import Paths
 from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL, Epoch
 from hardwire.channel.records import Record, RecordLayer
 from hardwire.channel.rekey import Rekey
@@ -55,6 +58,10 @@ class SecureChannel:
         now: Monotonic seconds, as in every verb.
         limits: The protocol's numbers, unless a test needs others.
         kem: X-Wing, unless a test needs a recorded one.
+
+    Attributes:
+        time: Pause it while there is no path, or when this process did not run: nothing is due meanwhile but the end of
+            the line's life, and what is sent is sealed and waits. A frame that comes in lets it go on.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class SecureChannel:
         self._last_heard = now
         # The initiator speaks at once: its first frame confirms the contact secret at the responder.
         self._keepalive_at = now if done.role is Role.INITIATOR else now + limits.keepalive
+        self.time = LineTime()
         self._now = now
         epoch = Epoch(0, done.epoch_secret)
         self._records = RecordLayer(done.role, epoch)
@@ -92,14 +100,21 @@ class SecureChannel:
             send=self._send,
             advanced=lambda number: self._events.append(EpochAdvanced(number)),
         )
-        self._chats = Chats(
-            limits, send=lambda kind, payload: self._send(CONTROL, kind, payload), emit=self._events.append
-        )
+        self._chats = Chats(limits, send=self._say, emit=self._events.append)
         self._transfers = Transfers(done.role, limits, emit=self._events.append, send=self._send_control)
         self._lanes = Lanes(
-            done.role, done.epoch_secret, kem=kem, entropy=entropy, emit=self._events.append, send=self._send_lane
+            done.role,
+            done.epoch_secret,
+            kem=kem,
+            entropy=entropy,
+            emit=self._events.append,
+            send=partial(self._say, Kind.LANE),
         )
-        self._handlers: dict[int, Callable[[bytes], None]] = {
+        self._paths = Paths(done.role, emit=self._events.append, send=self._say)
+        self._handlers = self._handlers_by_kind()
+
+    def _handlers_by_kind(self) -> dict[int, Callable[[bytes], None]]:
+        return {
             Kind.CHAT: lambda payload: self._chats.on_chat(payload, self._now),
             Kind.FILE: lambda payload: self._transfers.on_control(messages.decode_file_control(payload)),
             Kind.CHUNK: lambda payload: self._transfers.on_chunk(messages.decode_chunk(payload)),
@@ -108,6 +123,8 @@ class SecureChannel:
             Kind.DUMMY: messages.decode_empty,
             Kind.VERIFICATION: lambda payload: self._events.append(PeerVerified(messages.decode_verification(payload))),
             Kind.LANE: self._lanes.on_message,
+            Kind.PATH: self._paths.on_path,
+            Kind.NEXT: self._paths.on_next,
             Kind.CLOSE: lambda payload: self._finish(messages.decode_close(payload), by_peer=True),
             Kind.REKEY_INIT: lambda payload: self._rekey.on_init(messages.decode_rekey_init(payload), self._now),
             Kind.REKEY_ACK: lambda payload: self._rekey.on_ack(messages.decode_rekey_ack(payload), self._now),
@@ -121,7 +138,8 @@ class SecureChannel:
         """Take one message that came in on a data channel. Never raises for what the peer does."""
         if self._over:
             return
-        self._now = now
+        self.time.resume(now)
+        self._now = now = self.time.at(now)
         try:
             record = self._records.open(channel, data)
             self._rekey.meter.count(record.kind, len(data), now)
@@ -160,9 +178,11 @@ class SecureChannel:
         """When ``handle_timeout`` is due, in monotonic seconds; None when the line is over."""
         if self._over:
             return None
-        times = [self._life_end, self._keepalive_at, self._last_heard + self._limits.silence]
+        if self.time.paused:
+            return self._life_end
+        times = [self._keepalive_at, self._last_heard + self._limits.silence]
         times += [time for time in (self._rekey.next_timeout(), self._chats.next_timeout()) if time is not None]
-        return min(times)
+        return min(self._life_end, self.time.real(min(times)))
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due by ``now``; calling early or twice does no harm."""
@@ -171,10 +191,12 @@ class SecureChannel:
         if now >= self._life_end:
             self.close(now, CloseReason.LIFE)
             return
+        if self.time.paused:
+            return
+        self._now = now = self.time.at(now)
         if now >= self._last_heard + self._limits.silence:
             self._fail(ConnectionLost("connection lost: nothing was heard from the peer any more", code="peer-silent"))
             return
-        self._now = now
         try:
             self._rekey.tick(now)
             self._chats.tick(now)
@@ -258,6 +280,14 @@ class SecureChannel:
         with self._verb(now):
             yield self._lanes
 
+    # Paths and the next line: the verbs are those of paths.py.
+
+    @contextmanager
+    def paths(self, now: float) -> Iterator[Paths]:
+        """What the peer is told about meeting again, for one call."""
+        with self._verb(now):
+            yield self._paths
+
     # The line itself.
 
     def request_rekey(self, now: float) -> None:
@@ -269,7 +299,7 @@ class SecureChannel:
         """End the line properly: flush ``data_to_send``, then close the connection. Nothing when it is over."""
         if self._over:
             return
-        self._now = now
+        self._now = self.time.at(now)
         try:
             self._chats.flush()
             self._send(CONTROL, Kind.CLOSE, bytes([reason]))
@@ -328,10 +358,10 @@ class SecureChannel:
         """One call of this side's: refused when the line is over, and followed by the rekey it may have made due."""
         if self._over:
             raise ConnectionLost("the line is over", code="line-over")
-        self._now = now
+        self._now = self.time.at(now)
         try:
             yield
-            self._rekey.tick(now)
+            self._rekey.tick(self._now)
         except (PeerError, LineTimeout) as error:
             self._fail(error)
             raise ConnectionLost("the line is over", code="line-over") from error
@@ -345,11 +375,11 @@ class SecureChannel:
             self._bulk_octets += len(frame)
         self._keepalive_at = self._now + self._limits.keepalive
 
-    def _send_control(self, control: FileControl) -> None:
-        self._send(CONTROL, Kind.FILE, control.encode())
+    def _say(self, kind: int, payload: bytes) -> None:
+        self._send(CONTROL, kind, payload)
 
-    def _send_lane(self, payload: bytes) -> None:
-        self._send(CONTROL, Kind.LANE, payload)
+    def _send_control(self, control: FileControl) -> None:
+        self._say(Kind.FILE, control.encode())
 
     def _finish(self, reason: CloseReason, *, by_peer: bool) -> None:
         self._end(LineClosed(reason, by_peer), keep=() if by_peer else (CONTROL,))

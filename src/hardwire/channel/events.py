@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from hardwire.channel.lane.events import LaneEvent
 from hardwire.channel.messages import CloseReason, StopReason
+from hardwire.channel.paths import PathEvent
 from hardwire.errors import HardwireError
 
 
@@ -161,6 +162,7 @@ Event = (
     | FileCancelled
     | EpochAdvanced
     | LaneEvent
+    | PathEvent
     | LineClosed
     | LineFailed
 )

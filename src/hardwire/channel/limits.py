@@ -31,7 +31,7 @@ class Limits:
         old_epoch_seconds: Keys of the last epoch are erased when none of its frames came for this long.
         life: A line is closed at this age; both devices then prove themselves again.
         keepalive: A keepalive goes out when nothing else did for this long.
-        silence: The path counts as lost when nothing came in for this long.
+        silence: The line ends when no frame came in for this long, although there is a path (§14.10).
         window: Octets of a file that the peer may send ahead of what was written here.
         queue: Octets of sealed chunks waiting for ``data_to_send``, beyond which no room is given for more.
         transfers: Transfers not yet ended, in each direction.

@@ -45,7 +45,9 @@ class Kind(IntEnum):
     KEEPALIVE = 0x05
     DUMMY = 0x06
     VERIFICATION = 0x07
+    PATH = 0x09
     LANE = 0x0A
+    NEXT = 0x0B
     CLOSE = 0x0F
     REKEY_INIT = 0xF0
     REKEY_ACK = 0xF1

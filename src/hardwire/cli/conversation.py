@@ -19,6 +19,7 @@ from hardwire.cli.lines import open_lines
 from hardwire.cli.output import Output
 from hardwire.errors import PeerNotVerified, UsageError
 from hardwire.net import IceServers
+from hardwire.net.config import DEFAULT_PATIENCE
 
 _QUESTION: Final = "type the three numbers as your peer reads them to you (or: differs): "
 _TRIES: Final = 3
@@ -39,6 +40,7 @@ class Wishes:
         out_file: Write the own code there.
         code_file: Read the other side's code there.
         counterpart: The command that the peer runs.
+        patience: Seconds that another path is looked for, when the line has lost its own.
     """
 
     servers: IceServers
@@ -50,6 +52,7 @@ class Wishes:
     out_file: Path | None = None
     code_file: Path | None = None
     counterpart: str = "hardwire join"
+    patience: float = DEFAULT_PATIENCE
 
 
 @asynccontextmanager
@@ -77,7 +80,7 @@ async def conversation(
             unverified=wishes.unverified,
             counterpart=wishes.counterpart,
         )
-        config = SessionConfig(identity, key, wishes.servers, wishes.loopback, expected, trust)
+        config = SessionConfig(identity, key, wishes.servers, wishes.loopback, expected, trust, wishes.patience)
         session = await (host if hosting else join)(config, face)
         await stack.enter_async_context(session)
         yield session, face

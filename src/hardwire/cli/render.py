@@ -11,6 +11,10 @@ CLOSED_HERE: Final = "closed here"
 """The reason of a :class:`~hardwire.app.events.LineClosed` that this side brought about."""
 
 
+_PATH: Final = -1
+"""The key of the status that is about the path and no file."""
+
+
 def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one case an event; the table is the point)
     """Print one event: for a program as it is, for a person in words."""
     out.event(event)
@@ -36,6 +40,10 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
         case events.Said(by="peer", text=text):
             for line in printable(text, newlines=True).split("\n"):
                 out.data(f"{out.styled('peer:', 'bold')} {line}")
+        case events.Said(by="here", queued=True):
+            out.say("  (no path to your peer right now: this line waits)", style="dim")
+        case events.PathLost() | events.PathFound():
+            _path(out, event)
         case events.FileOffer(id=number, name=name, size=size):
             out.say(f"file {number}: peer offers {printable(name)!r}, {human_size(size)}", style="bold")
         case events.FileProgress():
@@ -53,6 +61,20 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             out.say("line closed" if reason == CLOSED_HERE else f"line closed: {printable(reason)}")
         case _:
             pass  # Delivered, EpochChanged, own words: a person needs no line for them
+
+
+def _path(out: Output, event: events.PathLost | events.PathFound) -> None:
+    if isinstance(event, events.PathLost):
+        waiting = f"; lines that wait: {event.waiting}" if event.waiting else ""
+        out.say(f"path lost, looking for another one{waiting}", style="yellow")
+        out.status(_PATH, "path lost, looking for another one")
+        return
+    out.status(_PATH, None)
+    way = "over another path" if event.moved else "over the same path"
+    if event.seconds:
+        out.say(f"the line goes on {way}, after {human_duration(event.seconds)}", style="green")
+    else:
+        out.say("the line moved to another path", style="dim")
 
 
 def _peer(out: Output, event: events.PeerSeen) -> None:

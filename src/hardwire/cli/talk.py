@@ -9,7 +9,7 @@ import contextlib
 import re
 import shlex
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,9 @@ from hardwire.cli.face import Face
 from hardwire.cli.output import Output
 from hardwire.cli.render import CLOSED_HERE, show
 from hardwire.errors import ConnectionLost, HardwireError, PeerError, UsageError
+
+PATIENCE: Final = 7200.0
+"""Seconds that a conversation waits for a path: a closed laptop is opened again. Errands have less time."""
 
 HELP: Final = """\
 /verify [NUMBERS|differs]  say which numbers (or words) your peer reads to you
@@ -37,6 +40,7 @@ HELP: Final = """\
 async def chat(out: Output, wishes: Wishes, *, hosting: bool, plain: bool, directory: Path) -> None:
     """Open a line and talk until somebody closes it."""
     await asyncio.to_thread(require_directory, directory)
+    wishes = replace(wishes, patience=PATIENCE)
     async with conversation(out, wishes, hosting=hosting, plain=plain) as (session, face):
         talk = Talk(session, face, directory)
         face.watch = talk.watch

@@ -20,6 +20,9 @@ Verify = Callable[[Credential, GatedCertificate, Role], Awaitable[VerifiedIdenti
 """Decide about the peer, perhaps by asking a person; raise to reject. The role is this side's own."""
 
 
+DEFAULT_PATIENCE: Final = 120.0
+
+
 class Stage(Enum):
     """Where the opening of a line stands, for whoever shows it to a person."""
 
@@ -101,6 +104,7 @@ class LineConfig:
         revocation: What is revoked, shown and judged before the line opens.
         scheme: For an RSA key whose device lacks PSS.
         limits: Those of the open line.
+        patience: Seconds, counted from the last sign of the peer, that another path is looked for when one is lost.
         clock: Time.
         on_stage: Told, on the event loop, how far the opening has come.
     """
@@ -116,5 +120,6 @@ class LineConfig:
     revocation: Revocation = field(default=NO_REVOCATION, repr=False)
     scheme: SignatureScheme | None = None
     limits: Limits = DEFAULT_LIMITS
+    patience: float = DEFAULT_PATIENCE
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
     on_stage: Callable[[Stage], None] = field(default=_show_nothing, repr=False)

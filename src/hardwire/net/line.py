@@ -17,14 +17,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Self
 
-from hardwire.channel import CHANNELS, CloseReason, Event, LineClosed, LineFailed, SecureChannel, StopReason
-from hardwire.errors import ConnectionLost, HardwireError, PeerError
+from hardwire.channel import CHANNELS, CloseReason, LineClosed, LineFailed, PathTold, SecureChannel, StopReason
+from hardwire.channel import Event as ChannelEvent
+from hardwire.errors import ConnectionLost, HardwireError, PeerError, WireError
 from hardwire.handshake import HandshakeDone
 from hardwire.net.config import LineConfig
 from hardwire.net.inbox import Inbox
+from hardwire.net.paths import PathEvent, PathKeeper
 from hardwire.net.rtc import RtcLink
 
 MAX_EVENTS: Final = 20_000
+HELD_UP: Final = 5.0
+"""Seconds that this process did not run, if it comes back after more: the keepalives alone wake it every two."""
+
+Event = ChannelEvent | PathEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class Line:
     def __init__(self, done: HandshakeDone, link: RtcLink, inbox: Inbox, config: LineConfig) -> None:
         self.done = done.spent()
         self._link = link
-        self._now = config.clock.monotonic
+        self._clock = config.clock.monotonic
+        self._seen = self._clock()
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._over = False
@@ -65,9 +72,21 @@ class Line:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._closing: asyncio.Task[None] | None = None
-        self._channel = SecureChannel(done, entropy=config.entropy, now=self._now(), limits=config.limits)
+        self._channel = SecureChannel(done, entropy=config.entropy, now=self._seen, limits=config.limits)
+        self._paths = PathKeeper(
+            self.done,
+            link,
+            self._channel.paths,
+            loopback=config.loopback,
+            patience=config.patience,
+            now=self._now,
+            tell=self._path_news,
+            pump=self._pump,
+        )
         inbox.attach(self, CHANNELS)
         self._pump()
+        if not self._over:
+            link.roam(self._paths.credentials, self._paths)
 
     # ------------------------------------------------------------------ events
 
@@ -84,9 +103,9 @@ class Line:
 
     # ------------------------------------------------------------------ verbs of the channel
 
-    def send_chat(self, text: str) -> bytes:
-        """Send a message; its 16-octet id comes back in ``ChatDelivered``."""
-        identifier = self._channel.send_chat(text, self._now())
+    def send_chat(self, text: str, message_id: bytes | None = None) -> bytes:
+        """Send a message; its 16-octet id comes back in ``ChatDelivered``. One of an earlier line keeps its id."""
+        identifier = self._channel.send_chat(text, self._now(), message_id=message_id)
         self._pump()
         return identifier
 
@@ -135,6 +154,15 @@ class Line:
         self._channel.confirm_file(transfer, ok=ok, now=self._now())
         self._pump()
 
+    def change_path(self) -> None:
+        """Move to another path although nothing is wrong with this one; ``PathFound`` says when it is done."""
+        self._link.change_path()
+
+    @property
+    def path_is_lost(self) -> bool:
+        """Nothing is heard of the peer: what is sent waits until another path is found."""
+        return self._paths.lost_since is not None
+
     @property
     def peer_confirmed(self) -> bool:
         """Whether a frame of the peer has arrived: it finished the same handshake."""
@@ -176,7 +204,8 @@ class Line:
     def message(self, channel: int, data: bytes) -> None:
         """One frame of the peer."""
         if not self._over:
-            self._channel.receive_data(channel, data, self._now())
+            now = self._paths.heard_at = self._now()
+            self._channel.receive_data(channel, data, now)
             self._pump()
 
     def writable(self) -> None:
@@ -188,6 +217,24 @@ class Line:
         if not self._over:
             self._channel.abort(error)
             self._pump()
+
+    def _path_news(self, event: PathEvent) -> None:
+        """The path was lost: the time of the line stands still. Or it was found: what waited goes out."""
+        if self._over:
+            return
+        (self._channel.time.pause if self.path_is_lost else self._channel.time.resume)(self._now())
+        self._events.append(event)
+        self._arrived.set()
+        self._pump()
+
+    def _now(self) -> float:
+        """The time; if this process did not run for a while, that while is none of the line's."""
+        now = self._clock()
+        if now - self._seen > HELD_UP and not self.path_is_lost:
+            self._channel.time.pause(self._seen)
+            self._channel.time.resume(now)
+        self._seen = now
+        return now
 
     # ------------------------------------------------------------------ the pump
 
@@ -207,6 +254,9 @@ class Line:
         taken = False
         while not self._over and (event := self._channel.next_event()) is not None:
             taken = True
+            if isinstance(event, PathTold):
+                self._take_path_told(event)
+                continue
             self._events.append(event)
             self._arrived.set()
             if isinstance(event, (LineClosed, LineFailed)):
@@ -214,6 +264,12 @@ class Line:
             elif len(self._events) > MAX_EVENTS:
                 self._channel.abort(PeerError("the peer sends faster than anybody here reads", code="flood"))
         return taken
+
+    def _take_path_told(self, event: PathTold) -> None:
+        try:
+            self._paths.peer_told(event)
+        except WireError as error:
+            self._channel.abort(error)
 
     def _send_frames(self, *, all_of_them: bool = False) -> bool:
         sent = False
@@ -229,17 +285,22 @@ class Line:
     def _set_timer(self) -> None:
         """Deadlines move out with every frame: the timer is left to fire early, and then set anew."""
         deadline = None if self._over else self._channel.next_timeout()
+        if deadline is not None and self._paths.gives_up_at is not None:
+            deadline = min(deadline, self._paths.gives_up_at)
         if self._timer is not None and (deadline is None or deadline < self._timer_at):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and deadline is not None:
             self._timer_at = deadline
-            delay = max(0.0, deadline - self._now())
+            delay = max(0.0, deadline - self._clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self._time_out)
 
     def _time_out(self) -> None:
         self._timer = None
-        self._channel.handle_timeout(self._now())
+        now = self._now()
+        if self._paths.gives_up_at is not None and now >= self._paths.gives_up_at:
+            self._channel.abort(self._paths.given_up())
+        self._channel.handle_timeout(now)
         self._pump()
 
     def _end(self, *, silently: bool) -> None:

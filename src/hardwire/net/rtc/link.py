@@ -219,10 +219,10 @@ class RtcLink:
             ready=events.path_ready,
         )
 
-    async def peer_path(self, generation: int, candidates: Sequence[Candidate]) -> None:
+    def peer_path(self, generation: int, candidates: Sequence[Candidate]) -> None:
         """The peer told, inside the line, where it can be found next."""
         if self._roamer is not None:
-            await self._roamer.peer_ready(generation, candidates)
+            self._roamer.peer_ready(generation, candidates)
 
     def change_path(self) -> None:
         """Move to another path although nothing is wrong with this one."""

@@ -22,7 +22,7 @@ nothing.
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -125,13 +125,13 @@ class Roamer:
             self.want()
         return gone
 
-    async def peer_ready(self, generation: int, candidates: Sequence[Candidate]) -> None:
+    def peer_ready(self, generation: int, candidates: Sequence[Candidate]) -> None:
         """The peer told of its spare. A generation that is in use, or was, is late news and does nothing."""
         if generation <= self.generation:
             return
         self._peer[generation] = tuple(candidates)
         if self._seeking is not None and generation == self.generation + 1:
-            await self._seeking.add_peer(candidates)
+            self._beside(self._seeking.add_peer(candidates), "hardwire path candidates")
 
     def stop(self) -> None:
         """Move no more, from now on. :meth:`close` waits until everything but the path in use is given back."""
@@ -206,7 +206,10 @@ class Roamer:
         self._peer = {number: told for number, told in self._peer.items() if number > self.generation}
         self._take(path)
         self._lingering.add(before)
-        task = asyncio.create_task(self._linger(before), name="hardwire path lingering")
+        self._beside(self._linger(before), "hardwire path lingering")
+
+    def _beside(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
         self._side.add(task)
         task.add_done_callback(self._side.discard)
 

@@ -15,6 +15,8 @@ from hardwire.app.events import (
     InviteReady,
     LineClosed,
     LineOpen,
+    PathFound,
+    PathLost,
     PeerSeen,
     Said,
     Verified,
@@ -335,3 +337,16 @@ async def test_an_offer_that_is_given_up_gives_its_sockets_back(tmp_path):
 
 def sockets() -> int:
     return sum(str(fd.readlink()).startswith("socket:") for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink())
+
+
+async def test_a_lost_path_is_shown_and_what_is_said_meanwhile_waits():
+    async with open_ends() as (alice, bob, lines):
+        lines[0]._paths.path_lost()
+        assert await alice.person.until(PathLost) == PathLost(waiting=0)
+        alice.session.say("are you there?")
+        assert (await alice.person.until(Said, by="here")).queued
+        lines[0]._paths.path_found(moved=True)
+        assert (await alice.person.until(PathFound)).moved
+        assert (await bob.person.until(Said, by="peer")).text == "are you there?"
+        alice.session.say("good")
+        assert not (await alice.person.until(Said, text="good")).queued

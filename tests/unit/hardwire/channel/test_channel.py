@@ -19,6 +19,9 @@ from hardwire.channel import (
     Limits,
     LineClosed,
     LineFailed,
+    NextAnswered,
+    NextOffered,
+    PathTold,
     PeerConfirmed,
     PeerVerified,
     SecureChannel,
@@ -387,3 +390,55 @@ def test_a_lane_key_that_is_none_ends_the_line():
         lanes.answer(1, 0)
     (failed,) = wire.take(Role.RESPONDER, LineFailed)
     assert failed.error.code == "lane-kem"
+
+
+def test_nothing_is_due_while_there_is_no_path():
+    end, peer = against_hand(Limits(stop_seconds=600.0))
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, Chat(ID, "hallo").encode()), 1.0)
+    end.handle_timeout(2.0)
+    drained(end)
+    while end.data_to_send():
+        pass
+    end.time.pause(4.0)
+    assert end.next_timeout() == 86_400.0
+    end.handle_timeout(3600.0)
+    assert end.data_to_send() is None
+    end.send_chat("waits", 3600.0)
+    assert end.data_to_send() is not None
+    end.time.resume(3600.0)
+    assert end.next_timeout() <= 3602.0
+    end.handle_timeout(3602.0)
+    assert end.data_to_send() is not None
+    # An hour without a path is no reason to call the keys overdue, or the peer silent.
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.KEEPALIVE), 3610.0)
+    assert drained(end) == []
+    end.handle_timeout(3625.0)
+    assert [event.error.code for event in drained(end)] == ["peer-silent"]
+
+
+def test_a_frame_that_comes_in_ends_the_pause():
+    end, peer = against_hand()
+    end.time.pause(4.0)
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.KEEPALIVE), 1000.0)
+    assert not end.time.paused
+    assert end.next_timeout() < 1003.0
+
+
+def test_a_paused_line_has_its_greatest_age_all_the_same():
+    end, _ = against_hand()
+    end.time.pause(4.0)
+    end.handle_timeout(86_400.0)
+    assert drained(end) == [LineClosed(CloseReason.LIFE, by_peer=False)]
+
+
+def test_paths_and_codes_travel():
+    wire = Wire()
+    with wire.responder.paths(0.0) as paths:
+        paths.tell(1, b"here")
+        paths.tell_next(b"code")
+    wire.settle()
+    assert wire.take(I)[1:] == [PathTold(1, b"here"), NextOffered(b"code")]
+    with wire.initiator.paths(0.0) as paths:
+        paths.tell_next(b"answer")
+    wire.settle()
+    assert wire.take(R)[-1] == NextAnswered(b"answer")

@@ -126,7 +126,7 @@ def test_rekey_payloads():
 def test_code_points():
     assert {kind.name: kind.value for kind in m.Kind} == {
         "CHAT": 0x01, "FILE": 0x02, "CHUNK": 0x03, "ACK": 0x04, "KEEPALIVE": 0x05, "DUMMY": 0x06, "VERIFICATION": 0x07,
-        "LANE": 0x0A,
+        "PATH": 0x09, "LANE": 0x0A, "NEXT": 0x0B,
         "CLOSE": 0x0F, "REKEY_INIT": 0xF0, "REKEY_ACK": 0xF1, "REKEY_FIN": 0xF2, "REKEY_REQUEST": 0xF3,
     }  # fmt: skip
     assert [op.value for op in m.FileOp] == [1, 2, 3, 4, 5, 6]

@@ -4,7 +4,6 @@
 import asyncio
 import gc
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -27,17 +26,9 @@ from hardwire.net import line as line_module
 from hardwire.net.config import Clock
 from hardwire.net.inbox import Inbox
 from hardwire.net.line import Line
+from support.linepair import Pair
 from support.lines import config_for_test, line_pair, next_of
-from support.memorylink import Hand, MemoryLink, deliver
-
-
-@pytest.fixture
-async def proofs():
-    """Two real proofs of one handshake, kept whole."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HandshakeDone, "spent", lambda done: done)
-        async with line_pair() as (first, second):
-            return first.done, second.done
+from support.memorylink import MemoryLink, deliver
 
 
 async def test_what_epoch_0_grew_from_is_forgotten_when_the_line_is_open():
@@ -46,21 +37,6 @@ async def test_what_epoch_0_grew_from_is_forgotten_when_the_line_is_open():
         assert first.done.sid == second.done.sid
         held = [one.epoch_secret for one in gc.get_objects() if isinstance(one, HandshakeDone)]
         assert set(held) == {b""}
-
-
-class Pair:
-    def __init__(self, proofs, hand=None, limits=None):
-        self.hand = hand or Hand()
-        config = config_for_test(clock=Clock(monotonic=self.hand), limits=replace(limits or Limits(), ack_delay=0.0))
-        self.links = [MemoryLink(), MemoryLink()]
-        self.lines = [Line(done, link, Inbox(), config) for done, link in zip(proofs, self.links, strict=True)]
-
-    def settle(self):
-        while deliver(self.links[0], self.lines[1]) + deliver(self.links[1], self.lines[0]):
-            pass
-
-    async def end(self):
-        await asyncio.gather(*(line.abort(ConnectionLost("end of test")) for line in self.lines))
 
 
 async def test_verbs_go_through(proofs):

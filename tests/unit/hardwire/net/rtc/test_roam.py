@@ -141,8 +141,8 @@ async def test_late_news_does_nothing():
         await until(lambda: first.generation == second.generation == 1)
         await both_told(first, second, 2)
         known = dict(second.end.link._roamer._peer)
-        await second.end.link.peer_path(*old)
-        await second.end.link.peer_path(0, old[1])
+        second.end.link.peer_path(*old)
+        second.end.link.peer_path(0, old[1])
         assert second.end.link._roamer._peer == known
 
 
