@@ -64,6 +64,11 @@ class PeerSeen(Event):
         attested: It was proved to this side that the key is in hardware.
         attested_by: The name of the root that the proof led to; empty without one.
         facts: What was proved besides, in words.
+        organisation: Who vouches for the peer and is believed here, so that nothing need be compared; or empty.
+        names: What the organisation calls it.
+        level: What the organisation says about the key's home, in words; empty when it says nothing.
+        revocation: What is known about revocation so far, in words; empty without an organisation.
+        revocation_age: Seconds since that was known; None when it is not known.
     """
 
     did: str
@@ -74,6 +79,24 @@ class PeerSeen(Event):
     attested: bool = False
     attested_by: str = ""
     facts: tuple[str, ...] = ()
+    organisation: str = ""
+    names: tuple[str, ...] = ()
+    level: str = ""
+    revocation: str = ""
+    revocation_age: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationJudged(Event):
+    """Both sides have shown their lists of revoked certificates, and the peer is still good.
+
+    Attributes:
+        revocation: What is known, in words.
+        age: Seconds since that was known; None when nothing fresh is known.
+    """
+
+    revocation: str
+    age: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +124,7 @@ class LineOpen(Event):
         sid: Hex session id, for logs.
         open_ms: From both codes known to an open data channel, in ms.
         handshake_ms: HBI/1 itself, signatures and decisions included, in ms.
+        verified_by: The organisation that vouches for the peer; empty when people have to compare.
     """
 
     sas: str
@@ -108,6 +132,7 @@ class LineOpen(Event):
     sid: str
     open_ms: float
     handshake_ms: float
+    verified_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

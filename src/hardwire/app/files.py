@@ -10,9 +10,10 @@ Rules this file keeps:
 * The peer's name is a name and never a path, cannot hide itself (no leading dot) and cannot trick the eye.
 * Space is reserved before the first octet is asked for, so that a full disk is seen at the start.
 
-Everything here blocks, some of it for as long as a slow disk takes: it is called on worker threads.
+Everything here but :func:`inspect` blocks, some of it for as long as a slow disk takes: it is called on worker threads.
 """
 
+import asyncio
 import contextlib
 import errno
 import hashlib
@@ -20,6 +21,7 @@ import hmac
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedReader
@@ -319,3 +321,25 @@ def _free(directory: Path) -> str:
     except OSError:
         return ""
     return f": {human_size(free.f_bavail * free.f_frsize)} free"
+
+
+async def inspect(path: Path, progress: Callable[[int, int], None] | None = None) -> OutgoingFile:
+    """Read a file to be offered, off the event loop; ``progress`` is called on it.
+
+    Raises:
+        UsageError: It cannot be offered.
+    """
+    loop = asyncio.get_running_loop()
+    given_up = threading.Event()
+
+    def tick(done: int, size: int) -> None:
+        if given_up.is_set():
+            raise UsageError(f"{path}: not read to its end")
+        if progress is not None:
+            loop.call_soon_threadsafe(progress, done, size)
+
+    try:
+        return await asyncio.to_thread(inspect_outgoing, path, tick)
+    except asyncio.CancelledError:
+        given_up.set()  # otherwise the process would go on reading after Ctrl-C
+        raise

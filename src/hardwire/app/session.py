@@ -15,13 +15,10 @@ The person and the device are asked through the face and the key; this module on
 import asyncio
 import contextlib
 import re
-import threading
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
-from hardwire.app.attestation import NO_TRUST, Trust
 from hardwire.app.entropy import SystemEntropy
 from hardwire.app.events import (
     AnswerReady,
@@ -41,11 +38,13 @@ from hardwire.app.events import (
     Said,
     Verified,
 )
-from hardwire.app.files import OutgoingFile, inspect_outgoing
+from hardwire.app.files import OutgoingFile
 from hardwire.app.identity import Identity
 from hardwire.app.keys import DeviceKey
+from hardwire.app.membership import Membership
 from hardwire.app.policy import PeerPolicy
 from hardwire.app.transfers import Transfers
+from hardwire.app.verdict import Verifier
 from hardwire.channel import TEXT_MAX, CloseReason
 from hardwire.channel import events as line_events
 from hardwire.errors import ConnectionLost, InviteRefused, LineTimeout, PeerNotVerified, TransferIncomplete, UsageError
@@ -89,7 +88,8 @@ class SessionConfig:
         servers: STUN and TURN, if the person asked for any.
         loopback: Both ends are on this machine.
         expected: The peer's did:key, if the person knows it.
-        trust: Whom this side believes about devices, and whether they have to prove anything.
+        verifier: Whom this side believes about devices and members, and what it holds.
+        membership: What an organisation says about this identity, to be shown; None shows the self-signed certificate.
         patience: Seconds that another path is looked for, when the line has lost its own.
     """
 
@@ -98,7 +98,8 @@ class SessionConfig:
     servers: IceServers
     loopback: bool = False
     expected: str | None = None
-    trust: Trust = NO_TRUST
+    verifier: Verifier = field(default_factory=Verifier)
+    membership: Membership | None = None
     patience: float = DEFAULT_PATIENCE
 
 
@@ -162,7 +163,7 @@ class Session:
 
     def __init__(self, line: Line, face: Face, peer: PeerSeen) -> None:
         self.peer = peer
-        self.verified = peer.pinned
+        self.verified = peer.pinned or bool(peer.organisation)
         self.transfers = Transfers(line, face.emit)
         self._line = line
         self._face = face
@@ -174,6 +175,7 @@ class Session:
                 sid=line.done.sid.hex(),
                 open_ms=line.timings.open_ms,
                 handshake_ms=line.timings.handshake_ms - line.timings.asked_ms,
+                verified_by=peer.organisation,
             )
         )
 
@@ -295,28 +297,6 @@ _CLOSED = {
 }
 
 
-async def inspect(path: Path, progress: Callable[[int, int], None] | None = None) -> OutgoingFile:
-    """Read a file to be offered, off the event loop; ``progress`` is called on it.
-
-    Raises:
-        UsageError: It cannot be offered.
-    """
-    loop = asyncio.get_running_loop()
-    given_up = threading.Event()
-
-    def tick(done: int, size: int) -> None:
-        if given_up.is_set():
-            raise UsageError(f"{path}: not read to its end")
-        if progress is not None:
-            loop.call_soon_threadsafe(progress, done, size)
-
-    try:
-        return await asyncio.to_thread(inspect_outgoing, path, tick)
-    except asyncio.CancelledError:
-        given_up.set()  # otherwise the process would go on reading after Ctrl-C
-        raise
-
-
 async def _before(expiry: int, code: Coroutine[None, None, str]) -> str:
     """The code, as long as the invite lives. The wall clock decides, which a machine that slept sees move."""
     asked = asyncio.ensure_future(code)
@@ -371,10 +351,13 @@ def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
         if stage is not Stage.OPEN:  # LineOpen says more
             face.emit(Opening(stage.value))
 
+    me, member = config.identity, config.membership
+    policy = PeerPolicy(me, config.expected, seen.emit, face.accept_inviter, config.verifier, member)
     return LineConfig(
-        credential=config.identity.credential,
+        credential=me.credential if member is None else member.credential(me),
         sign=sign,
-        verify=PeerPolicy(config.identity, config.expected, seen.emit, face.accept_inviter, config.trust),
+        verify=policy,
+        revocation=policy,
         entropy=SystemEntropy(),
         servers=config.servers,
         loopback=config.loopback,

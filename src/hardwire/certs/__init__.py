@@ -8,7 +8,16 @@ clock, no randomness, no network, no files. docs/certificates.md is the document
 """
 
 from hardwire.certs.anchor import TrustAnchor, trust_anchor
-from hardwire.certs.assurance import Assurance, Attestations, BlobType, Evidence, encode_claim, read_attestations
+from hardwire.certs.assurance import (
+    Assurance,
+    Attestations,
+    BlobType,
+    Evidence,
+    encode_claim,
+    encode_status,
+    read_attestations,
+    read_statuses,
+)
 from hardwire.certs.authority import Grant, Period, Reason, Revocation, issue_device, make_authority, make_crl
 from hardwire.certs.chain import CHAIN_CHECKS, Trust, verify_chain
 from hardwire.certs.checklist import Check, Checklist, Verdict
@@ -89,6 +98,7 @@ __all__ = [
     "device_id",
     "did_key",
     "encode_claim",
+    "encode_status",
     "issue_device",
     "level_of",
     "load_spki",
@@ -104,6 +114,7 @@ __all__ = [
     "read_crl",
     "read_ocsp",
     "read_request",
+    "read_statuses",
     "trust_anchor",
     "verify_chain",
     "verify_self_signed",

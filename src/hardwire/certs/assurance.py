@@ -23,6 +23,8 @@ class BlobType(IntEnum):
     """A PIV card's attestation of the leaf's key: DER, SEQUENCE OF Certificate."""
     TPM = 0x0003
     """A TPM's certification of the leaf's key: DER, tcg-attest-tpm-certify and certificates."""
+    OCSP = 0x0010
+    """Revocation status of a certificate of the credential: DER, one OCSPResponse (RFC 6960)."""
 
 
 EVIDENCE: Final = frozenset({BlobType.PIV, BlobType.TPM})
@@ -89,6 +91,27 @@ def encode_claim(assurance: Assurance) -> bytes:
         if known is assurance:
             return Writer().u16(BlobType.CLAIM).u8(level).getvalue()
     raise Misuse("a device that claims nothing sends no claim")
+
+
+def encode_status(response: bytes) -> bytes:
+    """The attestation blob around one DER OCSPResponse, 1 to 8190 octets."""
+    return Writer().u16(BlobType.OCSP).raw(response).getvalue()
+
+
+def read_statuses(blobs: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The OCSP responses of a credential, in their order; unjudged.
+
+    Raises:
+        WireError: A blob too short for a type, or a status without a body.
+    """
+    found = []
+    for blob in blobs:
+        reader = Reader(blob, "attestation")
+        if reader.u16() == BlobType.OCSP:
+            if not reader.remaining:
+                raise WireError("attestation: a status without a body", code="assurance")
+            found.append(reader.rest())
+    return tuple(found)
 
 
 def read_attestations(blobs: tuple[bytes, ...]) -> Attestations:

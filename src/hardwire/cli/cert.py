@@ -14,6 +14,7 @@ def _root() -> None:
 
     \b
     A device:        hardwire cert request > alice.csr      then   hardwire cert install alice.pem
+    Everybody:       hardwire cert trust acme.pem           then   hardwire cert install acme.crl
     The authority:   hardwire cert ca --name ACME           once
                      hardwire cert issue alice.csr > alice.pem
                      hardwire cert revoke alice@example.org and   hardwire cert crl --out acme.crl
@@ -21,6 +22,8 @@ def _root() -> None:
 
 
 app.command("request")(cert_device.request)
+app.command("install")(cert_device.install)
+app.command("trust")(cert_device.trust)
 app.command("ca")(cert_authority.found)
 app.command("issue")(cert_authority.issue)
 app.command("revoke")(cert_authority.revoke)

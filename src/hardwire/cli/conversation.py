@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app.attestation import load_trust
+from hardwire.app.crlstore import CrlStore
 from hardwire.app.identity import load_identity
 from hardwire.app.keys import DeviceKey, person_prompter
+from hardwire.app.membership import load_membership
+from hardwire.app.organisations import load_organisations, with_authorities
 from hardwire.app.policy import check_expected
 from hardwire.app.session import Session, SessionConfig, host, join
+from hardwire.app.verdict import Verifier
 from hardwire.cli.face import Face
 from hardwire.cli.lines import open_lines
 from hardwire.cli.output import Output
@@ -35,6 +39,10 @@ class Wishes:
         loopback: Both ends are on this machine.
         peer: The did:key of the only acceptable peer.
         require_attested: Take nobody whose key is not proved to be in hardware.
+        trust_ca: Certificates of authorities to believe, for this line.
+        members_only: Take nobody whom no organisation vouches for.
+        revocation: ``require``, ``prefer`` or ``off``; None as in trust.toml.
+        personal: Show the self-signed certificate, not the organisation's.
         unverified: Go on without comparing.
         qr: Show own codes as QR pictures.
         out_file: Write the own code there.
@@ -47,6 +55,10 @@ class Wishes:
     loopback: bool = False
     peer: str | None = None
     require_attested: bool = False
+    trust_ca: tuple[Path, ...] = ()
+    members_only: bool = False
+    revocation: str | None = None
+    personal: bool = False
     unverified: bool = False
     qr: bool = False
     out_file: Path | None = None
@@ -62,8 +74,9 @@ async def conversation(
     """An open line and the person at it; everything is given back at the end, whatever happens."""
     expected = check_expected(wishes.peer)
     _check_out_file(wishes.out_file)
-    trust = load_trust(require_attested=wishes.require_attested)
+    verifier = _verifier(wishes)
     identity = load_identity()
+    membership = None if wishes.personal else load_membership(identity)
     async with contextlib.AsyncExitStack() as stack:
         # The PIN first: nobody should carry codes around for a line that a locked token then refuses.
         key = await DeviceKey.open(identity, person_prompter(json_mode=out.json_mode))
@@ -80,10 +93,19 @@ async def conversation(
             unverified=wishes.unverified,
             counterpart=wishes.counterpart,
         )
-        config = SessionConfig(identity, key, wishes.servers, wishes.loopback, expected, trust, wishes.patience)
+        config = SessionConfig(
+            identity, key, wishes.servers, wishes.loopback, expected, verifier, membership, wishes.patience
+        )
         session = await (host if hosting else join)(config, face)
         await stack.enter_async_context(session)
         yield session, face
+
+
+def _verifier(wishes: Wishes) -> Verifier:
+    organisations = with_authorities(
+        load_organisations(), wishes.trust_ca, members_only=wishes.members_only, mode=wishes.revocation
+    )
+    return Verifier(load_trust(require_attested=wishes.require_attested), organisations, CrlStore())
 
 
 def slip() -> UsageError:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app import events
-from hardwire.app.files import OutgoingFile
-from hardwire.app.session import Session, inspect
+from hardwire.app.files import OutgoingFile, inspect
+from hardwire.app.session import Session
 from hardwire.app.text import human_size, printable
 from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory
 from hardwire.cli.face import Face

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options that every line-opening command shares, declared once."""
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,15 @@ import typer
 
 if TYPE_CHECKING:
     from hardwire.net import IceServers
+
+
+class Mode(Enum):
+    """The modes of hardwire.certs, spelled out here so that --help needs no certificate library."""
+
+    REQUIRE = "require"
+    PREFER = "prefer"
+    OFF = "off"
+
 
 PeerOption = Annotated[
     str | None,
@@ -18,6 +28,21 @@ RequireAttestedOption = Annotated[
     typer.Option(
         "--require-attested", help="Take only a peer who proves, to a root you trust, that its key is in hardware."
     ),
+]
+TrustCaOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trust-ca", metavar="FILE", help="Believe this organisation's authority: no comparing with its members."
+    ),
+]
+MembersOnlyOption = Annotated[
+    bool, typer.Option("--members-only", help="Take nobody whom no trusted organisation vouches for.")
+]
+RevocationOption = Annotated[
+    Mode | None, typer.Option("--revocation", help="Whether it must be known that the peer is not revoked.")
+]
+PersonalOption = Annotated[
+    bool, typer.Option("--personal", help="Show this identity without the certificate of your organisation.")
 ]
 UnverifiedOption = Annotated[
     bool,

@@ -29,6 +29,8 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             out.say(printable(f"asked {server}: it learns {learns}"), style="yellow")
         case events.PeerSeen():
             _peer(out, event)
+        case events.RevocationJudged(revocation=words, age=None):
+            out.say(printable(words), style="yellow")
         case events.LineOpen():
             _open(out, event)
         case events.Verified(by="here", matched=True):
@@ -87,13 +89,27 @@ def _peer(out: Output, event: events.PeerSeen) -> None:
         out.say(f"  proved by  {printable(event.attested_by)}")
         out.say(f"             {printable(', '.join(event.facts))}", style="dim")
     out.say(f"  safety no. {grouped(event.safety_number)}")
+    if event.organisation:
+        _member(out, event)
     if event.pinned:
         out.say("  this is the peer you asked for (--peer)", style="green")
+
+
+def _member(out: Output, event: events.PeerSeen) -> None:
+    out.say(f"  member of  {printable(event.organisation)}, verified", style="green")
+    if event.names:
+        out.say(f"  called     {printable(', '.join(event.names))}")
+    if event.level:
+        out.say(f"  checked    {printable(event.level)}, says {printable(event.organisation)}")
+    out.say(f"  revocation {printable(event.revocation)}", style="yellow" if event.revocation_age is None else None)
 
 
 def _open(out: Output, event: events.LineOpen) -> None:
     out.say()
     out.say("line open: both ends have proved their keys", style="green")
+    if event.verified_by:
+        out.say(f"verified by {printable(event.verified_by)}: there is nothing to compare", style="green")
+        return
     out.say("compare with your peer, by voice or in person:")
     out.data(f"    {out.styled(event.sas, 'bold')}")
     out.data(f"    {' · '.join(event.words)}")

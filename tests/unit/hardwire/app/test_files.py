@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
 import errno
 import hashlib
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from hardwire.app.files import IncomingFile, OutgoingReader, check_name, inspect_outgoing
+from hardwire.app import files as files_module
+from hardwire.app.files import IncomingFile, OutgoingReader, check_name, inspect, inspect_outgoing
 from hardwire.errors import TransferIncomplete, UsageError
 
 DATA = bytes(range(256)) * 40
@@ -205,3 +208,41 @@ def test_what_cannot_be_offered(tmp_path):
     gone.unlink()
     with pytest.raises(TransferIncomplete, match="no such file"):
         OutgoingReader(file)
+
+
+async def test_reading_a_file_tells_how_far_it_is_on_the_loop(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(bytes(3 << 20))
+    seen = []
+    file = await inspect(path, lambda done, size: seen.append((done, size, threading.get_ident())))
+    assert file.size == 3 << 20
+    assert seen[-1] == (3 << 20, 3 << 20, threading.get_ident())
+
+
+async def test_reading_stops_when_nobody_waits_any_more(tmp_path, monkeypatch):
+    """Otherwise Ctrl-C would wait until the last octet of a large file was read."""
+    ended = threading.Event()
+    began = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    real = files_module.inspect_outgoing
+
+    def watched(path, progress):
+        def slowly(done, size):
+            loop.call_soon_threadsafe(began.set)
+            progress(done, size)
+
+        try:
+            return real(path, slowly)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(files_module, "inspect_outgoing", watched)
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(1 << 36)
+    reading = asyncio.create_task(inspect(path))
+    await asyncio.wait_for(began.wait(), 5)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert await asyncio.to_thread(ended.wait, 5)

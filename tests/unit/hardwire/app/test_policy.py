@@ -5,14 +5,29 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hardwire.app.attestation import NO_TRUST, Authorities, Trust
-from hardwire.app.events import Notice, PeerSeen
+from hardwire.app.crlstore import CrlStore
+from hardwire.app.events import Notice, PeerSeen, RevocationJudged
 from hardwire.app.identity import make_identity
+from hardwire.app.membership import Membership
+from hardwire.app.organisations import Organisations
 from hardwire.app.policy import PeerPolicy, check_expected
-from hardwire.certs import Assurance, BlobType, Evidence, encode_claim, make_self_signed, open_gate
+from hardwire.app.verdict import Verifier
+from hardwire.certs import (
+    Assurance,
+    BlobType,
+    Evidence,
+    RevocationMode,
+    RevocationRules,
+    encode_claim,
+    make_self_signed,
+    open_gate,
+    read_crl,
+)
 from hardwire.certs.did import did_key
-from hardwire.errors import CertificateRefused, IdentityChanged, PeerError, PeerNotVerified, UsageError
+from hardwire.errors import CertificateRefused, IdentityChanged, Misuse, PeerError, PeerNotVerified, UsageError
 from hardwire.handshake import Credential, Role, safety_number
 from support.evidence import SoftCard
+from support.orgs import Org
 from support.people import Person
 
 DAY = timedelta(days=1)
@@ -43,7 +58,7 @@ def me(tmp_path):
 
 
 def policy(me, person: Person, expected: str | None = None, trust: Trust = NO_TRUST) -> PeerPolicy:
-    return PeerPolicy(me, expected, person.emit, person.accept_inviter, trust)
+    return PeerPolicy(me, expected, person.emit, person.accept_inviter, Verifier(trust))
 
 
 async def refusal(kind, decide: PeerPolicy, peer: Peer, role: Role = Role.INITIATOR):
@@ -94,7 +109,7 @@ async def test_a_chain_is_refused_before_anything_is_shown(me):
     person, peer = Person(), Peer()
     peer.credential = Credential(peer.credential.certificates * 2)
     problem = await refusal(CertificateRefused, policy(me, person), peer)
-    assert (problem.code, problem.exit_code) == ("cert-chain", 20)
+    assert (problem.code, problem.exit_code) == ("cert-untrusted", 20)
     assert person.events == []
 
 
@@ -184,3 +199,111 @@ def test_what_cannot_be_expected(wrong):
     assert caught.value.exit_code == 2
     assert caught.value.message.startswith("--peer: ")
     assert "hardwire id" in caught.value.hint
+
+
+ORG, OTHER = Org(), Org("Umbrella")
+
+
+class Member(Peer):
+    """What a member of ``ORG`` shows."""
+
+    def __init__(self, *names: str, org: Org = ORG) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        self.did = did_key(key.public_key())
+        self.leaf = org.issue(key, *names)
+        self.credential = Credential((self.leaf.der,), (encode_claim(Assurance.TOKEN_CLAIMED),))
+
+
+def held(store: CrlStore, org: Org) -> bytes:
+    (one,) = store.of_issuers([org.gated.shape.subject])
+    return one.der
+
+
+def trusting(me, person: Person, store=None, expected: str | None = None, **changes) -> PeerPolicy:
+    known = Organisations((ORG.trusted(),), **changes)
+    return PeerPolicy(me, expected, person.emit, person.accept_inviter, Verifier(organisations=known, store=store))
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_member_needs_no_question(me, role):
+    person, peer = Person(accepts=False), Member("alice@example.org")
+    verified = await trusting(me, person)(peer.credential, peer.leaf, role)
+    assert verified.organisation == "ACME"
+    (seen,) = person.events
+    assert (seen.organisation, seen.names, seen.pinned) == ("ACME", ("alice@example.org",), False)
+    assert "nobody here knows" in seen.revocation
+    assert person.asked == []
+
+
+async def test_a_member_who_is_not_the_expected_one(me):
+    person, peer = Person(), Member()
+    await refusal(IdentityChanged, trusting(me, person, expected=me.own.did), peer)
+
+
+async def test_only_members(me):
+    person = Person()
+    problem = await refusal(PeerNotVerified, trusting(me, person, members_only=True), Peer())
+    assert problem.code == "not-a-member"
+    assert person.asked == []
+
+
+async def test_lists_of_both_organisations_are_shown_and_no_others(me, tmp_path):
+    store, person, peer = CrlStore(tmp_path / "r"), Person(), Member()
+    third = Org("Third")
+    for org in (ORG, OTHER, third):
+        store.keep(read_crl(org.crl()), org.gated)
+    policy = trusting(me, person, store)
+    assert policy.show() == (), "nobody was seen yet"
+    await policy(peer.credential, peer.leaf, Role.INITIATOR)
+    assert policy.show() == (held(store, ORG),)
+    policy.membership = Membership((Member(org=OTHER).leaf,))
+    assert set(policy.show()) == {held(store, ORG), held(store, OTHER)}
+
+
+async def test_not_more_lists_than_may_be_shown(me, tmp_path, monkeypatch):
+    store, person, peer = CrlStore(tmp_path / "r"), Person(), Member()
+    store.keep(read_crl(ORG.crl()), ORG.gated)
+    policy = trusting(me, person, store)
+    await policy(peer.credential, peer.leaf, Role.INITIATOR)
+    monkeypatch.setattr("hardwire.app.policy.OCTETS_MAX", 10)
+    assert policy.show() == ()
+    monkeypatch.setattr("hardwire.app.policy.OCTETS_MAX", 1 << 20)
+    monkeypatch.setattr("hardwire.app.policy.LISTS_MAX", 0)
+    assert policy.show() == ()
+
+
+async def test_a_stranger_is_shown_no_lists(me, tmp_path):
+    store, person, peer = CrlStore(tmp_path / "r"), Person(), Peer()
+    store.keep(read_crl(ORG.crl()), ORG.gated)
+    policy = trusting(me, person, store)
+    await policy(peer.credential, peer.leaf, Role.INITIATOR)
+    assert policy.show() == ()
+    await policy.judge((ORG.crl(number=9),))
+    assert len(store.lists()) == 1
+    assert not person.all(RevocationJudged)
+
+
+async def test_a_list_that_the_peer_brings_takes_its_certificate_back(me, tmp_path):
+    store, person, peer = CrlStore(tmp_path / "r"), Person(), Member()
+    policy = trusting(me, person, store)
+    await policy(peer.credential, peer.leaf, Role.INITIATOR)
+    with pytest.raises(CertificateRefused) as caught:
+        await policy.judge((ORG.crl(peer.leaf, number=2),))
+    assert (caught.value.code, caught.value.exit_code) == ("cert-revoked", 50)
+
+
+async def test_a_list_that_the_peer_brings_is_said_and_kept(me, tmp_path):
+    store, person, peer = CrlStore(tmp_path / "r"), Person(), Member()
+    policy = trusting(me, person, store, rules=RevocationRules(RevocationMode.REQUIRE))
+    await policy(peer.credential, peer.leaf, Role.RESPONDER)
+    await policy.judge((ORG.crl(number=2),))
+    assert [one.number for one in store.lists()] == [2]
+    assert any("newer list" in notice.text for notice in person.all(Notice))
+    (judged,) = person.all(RevocationJudged)
+    assert judged.age >= 86400
+    assert "number 2" in judged.revocation
+
+
+async def test_nothing_is_judged_before_it_was_seen(me):
+    with pytest.raises(Misuse):
+        await trusting(me, Person()).judge(())

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import hashlib
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from hardwire.app.events import (
     Said,
     Verified,
 )
-from hardwire.app.session import host, inspect, join
+from hardwire.app.session import host, join
 from hardwire.errors import (
     ConnectionLost,
     DeviceFailed,
@@ -282,44 +281,6 @@ async def test_strings_that_differ_end_the_line_at_both_ends():
         here = await alice.ended()
         assert isinstance(here, PeerNotVerified), "whoever waits for the end of the line hears of it, too"
         assert here.message == caught.value.message
-
-
-async def test_reading_a_file_tells_how_far_it_is_on_the_loop(tmp_path):
-    path = tmp_path / "data"
-    path.write_bytes(bytes(3 << 20))
-    seen = []
-    file = await inspect(path, lambda done, size: seen.append((done, size, threading.get_ident())))
-    assert file.size == 3 << 20
-    assert seen[-1] == (3 << 20, 3 << 20, threading.get_ident())
-
-
-async def test_reading_stops_when_nobody_waits_any_more(tmp_path, monkeypatch):
-    """Otherwise Ctrl-C would wait until the last octet of a large file was read."""
-    ended = threading.Event()
-    began = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    real = session_module.inspect_outgoing
-
-    def watched(path, progress):
-        def slowly(done, size):
-            loop.call_soon_threadsafe(began.set)
-            progress(done, size)
-
-        try:
-            return real(path, slowly)
-        finally:
-            ended.set()
-
-    monkeypatch.setattr(session_module, "inspect_outgoing", watched)
-    path = tmp_path / "huge"
-    with path.open("wb") as file:
-        file.truncate(1 << 36)
-    reading = asyncio.create_task(inspect(path))
-    await asyncio.wait_for(began.wait(), 5)
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
-    assert await asyncio.to_thread(ended.wait, 5)
 
 
 async def test_an_offer_that_is_given_up_gives_its_sockets_back(tmp_path):

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from hardwire.certs import Assurance, Attestations, BlobType, Evidence, encode_claim, read_attestations
+from hardwire.certs import (
+    Assurance,
+    Attestations,
+    BlobType,
+    Evidence,
+    encode_claim,
+    encode_status,
+    read_attestations,
+    read_statuses,
+)
 from hardwire.errors import Misuse, WireError
 
 CLAIMS = [
@@ -65,3 +74,17 @@ def test_nothing_is_said_twice_even_when_it_agrees(blobs: tuple[str, ...], words
     with pytest.raises(WireError, match=words) as refused:
         read_attestations(tuple(bytes.fromhex(blob) for blob in blobs))
     assert refused.value.code == "assurance"
+
+
+def test_statuses_of_a_credential() -> None:
+    blobs = (bytes.fromhex("000102"), encode_status(b"one"), bytes.fromhex("0004ff"), encode_status(b"two"))
+    assert read_statuses(blobs) == (b"one", b"two")
+    assert read_statuses(()) == ()
+    assert encode_status(b"one") == bytes.fromhex("0010") + b"one"
+    assert read_attestations(blobs).claim is Assurance.TPM_CLAIMED, "they are no business of its readers"
+
+
+@pytest.mark.parametrize("blob", ["0010", "00", ""])
+def test_a_status_without_a_body(blob: str) -> None:
+    with pytest.raises(WireError):
+        read_statuses((bytes.fromhex(blob),))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,35 @@ def test_a_program_gets_each_event_as_it_is(capsys):
     captured = capsys.readouterr()
     assert json.loads(captured.out)["sas"] == "1111 2222 3333"
     assert captured.err == ""
+
+
+def test_a_member_is_introduced_by_its_organisation(capsys):
+    seen = events.PeerSeen(
+        "did:key:zA", "00", "token, unproven", "1", pinned=False, organisation=f"ACME{EVIL}",
+        names=("alice@example.org",), level="attested hardware", revocation="not revoked, 3 h old", revocation_age=10800.0,
+    )  # fmt: skip
+    _, err = shown(capsys, seen)
+    assert "  member of  ACME" in err
+    assert "  called     alice@example.org\n  checked    attested hardware, says ACME" in err
+    assert "  revocation not revoked, 3 h old\n" in err
+    for char in "\x1b\u202e\r":
+        assert char not in err
+
+
+def test_a_member_of_whom_little_is_known(capsys):
+    seen = events.PeerSeen("did:key:zA", "00", "x", "1", pinned=False, organisation="ACME", revocation="nobody knows")
+    _, err = shown(capsys, seen)
+    assert "called" not in err
+    assert "checked" not in err
+    assert "  revocation nobody knows\n" in err
+
+
+def test_what_was_judged_is_said_when_something_is_missing(capsys):
+    assert shown(capsys, events.RevocationJudged("the CRL is 40 d old", None))[1] == "the CRL is 40 d old\n"
+    assert shown(capsys, events.RevocationJudged("not revoked", 5.0))[1] == ""
+
+
+def test_a_verified_line_shows_nothing_to_compare(capsys):
+    out, err = shown(capsys, replace(OPEN, verified_by="ACME"))
+    assert out == ""
+    assert "verified by ACME: there is nothing to compare" in err
