@@ -183,14 +183,6 @@ class PinSourcePrompter:
         """Never: a file cannot notice that it is wrong."""
         return False
 
-    def touch(self, request: TouchRequest) -> None:
-        """Say so on the terminal, if there is one: the finger comes from no file."""
-        _say(f"\a{request.describe()} …")
-
-    def touch_over(self, request: TouchRequest) -> None:  # noqa: ARG002 - the protocol's shape
-        """End the line."""
-        _end_line()
-
 
 @dataclass(frozen=True, slots=True)
 class CredentialPrompter:
@@ -229,8 +221,15 @@ class CredentialPrompter:
         return False
 
 
+@dataclass(frozen=True, slots=True)
 class TerminalPrompter:
-    """Asks the person at the controlling terminal (/dev/tty, so a pipe on standard input is left alone)."""
+    """Asks the person at the controlling terminal (/dev/tty, so a pipe on standard input is left alone).
+
+    Args:
+        tells_touch: Say there too that a device waits to be touched; not for a program that has a screen of its own.
+    """
+
+    tells_touch: bool = True
 
     def pin(self, request: PinRequest) -> str:
         """Show the device, then ask without echo; a new PIN is asked for twice.
@@ -255,11 +254,13 @@ class TerminalPrompter:
 
     def touch(self, request: TouchRequest) -> None:
         """Ring the bell and say what waits, and how long."""
-        _say(f"\a{request.describe()} …")
+        if self.tells_touch:
+            _say(f"\a{request.describe()} …")
 
     def touch_over(self, request: TouchRequest) -> None:  # noqa: ARG002 - the protocol's shape
         """End the line."""
-        _end_line()
+        if self.tells_touch:
+            _end_line()
 
 
 def _plain_file(path: Path, *, follow: bool) -> tuple[bytes, os.stat_result]:

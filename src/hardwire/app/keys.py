@@ -80,7 +80,7 @@ def translated() -> Iterator[None]:
 
 def person_prompter(*, json_mode: bool) -> hwkeys.Prompter | None:
     """Who is asked for a PIN: the person at the controlling terminal, or nobody when a program is listening."""
-    return None if json_mode else hwkeys.TerminalPrompter()
+    return None if json_mode else hwkeys.TerminalPrompter(tells_touch=False)
 
 
 def assurance_of_device(device: hwkeys.DeviceInfo) -> Assurance:
