@@ -62,6 +62,7 @@ _TRANSLATION: Final[tuple[tuple[type[key_errors.HwKeyError], type[LocalError], s
     (key_errors.KeyExists, UsageError, "key-exists"),
     (key_errors.UriError, UsageError, "uri"),
     (key_errors.Ambiguous, UsageError, "ambiguous"),
+    (key_errors.NotTouched, DeviceFailed, "not-touched"),
 )
 
 

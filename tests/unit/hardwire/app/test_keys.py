@@ -94,6 +94,7 @@ EVERY_ERROR = [
     (key_errors.PeerKeyRefused("x"), DeviceFailed, "device-failed", 10),
     (key_errors.SealRefused("x"), DeviceFailed, "device-failed", 10),
     (key_errors.EvidenceRefused("x", code="chain-root"), DeviceFailed, "device-failed", 10),
+    (key_errors.NotTouched("x"), DeviceFailed, "not-touched", 10),
     (key_errors.ManagementKeyRefused("x"), DeviceFailed, "device-failed", 10),
 ]
 
