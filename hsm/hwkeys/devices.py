@@ -61,6 +61,8 @@ class DeviceInfo:
         uri: Names exactly this device.
         pin_state: What is known of the PIN before one is spent.
         tries_left: Wrong PINs until lock-out. Only a TPM tells it, and counts for all its keys together.
+        tries_most: Of how many, while nothing is wrong; only a TPM tells it.
+        forgives_in: Seconds after which a TPM forgets one wrong PIN; 0 for never.
         keys: The keys that can be seen without a PIN.
         policy: When a PIN and a touch are wanted for the key whose ``device`` this is; None in a list, and when the
             device does not tell. Known once the key was unlocked.
@@ -75,5 +77,7 @@ class DeviceInfo:
     uri: str
     pin_state: PinState
     tries_left: int | None = None
+    tries_most: int | None = None
+    forgives_in: int | None = None
     keys: tuple[KeyInfo, ...] = ()
     policy: UsePolicy | None = None

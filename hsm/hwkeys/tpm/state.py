@@ -66,6 +66,8 @@ class TpmState:
             uri=str(TpmUri(tcti=tcti)),
             pin_state=self.pin_state,
             tries_left=self.tries_left,
+            tries_most=self.maximum,
+            forgives_in=self.interval,
             keys=keys,
         )
 

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from support.commands import ran
 from support.people import shared_token
+from support.swtpm import SwTpm
 
 pytestmark = pytest.mark.device("softhsm")
 
@@ -32,6 +37,36 @@ def test_nothing_there(home, monkeypatch):
     shown = ran("token", "list")
     assert (shown.code, shown.out) == (0, "")
     assert "hint: `hardwire doctor`" in shown.err
+
+
+def test_one_of_them_closely(me):
+    serial = shared_token().serial
+    shown = ran("token", "show", serial)
+    assert shown.code == 0, shown.err
+    assert shown.out.count("  via   SoftHSM (/") == 1
+    assert shown.out.count("<- this identity's") == 1
+    assert "(EC P-256, to sign)" in shown.out
+    (event,) = ran("token", "show", serial, "--json").events
+    assert (event["serial"], event["words"]) == (serial, [])
+    assert ran("token", "show", "no such thing").code == 10
+
+
+@pytest.mark.device("swtpm")
+def test_a_tpms_counter(home, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="hw-") as name, SwTpm(Path(name)) as tpm:
+        monkeypatch.setenv("HARDWIRE_TCTI", tpm.tcti)
+        shown = ran("token", "list")
+        assert re.search(r"  via   swtpm:path=.*\n(.*\n)*        0 of 3 wrong PINs before lock-out", shown.out)
+        assert "one is forgiven every 1000 s" in shown.out
+        (event,) = [one for one in ran("token", "list", "--json").events if one["kind"] == "tpm"]
+        assert (event["tries_left"], event["tries_most"], event["forgives_in"]) == (3, 3, 1000)
+
+
+def test_modules_without_a_token_are_named(me):
+    shown = ran("token", "list")
+    assert "no token in: " in shown.err
+    assert "ykcs11 (/" in shown.err
+    assert "OpenSC (/" in shown.err
 
 
 def test_token_alone_shows_its_help():
