@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The virtual YubiKey without readers or services: yubikit speaks to the card's own code. And one that stops half-way."""
 
+import importlib
 from collections.abc import Callable
 
 import pytest
@@ -72,6 +73,9 @@ class MemoryConnection(SmartCardConnection):
 
 def plug(monkeypatch: pytest.MonkeyPatch, *serials: int) -> list[Reader]:
     """Blank cards, in the only readers that the code under test sees."""
+    # Before anything is put in another's place: a module that is imported later would keep the stand-in for ever.
+    for module in ("card", "beside"):
+        importlib.import_module(f"hwkeys.yubikey.{module}")
     maker = Maker()
     found = [Reader(Card(maker, serial)) for serial in serials]
     monkeypatch.setattr("hwkeys.yubikey.card.readers", lambda: found)
