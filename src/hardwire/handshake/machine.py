@@ -310,10 +310,15 @@ class Handshake(ABC):
 
 def _drop_frames(error: BaseException) -> None:
     """An error outlives the machine, and the frames of its traceback would keep every key that was in them."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
+    # What one error was raised from may lead back to it: an error that is raised again takes its old links along.
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is not None and id(link) not in seen:
+            seen.add(id(link))
+            link.__traceback__ = None
+            waiting += (link.__cause__, link.__context__)
 
 
 def _raise(error: HardwireError) -> None:

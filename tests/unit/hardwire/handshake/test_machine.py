@@ -160,6 +160,27 @@ def test_a_device_that_fails_ends_it(state):
     assert party.machine.data_to_send() is None
 
 
+def raised(error: Exception, **links: Exception) -> Exception:
+    """The error with a traceback."""
+    for name, value in links.items():
+        setattr(error, name, value)
+    try:
+        raise error  # noqa: TRY301 (that is the point)
+    except Exception as caught:  # noqa: BLE001 (the same)
+        return caught
+
+
+@pytest.mark.timeout(20)
+def test_no_error_of_a_device_keeps_a_frame_even_if_its_causes_go_in_a_circle():
+    party = in_state(State.SIGN_M3)
+    first, second, third = DeviceFailed("the card went away"), raised(ValueError("on the way")), raised(KeyError("x"))
+    second.__cause__, third.__context__ = third, second
+    error = raised(first, __cause__=second, __context__=third)
+    party.machine.signature_failed(error)
+    assert party.machine.next_event() == HandshakeFailed(error)
+    assert [each.__traceback__ for each in (first, second, third)] == [None] * 3
+
+
 @pytest.mark.parametrize("state", [State.JUDGE_INITIATOR, State.JUDGE_RESPONDER])
 def test_a_person_who_says_no_ends_it(state):
     party = in_state(state)
