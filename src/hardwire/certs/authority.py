@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from hardwire.certs.crl import MAX_ENTRIES
+from hardwire.certs.anchor import trust_anchor
+from hardwire.certs.chain import Trust, verify_chain
+from hardwire.certs.crl import MAX_ENTRIES, read_crl
 from hardwire.certs.devicename import DeviceName
 from hardwire.certs.did import did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
@@ -25,7 +27,8 @@ from hardwire.certs.issue import key_usage, usable_key
 from hardwire.certs.levels import Level
 from hardwire.certs.profile import DEVICE, DEVICE_PURPOSE, MAX_SERIAL, SUBJECT, KeyUsage
 from hardwire.certs.request import DeviceRequest
-from hardwire.errors import DeviceFailed, Misuse
+from hardwire.certs.revocation import RevocationMode, RevocationRules
+from hardwire.errors import CertificateRefused, DeviceFailed, Misuse
 
 AUTHORITY_SUBJECT: Final = "hardwire device authority"
 MAX_REVOKED: Final = MAX_ENTRIES
@@ -118,6 +121,7 @@ def make_authority(key: CertificateIssuerPrivateKeyTypes, *, organisation: str, 
     der = builder.sign(key, digest).public_bytes(Encoding.DER)
     made = open_gate(der)
     _require_signature(made, made)
+    trust_anchor(der)
     return der
 
 
@@ -135,9 +139,11 @@ def issue_device(
     Raises:
         UsageError: ``key-kind``.
         DeviceFailed: ``bad-signature``: also when ``key`` is not the authority's.
+        CertificateRefused: No peer would accept a certificate of this authority.
         Misuse: The grant outlives the authority.
     """
     _, digest = usable_key(key)
+    anchor = trust_anchor(authority.der)
     if grant.period.begin < authority.not_before or grant.period.end > authority.not_after:
         raise Misuse("a certificate lies within the time of its authority")
     common = grant.names[0].text if grant.names else SUBJECT
@@ -165,7 +171,11 @@ def issue_device(
         policy = x509.PolicyInformation(x509.ObjectIdentifier(grant.level.policy), None)
         builder = builder.add_extension(x509.CertificatePolicies([policy]), critical=False)
     der = builder.sign(key, digest).public_bytes(Encoding.DER)
-    _require_signature(open_gate(der), authority)
+    made = open_gate(der)
+    _require_signature(made, authority)
+    # What a peer will ask, asked here first.
+    trust = Trust((anchor,), revocation=RevocationRules(RevocationMode.OFF))
+    verify_chain((made,), trust, at=grant.period.begin)
     return der
 
 
@@ -192,6 +202,7 @@ def make_crl(
         Misuse: A number or a serial outside its bounds, a serial twice, or too many.
     """
     _, digest = usable_key(key)
+    trust_anchor(authority.der)
     if not 1 <= number <= 1 << 63:
         raise Misuse("a list's number is between 1 and 2^63")
     if len({one.serial for one in revoked}) != len(revoked) or len(revoked) > MAX_REVOKED:
@@ -207,9 +218,12 @@ def make_crl(
     for one in sorted(revoked, key=lambda each: (each.at, each.serial)):
         builder = builder.add_revoked_certificate(_entry(one))
     made = builder.sign(key, digest)
-    if not made.is_signature_valid(authority.public_key):
-        raise _bad_signature()
-    return made.public_bytes(Encoding.DER)
+    der = made.public_bytes(Encoding.DER)
+    try:
+        read_crl(der).check_signature(authority)
+    except CertificateRefused as error:
+        raise _bad_signature() from error
+    return der
 
 
 def _dated(serial: int, period: Period) -> x509.CertificateBuilder:
@@ -228,11 +242,9 @@ def _entry(one: Revocation) -> x509.RevokedCertificate:
 
 
 def _authority_key(authority: GatedCertificate) -> x509.AuthorityKeyIdentifier:
-    """The issuer's own subjectKeyIdentifier where it has one, so that strict readers find the same octets."""
-    for extension in authority.parsed.extensions:
-        if isinstance(extension.value, x509.SubjectKeyIdentifier):
-            return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(extension.value)
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key)
+    """The issuer's own subjectKeyIdentifier, which every anchor has, so that strict readers find the same octets."""
+    own = authority.parsed.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
 
 
 def _require_signature(made: GatedCertificate, authority: GatedCertificate) -> None:

@@ -15,7 +15,7 @@ from hardwire.certs.devicename import parse_name
 from hardwire.certs.did import did_key
 from hardwire.certs.levels import Level
 from hardwire.certs.request import make_request, read_request
-from hardwire.errors import DeviceFailed, Misuse, UsageError
+from hardwire.errors import CertificateRefused, DeviceFailed, Misuse, UsageError
 from support.certparts import KEY, OTHER_KEY, P384_KEY, RSA
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -84,19 +84,6 @@ def test_without_names_and_level():
     made = device()
     assert made.parsed.subject.rfc4514_string() == "CN=hardwire device"
     assert not [one for one in made.parsed.extensions if isinstance(one.value, x509.CertificatePolicies)]
-
-
-def test_an_authority_of_other_software_without_a_key_identifier():
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "elsewhere")])
-    root = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(OTHER_KEY.public_key()).serial_number(9)
-        .not_valid_before(PERIOD.begin).not_valid_after(PERIOD.end)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(OTHER_KEY, hashes.SHA256())
-    )  # fmt: skip
-    made = device(issuer=open_gate(root.public_bytes(Encoding.DER)))
-    expected = x509.AuthorityKeyIdentifier.from_issuer_public_key(OTHER_KEY.public_key())
-    assert extension(made, x509.AuthorityKeyIdentifier).value == expected
 
 
 def test_a_list():
@@ -178,3 +165,18 @@ def test_keys_of_another_kind():
         device(issuer=authority(), key=key)
     with pytest.raises(UsageError):
         make_crl([], number=1, period=WEEK, authority=authority(), key=key)
+
+
+def test_an_authority_that_no_peer_would_believe():
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    root = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(OTHER_KEY.public_key()).serial_number(9)
+        .not_valid_before(PERIOD.begin).not_valid_after(PERIOD.end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(OTHER_KEY, hashes.SHA256())
+    )  # fmt: skip
+    nobody = open_gate(root.public_bytes(Encoding.DER))
+    with pytest.raises(CertificateRefused):
+        device(issuer=nobody)
+    with pytest.raises(CertificateRefused):
+        make_crl([], number=1, period=WEEK, authority=nobody, key=OTHER_KEY)
