@@ -42,6 +42,7 @@ _CONSENT_FAILURES: Final = 6
 _MAPPING_INTERVAL: Final = 15.0
 _SOCKET_BUFFER: Final = 4 * 1024 * 1024
 _MAX_REMOTE: Final = 64
+_MAX_OWN: Final = 32
 _MAX_EARLY_CHECKS: Final = 64
 _MAX_QUEUED: Final = 8192
 _MAX_QUEUED_EARLY: Final = 64
@@ -120,6 +121,28 @@ class LineConnection(aioice.Connection):
                 group.create_task(self._ask_turn(component, found))
         return found
 
+    async def adapt(self, addresses: Sequence[IPAddress]) -> None:
+        """This machine has these addresses now: bind the new ones, in the middle of whatever is going on.
+
+        Sockets stay where they are: those of addresses that remain are known to the peer, and an address that is gone
+        may come back. Only what is bound now is told (:meth:`own_candidates`).
+        """
+        self._addresses = [str(address) for address in addresses]
+        bound = {one.host for one in self._local_candidates if one.type == "host"}
+        room = max(0, _MAX_OWN - len(bound))
+        before = len(self._protocols)
+        self._local_candidates += await super().get_component_candidates(
+            _COMPONENT, [address for address in self._addresses if address not in bound][:room]
+        )
+        new = self._protocols[before:]
+        for protocol in new:
+            self._guard(protocol)
+            _enlarge_buffers(protocol.transport.get_extra_info("socket"))
+        await self._ask_stun(new, self._local_candidates)
+        for remote in self._remote_candidates:
+            self._pair_remote_candidate(remote)
+        self.sort_check_list()
+
     async def get_event(self) -> aioice.ice.ConnectionEvent:
         """Like aioice's, but a closed agent gives its last event again: aiortc's monitor would spin on ``None``."""
         return await super().get_event() or aioice.ConnectionClosed()
@@ -153,7 +176,11 @@ class LineConnection(aioice.Connection):
 
     def own_candidates(self) -> tuple[Candidate, ...]:
         """What goes into the invite: each address once, an address that a STUN server merely confirmed left out."""
-        found = [Candidate(_KINDS[one.type], ipaddress.ip_address(one.host), one.port) for one in self.local_candidates]
+        found = [
+            Candidate(_KINDS[one.type], ipaddress.ip_address(one.host), one.port)
+            for one in self.local_candidates
+            if one.type == "relay" or (one.host if one.type == "host" else one.related_address) in self._addresses
+        ]
         hosts = {(one.address, one.port) for one in found if one.kind is CandidateKind.HOST}
         kept = [one for one in found if one.kind is CandidateKind.HOST or (one.address, one.port) not in hosts]
         return select(one for one in kept if one.refusal(loopback=True) is None)

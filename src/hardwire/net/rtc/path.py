@@ -78,9 +78,14 @@ class Path:
         await self._gatherer.gather()
         self._trying = asyncio.create_task(self.connection.keep_trying(), name="hardwire path trying")
 
+    async def adapt(self, addresses: tuple[IPAddress, ...]) -> None:
+        """This machine has these addresses now: new ones are bound, and what is bound stays."""
+        self.addresses = addresses
+        await self.connection.adapt(addresses)
+
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Our addresses, best first."""
+        """Those of our addresses that this machine still has, best first."""
         return self.connection.own_candidates()
 
     @property

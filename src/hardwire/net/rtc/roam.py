@@ -11,7 +11,7 @@ One task does it all, in this order, for ever::
 
     gather a spare ─► tell the peer ─► wait until somebody wants to move ─► find a pair ─► take over, and again
           ▲                                            │                        │
-          └────────────── this machine's addresses changed: a new spare of the same generation
+          └── this machine's addresses changed: bound as well (with a relay: a new spare of the same generation)
 
 What moves a line: the heart stops (:mod:`hardwire.net.rtc.link`), the address under the path is taken away, the peer
 knocks, or :meth:`Roamer.want`. Only ICE's own authenticated checks decide where packets go; a stranger who records and
@@ -115,15 +115,11 @@ class Roamer:
     def look(self) -> bool:
         """Compare this machine's addresses with those known; whether the one under the path was taken away."""
         now = self._settings.addresses()
-        if now == self._known:
-            return False
-        self._known = now
-        self._stale.set()
+        if now != self._known:
+            self._known = now
+            self._stale.set()
         own = self.path.local_address
-        gone = own is not None and ipaddress.ip_address(own) not in now
-        if gone:
-            self.want()
-        return gone
+        return own is not None and ipaddress.ip_address(own) not in now
 
     def peer_ready(self, generation: int, candidates: Sequence[Candidate]) -> None:
         """The peer told of its spare. A generation that is in use, or was, is late news and does nothing."""
@@ -181,17 +177,28 @@ class Roamer:
         return False
 
     async def _attempt(self, spare: Path) -> bool:
-        """Wait until a move is wanted, and look for a pair; false when this machine's addresses changed meanwhile."""
+        """Wait until a move is wanted, and look for a pair; false when the spare must be made anew before."""
         seeking = asyncio.create_task(self._seek(spare), name="hardwire path seeking")
-        stale = asyncio.create_task(self._stale.wait(), name="hardwire address watch")
+        adapting = asyncio.create_task(self._adapt(spare), name="hardwire path adapting")
         try:
-            await asyncio.wait({seeking, stale}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({seeking, adapting}, return_when=asyncio.FIRST_COMPLETED)
             return seeking.done() and seeking.result()
         finally:
             self._seeking = None
             seeking.cancel()
-            stale.cancel()
-            await asyncio.wait({seeking, stale})
+            adapting.cancel()
+            await asyncio.wait({seeking, adapting})
+
+    async def _adapt(self, spare: Path) -> None:
+        """Follow this machine's addresses. A relay may have been asked from one that is gone: that ends the attempt."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            if self._settings.servers.turn is not None:
+                return
+            await spare.adapt(self._settings.addresses())
+            if spare.candidates:
+                self._ready(self.generation + 1, spare.candidates)
 
     async def _seek(self, spare: Path) -> bool:
         await self._wanted.wait()

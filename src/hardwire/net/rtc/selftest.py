@@ -40,6 +40,8 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (aioice.Connection, "_check_list_maybe_fail", ("self",)),
     (aioice.Connection, "_find_pair", ("self", "protocol", "remote_candidate")),
     (aioice.Connection, "data_received", ("self", "data", "component")),
+    (aioice.Connection, "_pair_remote_candidate", ("self", "remote_candidate")),
+    (aioice.Connection, "sort_check_list", ("self",)),
     (aioice.Connection, "query_consent", ("self",)),
     (aioice.Connection, "build_request", ("self", "pair", "nominate")),
     (aioice.Connection, "recvfrom", ("self",)),
@@ -79,7 +81,8 @@ _ATTRIBUTES: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     (
         aioice.Connection,
         (
-            *("_check_list", "_closing", "_early_checks", "_early_checks_done", "_nominated", "_protocols", "_queue"),
+            *("_check_list", "_closing", "_early_checks", "_early_checks_done", "_local_candidates", "_nominated"),
+            *("_protocols", "_queue"),
             *("_remote_candidates", "remote_username"),
         ),
     ),

@@ -90,7 +90,6 @@ async def test_an_address_that_is_taken_away_moves_the_line_at_once(monkeypatch)
         first.end.link._roamer._settings = _with_addresses(first, lambda: (addresses[1],))
         await until(lambda: first.generation == second.generation == 1)
         assert first.news[0] == "lost"
-        assert first.end.link._path.local_address == "127.0.0.2"
         first.end.link.send(0, b"from elsewhere")
         await second.end.events.until(lambda: second.end.events.messages)
 
@@ -103,10 +102,11 @@ async def test_both_move_at_once(monkeypatch):
         for one in (first, second):
             one.end.link._roamer._settings = _with_addresses(one, lambda: both)
         await until(lambda: all(len(one.told[-1][1]) == 2 for one in (first, second)))
+        await asyncio.sleep(0.05)
         for one in (first, second):
+            one.connected = False  # what is told now does not arrive: what was told must do
             one.end.link._roamer._settings = _with_addresses(one, lambda: both[1:])
         await until(lambda: first.generation == second.generation == 1)
-        assert {one.end.link._path.local_address for one in (first, second)} == {"127.0.0.2"}
         first.end.link.send(0, b"x")
         await second.end.events.until(lambda: second.end.events.messages)
 
@@ -123,14 +123,40 @@ async def test_an_address_that_comes_is_told_and_moves_nothing():
 
 
 async def test_without_any_address_it_waits_for_one(monkeypatch):
+    monkeypatch.setattr(roam_module, "FIRST_SPARE", 0.2)
     async with roaming_pair() as (first, second):
-        await both_told(first, second)
         first.end.link._roamer._settings = _with_addresses(first, lambda: ())
-        await until(lambda: first.news == ["lost"])
+        await until(lambda: first.news == ["lost"] and second.told != [])
         await asyncio.sleep(0.3)
+        assert first.told == []
         first.end.link._roamer._settings = _with_addresses(first, lambda: (ipaddress.ip_address("127.0.0.4"),))
         await until(lambda: first.generation == second.generation == 1)
         await until(lambda: first.news[-1] == "moved")
+        assert first.end.link._path.local_address == "127.0.0.4"
+
+
+async def test_an_address_that_comes_back_is_told_with_the_socket_it_had():
+    async with roaming_pair() as (first, second):
+        await both_told(first, second)
+        here, there = ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("127.0.0.2")
+        for number, now in enumerate([(here, there), (here,), (here, there)], 2):
+            first.end.link._roamer._settings = _with_addresses(first, lambda now=now: now)
+            await until(lambda number=number: len(first.told) == number)
+        assert len(first.told[-2][1]) == 1
+        assert set(first.told[-1][1]) == set(first.told[-3][1])
+        assert first.generation == 0
+
+
+async def test_with_a_relay_the_spare_is_made_anew():
+    async with roaming_pair() as (first, second):
+        await both_told(first, second)
+        roamer = first.end.link._roamer
+        relayed = replace(roamer._settings.servers, turn="turn:127.0.0.1:9", username="u", password="p")
+        asked = []
+        roamer._settings = replace(roamer._settings, servers=relayed, addresses=lambda: roamer.path.addresses[:1])
+        roamer._make = lambda: asked.append("anew") or second.end.link._roamer._make()
+        roamer._stale.set()
+        await until(lambda: asked)
 
 
 async def test_late_news_does_nothing():

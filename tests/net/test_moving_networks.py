@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines between machines that move, in network namespaces: docs/transport.md's table, as far as a bridge can show it."""
+
+import asyncio
+import signal
+
+from support.netlab import Lab, Machine, lab, meet
+
+
+async def still_talking(here: Machine, there: Machine, word: str) -> None:
+    here.say(f"{word} from here")
+    there.say(f"{word} from there")
+    await there.until(heard=f"{word} from here")
+    await here.until(heard=f"{word} from there")
+
+
+async def two(made: Lab, here: dict[str, int], there: dict[str, int]) -> tuple[Machine, Machine]:
+    ends = await asyncio.gather(made.machine("a", "host", **here), made.machine("b", "join", **there))
+    await meet(*ends)
+    await still_talking(*ends, "hello")
+    return ends
+
+
+async def test_an_address_that_changes():
+    """At the offerer of one line and the answerer of another, at the same time: most of it is waiting."""
+    await asyncio.gather(_changes_address(0), _changes_address(1))
+
+
+async def _changes_address(mover: int) -> None:
+    async with lab() as made:
+        ends = await two(made, {"eth0": 2}, {"eth0": 3})
+        await ends[mover].readdress("eth0", 2 + mover, 22)
+        ends[mover].say("sent without a path")
+        await ends[mover].until(path="lost")
+        assert (await ends[mover].until(path="moved"))["address"] == "10.77.0.22"
+        await ends[1 - mover].until(heard="sent without a path")
+        await still_talking(*ends, "after")
+        # Once more: there is a spare for the next move, too.
+        await ends[mover].until(spare=True)
+        await ends[mover].readdress("eth0", 22, 23)
+        assert (await ends[mover].until(path="moved"))["address"] == "10.77.0.23"
+        await still_talking(*ends, "again")
+
+
+async def test_an_interface_that_disappears_and_one_that_comes():
+    async with lab() as made:
+        here, there = await two(made, {"eth0": 2}, {"eth0": 3})
+        await here.plug("wlan0", 4)
+        assert (await there.until(spare=True))["addresses"] == ["10.77.0.2", "10.77.0.4"]
+        await here.unplug("eth0")
+        await here.until(path="lost")
+        assert (await here.until(path="moved"))["address"] == "10.77.0.4"
+        await still_talking(here, there, "over the air")
+        await here.plug("eth0", 5)
+        await here.unplug("wlan0")
+        assert (await here.until(path="moved"))["address"] == "10.77.0.5"
+        await still_talking(here, there, "by cable")
+
+
+async def test_both_move_at_once():
+    """Each keeps one of two addresses, not the one in use."""
+    async with lab() as made:
+        here, there = await two(made, {"eth0": 2, "wlan0": 4}, {"eth0": 3, "wlan0": 5})
+        for end in (here, there):
+            end.say("before")
+        await asyncio.gather(here.unplug("eth0"), there.unplug("eth0"))
+        await asyncio.gather(here.until(path="moved"), there.until(path="moved"))
+        await still_talking(here, there, "elsewhere")
+
+
+async def test_waits_that_end_well():
+    await asyncio.gather(_a_path_that_is_dead_for_half_a_minute(), _a_program_that_is_stopped_for_a_while())
+
+
+async def _a_path_that_is_dead_for_half_a_minute() -> None:
+    """Longer than ICE's consent lasts (30 s), which ends a line of aiortc's."""
+    async with lab() as made:
+        here, there = await two(made, {"eth0": 2}, {"eth0": 3})
+        await here.cable("eth0", "out")
+        here.say("into the dark")
+        loop = asyncio.get_running_loop()
+        cut = loop.time()
+        await asyncio.gather(here.until(path="lost"), there.until(path="lost"))
+        await asyncio.sleep(32 - (loop.time() - cut))
+        await here.cable("eth0", "in")
+        found = await here.until(path=...)
+        assert found["seconds"] > 30
+        await there.until(heard="into the dark")
+        await still_talking(here, there, "after")
+
+
+async def _a_program_that_is_stopped_for_a_while() -> None:
+    """As a machine that sleeps: its clock goes on, it does not."""
+    async with lab() as made:
+        here, there = await two(made, {"eth0": 2}, {"eth0": 3})
+        there.process.send_signal(signal.SIGSTOP)
+        here.say("are you asleep?")
+        await here.until(path="lost")
+        await asyncio.sleep(8)
+        there.process.send_signal(signal.SIGCONT)
+        await here.until(path=...)
+        await there.until(heard="are you asleep?")
+        assert not [told for told in there.told if told.get("path") == "lost"]
+        await still_talking(here, there, "awake")

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One end of a line in a process of its own: told what to do by lines on stdin, tells what happens by lines on stdout.
+
+``python -m support.mover host|join``: a host prints its offer and is given the answer; a joiner is given the offer and
+prints its answer. Then each line of input is said to the peer; ``!move`` asks for another path.
+"""
+
+import asyncio
+import json
+import sys
+
+from hardwire.channel import ChatDelivered, ChatReceived, LineFailed
+from hardwire.net.paths import PathFound, PathLost
+from hardwire.net.pending import host, join
+from support.lines import config_for_test
+
+
+def tell(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+async def words(reader: asyncio.StreamReader) -> str:
+    return (await reader.readline()).decode().strip()
+
+
+async def talk(line, reader: asyncio.StreamReader) -> None:
+    while text := await words(reader):
+        if text == "!move":
+            line.change_path()
+        else:
+            line.send_chat(text)
+
+
+async def watch_spares(line) -> None:
+    """Tell when the peer has said where it can be found next, each time."""
+    roamer, known = line._link._roamer, None
+    while True:
+        now = (roamer.generation + 1, roamer._peer.get(roamer.generation + 1))
+        if now[1] and now != known:
+            known = now
+            tell(spare=True, generation=now[0], addresses=[str(one.address) for one in now[1]])
+        await asyncio.sleep(0.05)
+
+
+async def main(mode: str) -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    tell(ready=True)
+    await words(reader)  # the cards are plugged in now
+    config = config_for_test(loopback=False, patience=120.0)
+    pending = await host(config) if mode == "host" else await join(config, await words(reader))
+    tell(code=pending.text)
+    line = await (pending.accept(await words(reader)) if mode == "host" else pending.connect())
+    tell(open=True)
+    peers = asyncio.create_task(watch_spares(line))
+    talking = asyncio.create_task(talk(line, reader))
+    async for event in line:
+        match event:
+            case ChatReceived(text=text):
+                tell(heard=text)
+            case ChatDelivered():
+                tell(delivered=True)
+            case PathLost():
+                tell(path="lost")
+            case PathFound(moved=moved, seconds=seconds):
+                tell(path="moved" if moved else "back", seconds=seconds, address=line._link._path.local_address)
+            case LineFailed(error=error):
+                tell(failed=error.code)
+            case _:
+                pass
+    talking.cancel()
+    peers.cancel()
+    await line.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
