@@ -30,6 +30,7 @@ from hardwire.certs.issue import make_self_signed
 from hardwire.certs.levels import Level, level_of
 from hardwire.certs.names import GeneralName, NameKind
 from hardwire.certs.ocsp import OcspAnswer, read_ocsp
+from hardwire.certs.path import PATH_CHECKS, PathInput, PathReport, check_path
 from hardwire.certs.profile import DEVICE_PURPOSE, MAX_CERTIFICATE, KeyKind, KeyUsage, SignatureAlgorithm
 from hardwire.certs.request import (
     PIV_ATTESTATION,
@@ -48,6 +49,7 @@ from hardwire.certs.revocation import (
     RevocationRules,
     Source,
 )
+from hardwire.certs.second import load_engines
 from hardwire.certs.spki import PublicKey, load_spki
 from hardwire.certs.verify import SELF_SIGNED_CHECKS, verify_self_signed
 from hardwire.errors import CertificateRefused
@@ -56,6 +58,7 @@ __all__ = [
     "CHAIN_CHECKS",
     "DEVICE_PURPOSE",
     "MAX_CERTIFICATE",
+    "PATH_CHECKS",
     "PIV_ATTESTATION",
     "SELF_SIGNED_CHECKS",
     "TPM_CERTIFY",
@@ -78,6 +81,8 @@ __all__ = [
     "Level",
     "NameKind",
     "OcspAnswer",
+    "PathInput",
+    "PathReport",
     "Period",
     "PublicKey",
     "Reason",
@@ -95,12 +100,14 @@ __all__ = [
     "Verdict",
     "VerifiedIdentity",
     "attestation_nonce",
+    "check_path",
     "device_id",
     "did_key",
     "encode_claim",
     "encode_status",
     "issue_device",
     "level_of",
+    "load_engines",
     "load_spki",
     "make_authority",
     "make_crl",

@@ -223,6 +223,6 @@ def _check_did(seat: Seat) -> tuple[str, tuple[GeneralName, ...]]:
 
 def _check_first(gated: Sequence[GatedCertificate], anchor: TrustAnchor, at: datetime) -> None:
     """``cert-path``: the engine accepts, and its path is the chain as it was shown."""
-    path = find_path(gated[0], gated[1:], [anchor.certificate], at=at, longest=MAX_CHAIN, device=True)
-    if path != [one.parsed for one in (*gated, anchor.certificate)]:
+    leaf, *between, root = (one.parsed for one in (*gated, anchor.certificate))
+    if find_path(leaf, between, [root], at=at, longest=MAX_CHAIN, device=True) != [leaf, *between, root]:
         raise refused("cert-path", "leads to the anchor on another way than the one it shows", hint=ISSUER_HINT)

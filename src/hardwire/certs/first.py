@@ -14,12 +14,12 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509 import verification
 
-from hardwire.certs.gate import GatedCertificate
-from hardwire.certs.profile import DEVICE_PURPOSE
+from hardwire.certs.profile import ANY_PURPOSE, DEVICE_PURPOSE, SERVER_PURPOSE
 from hardwire.certs.refusal import ISSUER_HINT, refused
 
 _EITHER: Final = verification.Criticality.AGNOSTIC
 _DEVICE: Final = x509.ObjectIdentifier(DEVICE_PURPOSE)
+_SERVERS: Final = frozenset(map(x509.ObjectIdentifier, (SERVER_PURPOSE, ANY_PURPOSE)))
 # Read, limited and applied by the second engine; the first need only not stumble over them.
 _LEFT_TO_SECOND: Final[tuple[type[x509.ExtensionType], ...]] = (
     x509.CertificatePolicies,
@@ -35,6 +35,13 @@ def _has_purpose(
         raise ValueError("the purpose of a hardwire device is missing")
 
 
+def _may_serve(
+    _policy: verification.Policy, _certificate: x509.Certificate, purposes: x509.ExtendedKeyUsage | None
+) -> None:
+    if purposes is not None and not _SERVERS & set(purposes):
+        raise ValueError("it is for other purposes than a server's")
+
+
 def _accept(_policy: verification.Policy, _certificate: x509.Certificate, _value: x509.ExtensionType | None) -> None:
     """The gate has read it, the second engine applies it."""
 
@@ -48,14 +55,19 @@ def _tolerant() -> verification.ExtensionPolicy:
 
 _AUTHORITIES: Final = _tolerant().require_present(x509.BasicConstraints, verification.Criticality.CRITICAL, None)
 _ANY_LEAF: Final = _tolerant()
-_HOSTS: Final = _tolerant().require_present(x509.SubjectAlternativeName, _EITHER, _accept)
+_HOSTS: Final = (
+    _tolerant()
+    .require_present(x509.SubjectAlternativeName, _EITHER, _accept)
+    .may_be_present(x509.ExtendedKeyUsage, _EITHER, _may_serve)
+)
+_HOST_AUTHORITIES: Final = _AUTHORITIES.may_be_present(x509.ExtendedKeyUsage, _EITHER, _may_serve)
 _DEVICES: Final = _tolerant().require_present(x509.ExtendedKeyUsage, _EITHER, _has_purpose)
 
 
 def find_path(
-    leaf: GatedCertificate,
-    between: Sequence[GatedCertificate],
-    anchors: Sequence[GatedCertificate],
+    leaf: x509.Certificate,
+    between: Sequence[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
     *,
     at: datetime,
     longest: int,
@@ -71,24 +83,25 @@ def find_path(
         at: The time.
         longest: Authorities between leaf and anchor, at most.
         device: Whether the leaf must carry the purpose of a device.
-        hostname: A host name or address that the leaf must carry; for comparison with public suites.
+        hostname: A host name or address that the leaf must carry, for the purpose of a server; for comparison with
+            public suites.
 
     Raises:
         CertificateRefused: ``cert-path``.
     """
     leaves = _DEVICES if device else _ANY_LEAF if hostname is None else _HOSTS
+    authorities = _AUTHORITIES if hostname is None else _HOST_AUTHORITIES
     try:
         builder = (
             verification.PolicyBuilder()
-            .store(verification.Store([one.parsed for one in anchors]))
+            .store(verification.Store(list(anchors)))
             .time(at)
             .max_chain_depth(longest)
-            .extension_policies(ca_policy=_AUTHORITIES, ee_policy=leaves)
+            .extension_policies(ca_policy=authorities, ee_policy=leaves)
         )
-        others = [one.parsed for one in between]
         if hostname is None:
-            return builder.build_client_verifier().verify(leaf.parsed, others).chain
-        return builder.build_server_verifier(_subject(hostname)).verify(leaf.parsed, others)
+            return builder.build_client_verifier().verify(leaf, list(between)).chain
+        return builder.build_server_verifier(_subject(hostname)).verify(leaf, list(between))
     except Exception as error:
         # VerificationError is the declared one; whatever else comes on hostile octets means no, too.
         raise refused(

@@ -127,6 +127,7 @@ INHIBIT_ANY_POLICY: Final = "2.5.29.54"
 AUTHORITY_INFORMATION: Final = "1.3.6.1.5.5.7.1.1"
 
 ANY_PURPOSE: Final = "2.5.29.37.0"
+SERVER_PURPOSE: Final = "1.3.6.1.5.5.7.3.1"
 ANY_POLICY: Final = "2.5.29.32.0"
 DEVICE_PURPOSE: Final = "1.2.840.113556.1.8000.2554.47665.62195.28169.19866.43227.12832457.2603006"
 """The extended key usage "end of a hardwire line".
@@ -158,6 +159,7 @@ class CertificateProfile:
         rsa_bits: Sizes of an RSA key.
         extensions: Those that are known, each with its rule.
         strangers: Whether extensions that are not listed may be there, not critical.
+        absent: Extensions that must not be there in any case.
         usages_required: Bits of keyUsage that must be set.
         usages_allowed: Bits that may.
         names: Other names than the did:key that may stand beside it; None when this is no device.
@@ -168,6 +170,7 @@ class CertificateProfile:
     rsa_bits: range
     extensions: tuple[ExtensionRule, ...]
     strangers: bool
+    absent: frozenset[str]
     usages_required: frozenset[KeyUsage]
     usages_allowed: frozenset[KeyUsage]
     names: frozenset[str] | None
@@ -186,6 +189,7 @@ LIMIT_KINDS: Final = frozenset({0x81, 0x82})
 _ALL_KEYS: Final = frozenset(KeyKind)
 # The handshake's signature schemes end at 4096 (docs/protocol.md §5).
 _DEVICE_RSA: Final = range(2048, 4096 + 1)
+_OF_AUTHORITIES: Final = frozenset({NAME_CONSTRAINTS, POLICY_MAPPINGS, POLICY_CONSTRAINTS, INHIBIT_ANY_POLICY})
 _SIGNS: Final = frozenset({KeyUsage.DIGITAL_SIGNATURE})
 _SIGNS_AND_AGREES: Final = frozenset({KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT})
 
@@ -206,6 +210,7 @@ DEVICE: Final = CertificateProfile(
         _rule(SUBJECT_KEY_IDENTIFIER, "subjectKeyIdentifier", critical=False),
     ),
     strangers=False,
+    absent=_OF_AUTHORITIES,
     usages_required=_SIGNS,
     usages_allowed=_SIGNS_AND_AGREES,
     names=frozenset(),
@@ -228,6 +233,7 @@ ISSUED: Final = CertificateProfile(
         _rule(AUTHORITY_INFORMATION, "authorityInfoAccess", critical=False),
     ),
     strangers=True,
+    absent=_OF_AUTHORITIES,
     usages_required=_SIGNS,
     usages_allowed=_SIGNS_AND_AGREES,
     names=DEVICE_NAMES,
@@ -254,6 +260,7 @@ AUTHORITY: Final = CertificateProfile(
         _rule(AUTHORITY_INFORMATION, "authorityInfoAccess", critical=False),
     ),
     strangers=True,
+    absent=frozenset(),
     usages_required=frozenset({KeyUsage.KEY_CERT_SIGN}),
     usages_allowed=frozenset({KeyUsage.KEY_CERT_SIGN, KeyUsage.CRL_SIGN, KeyUsage.DIGITAL_SIGNATURE}),
     names=None,
@@ -269,4 +276,49 @@ ANCHOR: Final = replace(
 )
 """A root: the same, but nobody need stand above it."""
 
+
+def _softened(
+    rules: tuple[ExtensionRule, ...], *, either: frozenset[str], optional: frozenset[str]
+) -> tuple[ExtensionRule, ...]:
+    return tuple(
+        replace(
+            rule,
+            critical=None if rule.oid in either else rule.critical,
+            required=rule.required and rule.oid not in optional,
+        )
+        for rule in rules
+    )
+
+
+PATH_LEAF: Final = CertificateProfile(
+    title="leaf of any kind",
+    key_kinds=_ALL_KEYS,
+    rsa_bits=RSA_BITS,
+    extensions=_softened(
+        ISSUED.extensions,
+        either=frozenset({KEY_USAGE}),
+        optional=frozenset({KEY_USAGE, EXTENDED_KEY_USAGE, SUBJECT_ALT_NAME}),
+    ),
+    strangers=True,
+    absent=_OF_AUTHORITIES,
+    usages_required=frozenset(),
+    usages_allowed=frozenset(KeyUsage),
+    names=None,
+)
+"""Not a device's: for comparison with public suites (``hardwire cert check --profile path``)."""
+
+PATH_AUTHORITY: Final = replace(
+    AUTHORITY,
+    title="authority of any kind",
+    extensions=_softened(AUTHORITY.extensions, either=frozenset({KEY_USAGE}), optional=frozenset()),
+    usages_allowed=frozenset(KeyUsage),
+)
+PATH_ANCHOR: Final = replace(
+    ANCHOR,
+    title="anchor of any kind",
+    extensions=_softened(ANCHOR.extensions, either=frozenset({KEY_USAGE}), optional=frozenset()),
+    usages_allowed=frozenset(KeyUsage),
+)
+
 PROFILES: Final = (DEVICE, ISSUED, AUTHORITY, ANCHOR)
+"""Of a device's chain, from its own certificate to the anchor."""

@@ -34,7 +34,8 @@ def check_extensions(seat: Seat) -> None:
             raise seat.no("cert-profile-extension", f"has no {rule.name}")
         if rule.critical is not None and critical not in {None, rule.critical}:
             raise seat.no("cert-profile-extension", f"marks {rule.name} wrongly as critical or not critical")
-    strange = [oid for oid, critical in found.items() if critical or not seat.profile.strangers]
+    known = seat.profile
+    strange = [oid for oid, critical in found.items() if critical or not known.strangers or oid in known.absent]
     if strange:
         unknown = ", ".join(sorted(strange))
         raise seat.no("cert-profile-extension", f"has extensions that a {seat.profile.title} does not have: {unknown}")

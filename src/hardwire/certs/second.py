@@ -86,6 +86,11 @@ def validate_path(
         ) from error
 
 
+def load_engines() -> None:
+    """Import the engine now, for a program that would rather wait at its start."""
+    from pyhanko_certvalidator import context, validate  # noqa: F401, PLC0415 - see the head of this file
+
+
 def _step(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The result of a coroutine that never waits."""
     try:

@@ -3,7 +3,7 @@
 
 import typer
 
-from hardwire.cli import cert_authority, cert_device, cert_show
+from hardwire.cli import cert_authority, cert_check, cert_device, cert_show
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -18,6 +18,7 @@ def _root() -> None:
     The authority:   hardwire cert ca --name ACME           once
                      hardwire cert issue alice.csr > alice.pem
                      hardwire cert revoke alice@example.org and   hardwire cert crl --out acme.crl
+    Anybody:         hardwire cert check alice.pem --trust acme.pem --crl acme.crl
     """
 
 
@@ -29,3 +30,4 @@ app.command("issue")(cert_authority.issue)
 app.command("revoke")(cert_authority.revoke)
 app.command("crl")(cert_authority.crl)
 app.command("show")(cert_show.command)
+app.command("check")(cert_check.command)

@@ -78,6 +78,11 @@ def test_whatever_the_engine_throws_means_no(monkeypatch: pytest.MonkeyPatch) ->
         _validate(root())
 
 
+def test_it_can_be_loaded_before() -> None:
+    second.load_engines()
+    assert "pyhanko_certvalidator.validate" in sys.modules
+
+
 def test_it_is_not_imported_before_it_is_needed() -> None:
     script = "import sys, hardwire.certs; print('pyhanko_certvalidator' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
