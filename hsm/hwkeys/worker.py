@@ -94,8 +94,7 @@ class Worker:
         Raises:
             ForkRefused: This process is a fork of the one that opened the device.
         """
-        if os.getpid() != self._pid:
-            self.refuse_fork()
+        self.refuse_fork()
         with self._alone:
             before, self._inside = self._inside, threading.get_ident()
             try:
@@ -108,8 +107,13 @@ class Worker:
 
         For clean-up from a finaliser, which may run on any thread at any moment; in a forked child it does nothing.
         """
-        if os.getpid() == self._pid:
+        if not self.forked:
             self._jobs.put(_Job(lambda: self.here(function)))
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a fork of the one that opened the device."""
+        return os.getpid() != self._pid
 
     def refuse_fork(self) -> None:
         """Compare process ids; a forked child has no thread to call.
@@ -117,7 +121,7 @@ class Worker:
         Raises:
             ForkRefused: This process is a fork of the one that opened the device.
         """
-        if os.getpid() != self._pid:
+        if self.forked:
             raise ForkRefused("this process is a fork of the one that opened the device")
 
     def _run(self) -> None:

@@ -46,6 +46,8 @@ _PIV = bytes.fromhex("a000000308")
 _CHUID = 0x5FC102
 _PRINTED = 0x5FC109
 _DEFAULT_POLICY = {0x9C: ALWAYS, 0x9E: NEVER}
+_GIVES_UP: Final = 1.2
+"""Seconds that the card waits for a touch; a real one has the patience of fifteen."""
 _3DES, _AES = 0x03, (0x08, 0x0A, 0x0C)
 
 
@@ -305,9 +307,9 @@ class Card:
         return tlv(0x7C, tlv(0x82, result))
 
     def _wait_for_touch(self) -> None:
+        time.sleep(_GIVES_UP if self.touch is None else self.touch)
         if self.touch is None:
             self._refuse()
-        time.sleep(self.touch)
 
     # ---- the management key
 

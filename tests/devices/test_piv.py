@@ -23,6 +23,7 @@ from hwkeys import (
     TouchRequest,
     open_key,
 )
+from hwkeys.yubikey import describe
 from support.hwbench import Asked, python, right, run
 from support.hwpiv import PivBench, elliptic
 from support.virtualpiv import PIN, VirtualPiv
@@ -230,6 +231,18 @@ def test_a_card_that_is_pulled_while_it_waits_is_not_taken_for_untouched(touchy)
             key.sign(b"x", SHA256)
         timer.join()
         assert finger.told[-1] == ("over", True)
+
+
+def test_a_card_that_another_program_reset_is_told_its_pin_again(piv):
+    asked = Asked(PIN)
+    with elliptic(open_key(piv.uri("alice"), prompter=asked)) as key:
+        for _ in range(2):
+            key.sign(b"x", SHA256)
+            # yubikit selects the application anew, and the card forgets who was logged in.
+            assert describe(piv.card.serial).pin_tries == 3
+            key.public_key().verify(key.sign(b"y", SHA256), b"y", SHA256)
+        assert len(asked.requests) <= 3
+    assert piv.card.tries == 3
 
 
 # ---- the PIN's tries

@@ -48,12 +48,23 @@ Operation = Callable[[ObjectRecord, str | None], _T]
 _SETTLING: Final = (0.1, 0.3, 0.6)
 """Seconds to wait between two looks at a card that was just put in."""
 
+_AT_ONCE: Final = 1.0
+"""Seconds: a card that wants its PIN says so at once, and one that wanted a touch when it has waited for long."""
+
 _ATTEMPTS: Final = 3
 """How often a login may be lost to others between finding the key and using it."""
 
 
 class _LoginLostError(Exception):
-    """Another thread dropped the token's sessions meanwhile."""
+    """Another thread dropped the token's sessions meanwhile; or another program did something to the card.
+
+    Args:
+        told: What the token said; None when it was not asked.
+    """
+
+    def __init__(self, told: PinNeeded | None = None) -> None:
+        super().__init__()
+        self.told = told
 
 
 class HeldKey:
@@ -125,7 +136,10 @@ class HeldKey:
                 self._come_back()
 
     def close(self) -> None:
-        """Let go of the token; the last key on it logs out."""
+        """Let go of the token; the last key on it logs out. A forked child has no hold of it."""
+        if self.login.module.worker.forked:
+            self._closed = True
+            return
         with self._lock:
             if not self._closed:
                 # First, so that whoever is on the way to the worker finds it so, and does not attach again.
@@ -145,14 +159,18 @@ class HeldKey:
             Unsupported: The key is for the other purpose.
             HwKeyError: Anything the device can fail with.
         """
+        told: PinNeeded | None = None
         for _attempt in range(_ATTEMPTS):
             self.unlock()
             if self.agrees is not agree:
                 raise _other_purpose(agree=agree)
             try:
                 return self._use(operation)
-            except _LoginLostError:
-                continue
+            except _LoginLostError as lost:
+                # A card that another program reset has forgotten the PIN. It is asked for once more, not for ever.
+                if told is not None and lost.told is not None:
+                    raise lost.told from lost
+                told = told or lost.told
             except TokenRemoved:
                 with self._lock:
                     self._come_back()
@@ -249,23 +267,26 @@ class HeldKey:
         if private is None or not self._is_ready():
             self._refuse_closed()
             raise _LoginLostError
+        began = time.monotonic()
         try:
             return operation(private, pin)
         except HwKeyError as error:
-            raise self._failure(module, error) from error
+            raise self._failure(module, error, time.monotonic() - began) from error
         except BaseException:
             # Ctrl-C, perhaps half-way through: what the session is in the middle of is not known.
             self._lose(module)
             raise
 
-    def _failure(self, module: Module, error: HwKeyError) -> HwKeyError:
-        """What a failure comes to.
+    def _failure(self, module: Module, error: HwKeyError, after: float) -> Exception:
+        """What a failure comes to, after so many seconds.
 
         The sessions are dropped, whatever it was: OpenSC logs out by itself when a touch does not come, for one.
         """
         self._lose(module)
         if isinstance(error, PinWrong):
             return self.login.refused(module)
+        if isinstance(error, PinNeeded) and after < _AT_ONCE:
+            return _LoginLostError(error)
         if type(error) not in (DeviceFailed, PinNeeded):
             return error
         if self._has_gone(module):

@@ -102,8 +102,8 @@ def module_for(path: Path) -> Module:
         ModuleMissing: There is no such file.
         ForkRefused: It was loaded by this process's parent.
     """
-    with _lock:
-        known = _by_name.get(path)
+    # Without the lock, which in a forked child may be locked for ever.
+    known = _by_name.get(path)
     if known is not None:
         known.worker.refuse_fork()
         return known

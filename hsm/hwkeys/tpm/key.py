@@ -167,9 +167,9 @@ class TpmKey(EllipticCurveHardwareKey):
 
     def close(self) -> None:
         """Forget the PIN. Nothing is in the TPM between two uses."""
-        with self._lock:
-            self._closed = True
-            self._pin = None
+        # Without the lock, which whoever is being asked for the PIN holds; and in a forked child, perhaps, nobody.
+        self._closed = True
+        self._pin = None
 
     def _sign_digest(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
         if self._area.purpose is not Purpose.SIGN:
@@ -190,12 +190,16 @@ class TpmKey(EllipticCurveHardwareKey):
             raise KeyClosed("the key was closed")
 
     def _unlocked(self) -> bytes:
+        # First of all: the lock may have been another thread's at the moment of the fork.
+        self._worker.refuse_fork()
         with self._lock:
             self._open()
-            self._worker.refuse_fork()
-            if self._pin is None:
-                self._pin = self._ask()
-            return self._pin
+            pin = self._pin
+            if pin is None:
+                pin = self._ask()
+                self._open()
+                self._pin = pin
+            return pin
 
     def _ask(self) -> bytes:
         self._state = self._worker.call(_read, self._place.tcti)

@@ -19,7 +19,7 @@ from yubikit.core import Tlv
 from yubikit.core.smartcard import SW, ApduError, SmartCardProtocol
 from yubikit.piv import OBJECT_ID, decompress_certificate
 
-from hwkeys.errors import KeyMissing, Unsupported
+from hwkeys.errors import DeviceFailed, DeviceMissing, HwKeyError, KeyMissing, Unsupported
 from hwkeys.evidence.chain import read_certificate, spki_of
 from hwkeys.evidence.piv import UsePolicy, policy_in, policy_of
 from hwkeys.evidence.values import PivEvidence
@@ -135,12 +135,20 @@ def policy(slot: int, public_key: PublicKey) -> UsePolicy | None:
 
 def _first(look: Callable[[_Card], _T | None]) -> _T:
     with faults():
-        for reader in yubikey_readers():
-            with suppress(NoCardException), _beside(reader) as card:
-                found = look(card)
-                if found is not None:
-                    return found
-    raise KeyMissing("no YubiKey in a reader holds that key", hint="insert it, and see that no other program holds it")
+        found = yubikey_readers()
+    trouble: HwKeyError | None = None
+    for reader in found:
+        try:
+            with faults(), suppress(NoCardException), _beside(reader) as card:
+                said = look(card)
+                if said is not None:
+                    return said
+        except (DeviceMissing, DeviceFailed) as error:
+            # Another program holds that one; the key may be in the next.
+            trouble = error
+    raise trouble or KeyMissing(
+        "no YubiKey in a reader holds that key", hint="insert it, and see that no other program holds it"
+    )
 
 
 @contextmanager

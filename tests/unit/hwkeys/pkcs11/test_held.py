@@ -3,7 +3,16 @@ import threading
 
 import pytest
 
-from hwkeys import DeviceFailed, KeyClosed, PinWrong, TokenRemoved, Unsupported, generate_key
+from hwkeys import (
+    DeviceFailed,
+    ForkRefused,
+    KeyClosed,
+    PinNeeded,
+    PinWrong,
+    TokenRemoved,
+    Unsupported,
+    generate_key,
+)
 from hwkeys.pkcs11.held import HeldKey
 from support.hwbench import Asked, SoftHsmBench, right
 
@@ -85,6 +94,42 @@ def test_a_login_that_is_lost_again_and_again_is_no_endless_loop(bench, monkeypa
     monkeypatch.setattr(held, "_is_ready", lambda: False)
     with pytest.raises(TokenRemoved, match="as soon as they are opened"):
         held.use(failing(None)[0])
+
+
+def test_a_token_that_forgot_its_login_is_told_the_pin_once_more_and_not_for_ever(bench):
+    asked = Asked(bench.pin)
+    held = held_key(bench, asked)
+    operation, fates = failing(PinNeeded("the token wants its PIN"), None)
+    assert held.use(operation) == "done"
+    assert (fates, len(asked.requests)) == ([], 2)
+    operation, fates = failing(*[PinNeeded("the token wants its PIN")] * 3)
+    with pytest.raises(PinNeeded, match="wants its PIN"):
+        held.use(operation)
+    assert (len(fates), len(asked.requests)) == (1, 3)
+
+
+def test_a_refusal_that_comes_late_is_not_taken_for_a_lost_login(bench, monkeypatch):
+    monkeypatch.setattr("hwkeys.pkcs11.held._AT_ONCE", 0.0)
+    held = held_key(bench)
+    operation, fates = failing(PinNeeded("the token wants its PIN"), None)
+    with pytest.raises(PinNeeded):
+        held.use(operation)
+    assert fates == [None]
+
+
+def test_closing_does_nothing_in_a_forked_child(bench, monkeypatch):
+    held = held_key(bench)
+    worker = held.login.module.worker
+    before = len(held.login.module.sessions)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "_pid", worker._pid + 1)
+        held._lock.acquire()
+        held.close()
+        held._lock.release()
+        with pytest.raises(ForkRefused):
+            held.use(failing(None)[0])
+    assert len(held.login.module.sessions) == before
+    held.login.release()
 
 
 def test_an_interrupt_in_the_middle_costs_the_session(bench):

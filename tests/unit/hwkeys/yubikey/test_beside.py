@@ -4,11 +4,12 @@ import gzip
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from smartcard.Exceptions import CardConnectionException
 
-from hwkeys import KeyMissing, Unsupported
+from hwkeys import DeviceMissing, KeyMissing, Unsupported
 from hwkeys.evidence import PinPolicy, TouchPolicy, UsePolicy, verify_piv_attestation
 from hwkeys.yubikey.beside import attestation, policy
-from support.memorypiv import Reader, plug
+from support.memorypiv import MemoryConnection, Reader, plug
 from virtualpiv import card as virtual
 from virtualpiv.keys import SLOT_OBJECTS, der
 from virtualpiv.tlv import tlv
@@ -49,6 +50,23 @@ def test_the_card_is_found_by_its_key_and_its_word_is_what_the_judge_takes(monke
     proved = verify_piv_attestation(attestation(0x9A, key), public_key=key, roots=[f9], at=AT)
     assert proved.serial == 13
     assert policy(0x9A, key) == UsePolicy(PinPolicy.ONCE, TouchPolicy.ALWAYS)
+
+
+def test_a_reader_that_another_program_holds_does_not_hide_the_next(monkeypatch):
+    readers = plug(monkeypatch, 11, 12)
+    readers[1].card.place(0x9A, "P256")
+    taken = readers[0]
+
+    class Taken(MemoryConnection):
+        def __init__(self, reader: Reader, **words: bool) -> None:
+            if reader is taken:
+                raise CardConnectionException("sharing violation")
+            super().__init__(reader, **words)
+
+    monkeypatch.setattr("hwkeys.yubikey.beside.Connection", Taken)
+    assert attestation(0x9A, public(readers[1], 0x9A))
+    with pytest.raises(DeviceMissing, match="another program holds it"):
+        attestation(0x9A, ec.generate_private_key(ec.SECP256R1()).public_key())
 
 
 def test_whoever_is_logged_in_stays_so(reader, monkeypatch):
