@@ -8,6 +8,7 @@ Both count what the *device* was asked to sign: SoftHSM through OpenSC's ``pkcs1
 of another and writes every call down), the TPM in its own log of the commands it received.
 """
 
+import contextlib
 import os
 import pty
 import re
@@ -18,6 +19,7 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +37,8 @@ _SOCKET_NAME_MAX: Final = 100  # sun_path holds 108 octets, and the control sock
 
 # TPM 2.0 library specification, part 2, 6.5.2 (command codes) and part 3, 9.4 (TPM2_Shutdown).
 _TPM_SHUTDOWN: Final = struct.pack(">HIIH", 0x8001, 12, 0x145, 0)
+# The same, 30.2 (TPM2_GetCapability) for one fixed property.
+_TPM_PROPERTY: Final = struct.pack(">HIIIII", 0x8001, 22, 0x17A, 6, 0x100, 1)
 _TPM_SIGN: Final = 0x15D
 
 
@@ -67,10 +71,6 @@ class SoftHsmToken:
             ModuleMissing: SoftHSM or the spy is not installed.
             DeviceFailed: SoftHSM would not.
         """
-        if not _PIN_MIN <= len(pin) <= _PIN_MAX:
-            # The tool would ask again and again.
-            raise DeviceFailed(f"a SoftHSM PIN has {_PIN_MIN} to {_PIN_MAX} characters", hint="choose another one")
-        tool = _tool("softhsm2-util", "softhsm2")
         softhsm = _library("softhsm/libsofthsm2.so", "softhsm2")
         module = _library("pkcs11-spy.so", "opensc") if spy else softhsm
         (directory / "tokens").mkdir(exist_ok=True)
@@ -79,9 +79,7 @@ class SoftHsmToken:
             f"directories.tokendir = {directory / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
         )
         token = cls(directory, label, module, softhsm)
-        officer = secrets.token_hex(16)
-        answers = "".join(f"{word}\n" for word in (officer, officer, pin, pin))
-        _type_into([tool, "--init-token", "--free", "--label", label], answers, token.environment)
+        initialise(label, pin, token.environment)
         return token
 
     @property
@@ -101,14 +99,40 @@ class SoftHsmToken:
 
     def signatures(self) -> int:
         """How many signatures the token was asked for; only with ``spy``."""
-        log = self._log.read_text(errors="replace") if self._log.exists() else ""
-        # A C_Sign with no room for its output only asks for the size (PKCS#11 v2.40, 5.2), and signs nothing.
-        calls = re.findall(r"^\d+: C_Sign\n(.*?)^Returned:  0 ", log, re.MULTILINE | re.DOTALL)
-        return sum("pSignature[*pulSignatureLen] NULL" not in call for call in calls)
+        return spied_signatures(self._log)
 
     @property
     def _log(self) -> Path:
         return self.directory / "spy.log"
+
+
+def initialise(label: str, pin: str, environment: Mapping[str, str]) -> None:
+    """Make a token in a free slot of SoftHSM. The officer's PIN is drawn here and forgotten.
+
+    Args:
+        label: At most 32 octets.
+        pin: User PIN, 4 to 255 characters; it is typed into SoftHSM's tool through a terminal.
+        environment: In which ``SOFTHSM2_CONF`` says where tokens are.
+
+    Raises:
+        ModuleMissing: SoftHSM is not installed.
+        DeviceFailed: SoftHSM would not.
+    """
+    if not _PIN_MIN <= len(pin) <= _PIN_MAX:
+        # The tool would ask again and again.
+        raise DeviceFailed(f"a SoftHSM PIN has {_PIN_MIN} to {_PIN_MAX} characters", hint="choose another one")
+    officer = secrets.token_hex(16)
+    answers = "".join(f"{word}\n" for word in (officer, officer, pin, pin))
+    tool = _tool("softhsm2-util", "softhsm2")
+    _type_into([tool, "--init-token", "--free", "--label", label], answers, dict(environment))
+
+
+def spied_signatures(log: Path) -> int:
+    """How many signatures a device was asked for and gave, as ``pkcs11-spy`` wrote it down."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    # A C_Sign with no room for its output only asks for the size (PKCS#11 v2.40, 5.2), and signs nothing.
+    calls = re.findall(r"^\d+: C_Sign\n(.*?)^Returned:  0 ", text, re.MULTILINE | re.DOTALL)
+    return sum("pSignature[*pulSignatureLen] NULL" not in call for call in calls)
 
 
 class SoftTpm:
@@ -154,12 +178,18 @@ class SoftTpm:
         command = [tool, "socket", *flags, *places, "--log", f"file={self.log},level=20"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
         deadline = time.monotonic() + _START_TIMEOUT
-        while not (_listens(control) and _listens(self.socket)):
+        while not (_listens(control) and _listens(self.socket) and self._answers()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise DeviceFailed("the emulated TPM did not start", hint=f"see {self.log}")
             time.sleep(0.005)
         return self
+
+    def _answers(self) -> bool:
+        # It listens a moment before it finds out that its state is none.
+        with contextlib.suppress(OSError):
+            return bool(self.command(_TPM_PROPERTY))
+        return False
 
     def stop(self) -> None:
         """Shut it down in order: without TPM2_Shutdown a TPM counts one wrong PIN at its next start."""

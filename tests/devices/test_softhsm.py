@@ -29,9 +29,10 @@ from hwkeys import (
 from hwkeys.pkcs11 import binding, objects
 from hwkeys.pkcs11.modules import Module, module_for
 from hwkeys.pkcs11.tokens import find_token
+from hwkeys.software import spied_signatures
 from hwkeys.uri import Pkcs11Uri, parse_uri
 from support.hwbench import Asked, SoftHsmBench, python, right, run
-from support.softhsm import SoftHsm, calls, in_process, pkcs11_tool, signatures, spy_path
+from support.softhsm import SoftHsm, calls, in_process, pkcs11_tool, spy_path
 
 pytestmark = pytest.mark.device("softhsm")
 
@@ -114,7 +115,7 @@ def test_the_device_counts_as_many_signatures_as_were_asked_for(softhsm, tmp_pat
     log = tmp_path / "spy"
     uri = softhsm.token.uri("alice", pin_source=True, module=spy_path())
     python(SPIED, uri, str(wanted), env=softhsm.hsm.spied(log))
-    assert signatures(log) == wanted
+    assert spied_signatures(log) == wanted
     assert calls(log).count("C_Login") == 1
     assert calls(log).count("C_Initialize") == 1
 

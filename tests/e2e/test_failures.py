@@ -55,6 +55,7 @@ def complains(result, code, *words):
 
 
 def test_a_wrong_pin(alice, inbox):
+    (inbox / "wrong").touch(mode=0o600)
     (inbox / "wrong").write_text("000000")
     place = copied(alice, inbox / "home", pin=f"file:{inbox}/wrong")
     for words in (("chat",), ("join",), ("init", "--renew")):

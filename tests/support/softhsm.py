@@ -9,7 +9,7 @@ loads a module once per process. So:
   made before the module is loaded.
 
 Signatures are counted by OpenSC's ``pkcs11-spy``, a module that sits between the program and SoftHSM and writes every
-call down: ``hsm.spied(env)`` and ``signatures(log)``.
+call down: ``hsm.spied(env)`` and ``hwkeys.software.spied_signatures(log)``.
 """
 
 import atexit
@@ -108,21 +108,6 @@ class SoftHsm:
     def spied(self, log: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
         """An environment in which ``spy_path()`` as the module leads to these tokens and writes ``log``."""
         return {**(env or self.env), **self.env, "PKCS11SPY": str(self.module), "PKCS11SPY_OUTPUT": str(log)}
-
-
-def signatures(log: Path) -> int:
-    """How many signatures the device was asked for and gave, as the spy saw them.
-
-    A C_Sign without an output buffer only asks for the signature's length (PKCS#11 v2.40 §5.2) and is not one.
-    """
-    text = log.read_text(errors="replace") if log.exists() else ""
-    blocks = re.split(r"^\d+: ", text, flags=re.MULTILINE)
-    return sum(
-        block.startswith("C_Sign\n")
-        and "CKR_OK" in block
-        and not re.search(r"^\[out\] pSignature.* NULL ", block, re.MULTILINE)
-        for block in blocks
-    )
 
 
 def calls(log: Path) -> list[str]:

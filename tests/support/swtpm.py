@@ -15,30 +15,21 @@ Signatures are counted by the TPM itself, in swtpm's log of the commands it rece
 
 import atexit
 import os
-import re
 import shutil
-import signal
-import socket
-import struct
 import subprocess
 import tempfile
-import time
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from hwkeys.software import SoftTpm
+
 PIN = "correct horse 7"
 
-TPM2_SIGN = 0x15D
-TPM2_SHUTDOWN = 0x145
-_NO_SESSIONS = 0x8001
-_STARTED_WITHIN = 10.0
 
-
-class SwTpm:
-    """A running swtpm; a context manager.
+class SwTpm(SoftTpm):
+    """A running swtpm, as its maker ships it; a context manager.
 
     Args:
         directory: A short path (a unix socket's name has at most 107 octets); gets ``tpm.sock`` and the state.
@@ -46,30 +37,13 @@ class SwTpm:
     """
 
     def __init__(self, directory: Path, *, other: bool = False) -> None:
-        self.directory = directory
-        self.socket = directory / "tpm.sock"
-        self.log = directory / "swtpm.log"
+        super().__init__(directory)
         self._other = other
-        self._process: subprocess.Popen[bytes] | None = None
-        if len(str(self.socket)) > 100:
-            raise ValueError(f"{self.socket} is too long for a unix socket")
-
-    @property
-    def tcti(self) -> str:
-        """How tpm2-tss reaches it."""
-        return f"swtpm:path={self.socket}"
 
     @property
     def env(self) -> dict[str, str]:
         """This process's environment, with the variables tpm2-tools and tpm2-openssl read."""
         return {**os.environ, "TPM2TOOLS_TCTI": self.tcti, "TPM2OPENSSL_TCTI": self.tcti}
-
-    @property
-    def pid(self) -> int:
-        """The emulator's process id."""
-        if self._process is None:
-            raise RuntimeError("the TPM is not running")
-        return self._process.pid
 
     @property
     def makers(self) -> list[Path]:
@@ -91,70 +65,10 @@ class SwTpm:
 
     def start(self) -> Self:
         """Start it; on the state it had when it was stopped, if it ran before."""
-        state = self.directory / "state"
-        if not state.exists():
-            shutil.copytree(_manufactured(other=self._other), state)
-        for stale in (self.socket, self._control):
-            stale.unlink(missing_ok=True)
-        self._process = subprocess.Popen(
-            [
-                _tool("swtpm"),
-                "socket",
-                "--tpm2",
-                "--tpmstate",
-                f"dir={state}",
-                "--flags",
-                "not-need-init,startup-clear",
-                "--server",
-                f"type=unixio,path={self.socket}",
-                "--ctrl",
-                f"type=unixio,path={self._control}",
-                "--log",
-                f"file={self.log},level=20",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        if not (self.directory / "state").exists():
+            shutil.copytree(_manufactured(other=self._other), self.directory / "state")
         atexit.register(self.kill)
-        deadline = time.monotonic() + _STARTED_WITHIN
-        while not (_listens(self._control) and _listens(self.socket)):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"swtpm did not start: {self.log.read_text() if self.log.exists() else ''}")
-            time.sleep(0.005)
-        return self
-
-    def stop(self) -> None:
-        """TPM2_Shutdown, then end it. Without the first, a TPM that saw a protected key counts one wrong PIN."""
-        if self._process is not None and self._process.poll() is None:
-            self.command(struct.pack(">HIIH", _NO_SESSIONS, 12, TPM2_SHUTDOWN, 0))
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Pull the plug."""
-        self._end(signal.SIGKILL)
-
-    def command(self, octets: bytes) -> bytes:
-        """Send one command as it is; return the response."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.settimeout(10)
-            line.connect(str(self.socket))
-            line.sendall(octets)
-            return line.recv(4096)
-
-    def commands(self) -> list[int]:
-        """The codes of all commands the TPM received, in order, read from its own log."""
-        text = self.log.read_text(errors="replace")
-        codes = []
-        for block in re.split(r"^ ?SWTPM_IO_Read:[^\n]*\n", text, flags=re.MULTILINE)[1:]:
-            found = re.match(r"(?:\s+[0-9A-F]{2})+", block)
-            octets = bytes.fromhex(found.group()) if found else b""
-            if len(octets) >= 10:
-                codes.append(int.from_bytes(octets[6:10]))
-        return codes
-
-    def signatures(self) -> int:
-        """How many TPM2_Sign commands the TPM received."""
-        return self.commands().count(TPM2_SIGN)
+        return super().start()
 
     def tool(self, *words: str | Path, ok: bool = True) -> str:
         """Run one of tpm2-tools, or openssl, on this TPM in its directory; return what it says on both outputs."""
@@ -173,31 +87,6 @@ class SwTpm:
         if ok != (done.returncode == 0):
             raise RuntimeError(f"{words} ended with {done.returncode}: {done.stdout}")
         return done.stdout
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def _control(self) -> Path:
-        return self.socket.with_name(f"{self.socket.name}.ctrl")
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            atexit.unregister(self.kill)
-            process.send_signal(how)
-            process.wait(10)
-
-
-def _listens(path: Path) -> bool:
-    # The name is there a moment before anybody listens at it.
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        return line.connect_ex(str(path)) == 0
 
 
 @cache

@@ -23,6 +23,7 @@ swtpm = pytest.mark.device("swtpm")
 @pytest.fixture
 def pin(tmp_path) -> Path:
     path = tmp_path / "pin"
+    path.touch(mode=0o600)
     path.write_text("pin-9876")
     return path
 

@@ -45,6 +45,7 @@ def card() -> Iterator[VirtualPiv]:
 @pytest.fixture
 def wishes(tmp_path) -> CardWishes:
     for name, secret in (("pin", NEW_PIN), ("puk", NEW_PUK)):
+        (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text(secret)
     return card_wishes("ONCE", "NEVER", str(tmp_path / "pin"), f"file:{tmp_path}/puk")
 
@@ -100,6 +101,7 @@ def test_wishes_from_words(tmp_path):
 
 def test_nobody_to_ask(monkeypatch, tmp_path):
     reader = plug(monkeypatch, 10_017)[0]
+    (tmp_path / "pin").touch(mode=0o600)
     (tmp_path / "pin").write_text(NEW_PIN)
     card = find_card("yubikey", CardWishes(), silent)
     assert card is not None
