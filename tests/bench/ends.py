@@ -56,6 +56,10 @@ class End(ABC):
     async def close(self) -> dict:
         """End the line."""
 
+    async def cpu(self) -> dict:
+        """``seconds`` of processor time so far."""
+        return {"seconds": time.process_time()}
+
     async def ping(self, count: int, seconds: float) -> dict:
         """At most ``count`` round trips in ``seconds``, at least one; one after the other: ``times`` of each, in seconds."""
         for _ in range(5):
@@ -74,6 +78,10 @@ def make_end(variant: str, *, offerer: bool) -> End:
         from bench.ours import LineEnd
 
         return LineEnd()
+    if variant.startswith("fast"):
+        from bench.fast import FastEnd
+
+        return FastEnd()
     from bench.raw import RawEnd
 
     return RawEnd(offerer=offerer)
@@ -96,7 +104,7 @@ async def serve(end: End) -> None:
 
 def main(variant: str, role: str) -> None:
     factory = None
-    if variant != "raw":
+    if not variant.startswith("raw") or variant == "raw_uvloop":
         import uvloop
 
         # As the command line runs it; plain aiortc is measured both ways.

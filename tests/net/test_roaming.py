@@ -10,6 +10,7 @@ from hardwire.net.paths import PathFound, PathLost
 from hardwire.net.rtc import link as link_module
 from hardwire.net.rtc import roam as roam_module
 from support.lines import line_pair, next_of
+from support.links import deafen
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ async def test_a_path_that_goes_dead_in_a_conversation(monkeypatch):
     async with line_pair() as (first, second):
         await both_have_a_spare(first, second)
         for line in (first, second):
-            monkeypatch.setattr(line._link._path.connection, "data_received", lambda data, component: None)
+            deafen(monkeypatch, line._link._path.connection)
         first.send_chat("into the dark")
         await next_of(first, PathLost)
         assert first.path_is_lost

@@ -3,7 +3,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -64,6 +64,35 @@ async def open_towards(link: RtcLink, peer: RtcLink, within: float = 10.0) -> En
     events = Recorder()
     facts = await link.open(fingerprint=peer.fingerprint, candidates=peer.candidates, events=events, within=within)
     return End(link, events, facts)
+
+
+def between(link: RtcLink, meddle: Callable[[bytes, Callable[[bytes], None]], None]) -> Callable[[], None]:
+    """Each DTLS datagram that arrives at an open link goes through ``meddle(datagram, pass_on)``; the way to undo that."""
+    agent = link._path.connection
+    plain = agent.train_received
+
+    def train_received(protocol, data, segment, source):
+        def pass_on(one: bytes) -> None:
+            plain(protocol, memoryview(bytearray(one)), len(one), source)
+            agent._drain_soon()
+
+        for at in range(0, len(data), segment):
+            one = bytes(data[at : at + segment])
+            (meddle if one[0] in range(20, 64) else lambda one, on: on(one))(one, pass_on)
+
+    agent.train_received = train_received
+    return lambda: delattr(agent, "train_received")
+
+
+def deafen(monkeypatch, agent) -> None:
+    """Nothing of the line that arrives at this agent is heard any more; ICE goes on."""
+    plain = agent.train_received
+
+    def train_received(protocol, data, segment, source):
+        if data[0] not in range(20, 64):
+            plain(protocol, data, segment, source)
+
+    monkeypatch.setattr(agent, "train_received", train_received)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from hardwire.net.invite import derive_secrets
-from support.links import End, open_pair
+from support.links import End, deafen, open_pair
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Roaming:
 
     def cut(self, monkeypatch) -> None:
         """Nothing that arrives at the path in use is heard any more."""
-        monkeypatch.setattr(self.end.link._path.connection, "data_received", lambda data, component: None)
+        deafen(monkeypatch, self.end.link._path.connection)
 
 
 def credentials(generation: int):

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which datagrams are handed to DTLS: those that aiortc reads to their end.
+"""Which datagrams are handed to DTLS: trains of whole records to our reader, and before that what aiortc reads whole.
 
 aiortc 1.16 puts a whole datagram into OpenSSL's buffer and then reads once, at most 1500 octets. A peer that packs
 several records of data into a datagram, or one larger record, leaves something behind each time, and nothing bounds
 what piles up. Honest peers send one record of data in a datagram; flights of the DTLS handshake may share one.
 """
 
+from struct import Struct
 from typing import Final
 
 _HEADER: Final = 13
 """Octets of a DTLS 1.2 record before its content (RFC 6347 §4.1); the last two are its length."""
 _LENGTH_AT: Final = 11
+_RECORD: Final = Struct("!B10xH")
 _TYPES: Final = range(20, 64)
 """First octets that are DTLS (RFC 7983); aiortc looks at no others here."""
 _APPLICATION_DATA: Final = 23
@@ -22,9 +24,14 @@ MAX_DATAGRAM: Final = 20_000
 """Octets of a datagram; a DTLS record has at most 16 KiB and a little."""
 
 
+def is_dtls(data: bytes) -> bool:
+    """Whether it may be DTLS at all."""
+    return bool(data) and data[0] in _TYPES and len(data) <= MAX_DATAGRAM
+
+
 def is_readable(data: bytes) -> bool:
     """Whether one read leaves nothing of it behind."""
-    if not data or data[0] not in _TYPES or len(data) > MAX_DATAGRAM:
+    if not is_dtls(data):
         return False
     if data[0] == _APPLICATION_DATA:
         return len(data) <= MAX_DATA and _end(data, 0) == len(data)
@@ -34,6 +41,17 @@ def is_readable(data: bytes) -> bool:
             return False
         at = _end(data, at)
     return True
+
+
+def all_records(data: memoryview, segment: int) -> bool:
+    """Whether each datagram of a train is one whole record of data, so that the train can be read in one go."""
+    whole = len(data)
+    if not whole or not 0 < segment <= MAX_DATAGRAM or (whole - 1) % segment < _HEADER:
+        return False
+    unpack = _RECORD.unpack_from
+    return all(
+        unpack(data, at) == (_APPLICATION_DATA, min(segment, whole - at) - _HEADER) for at in range(0, whole, segment)
+    )
 
 
 def _end(data: bytes, at: int) -> int:

@@ -8,20 +8,20 @@ missing or other than expected ends the line.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCIceTransport
 from aiortc.rtcdtlstransport import SRTPProtectionProfile, State
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from OpenSSL._util import lib as openssl_lib
 
 from hardwire.errors import HandshakeRefused
+from hardwire.net.rtc.fastdtls import FastDtls
 from hardwire.net.rtc.ice import LineConnection
 
 EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
@@ -30,7 +30,6 @@ EXPORTER_CONTEXT: Final = b""
 EXPORTER_SIZE: Final = 32
 _CIPHERS: Final = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
 _VERSIONS: Final = frozenset({"DTLSv1.2", "DTLSv1.3"})
-_DATAGRAM: Final = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ class LineCertificate(RTCCertificate):
         return context
 
 
-class LineDtls(RTCDtlsTransport):
-    """aiortc's DTLS transport with fixed roles, no SRTP, a synchronous way out and a supervised task.
+class LineDtls(FastDtls):
+    """The fast DTLS transport with fixed roles, a certificate that must be the right one, and a supervised task.
 
     Args:
         transport: The ICE transport below.
@@ -89,7 +88,7 @@ class LineDtls(RTCDtlsTransport):
         server: bool,
         on_closed: Callable[[], None],
     ) -> None:
-        super().__init__(transport, [certificate])
+        super().__init__(transport, certificate, connection)
         self._set_role("server" if server else "client")
         self._connection = connection
         self._on_closed = on_closed
@@ -123,36 +122,7 @@ class LineDtls(RTCDtlsTransport):
         """
         connection.take_over(self._connection)
         self._transport = transport
-        self._connection = connection
-
-    def send_now(self, data: bytes) -> None:
-        """Encrypt one SCTP packet and hand it to the socket, without a turn of the event loop.
-
-        Without a path the packet is lost, as on any network: SCTP sends it again when there is one.
-
-        Raises:
-            ConnectionError: DTLS is not connected.
-        """
-        connection = self._ssl
-        if connection is None or self._state is not State.CONNECTED:
-            raise ConnectionError("the line is not connected")
-        pair = self._connection._nominated.get(1)  # noqa: SLF001
-        if pair is None:
-            return
-        try:
-            connection.send(data)
-            packet = connection.bio_read(_DATAGRAM)
-        except SSL.Error as error:
-            raise ConnectionError("the line is not connected") from error
-        # Event loops differ in what they make of a socket that was just closed.
-        with contextlib.suppress(RuntimeError, OSError):
-            pair.protocol.transport.sendto(packet, pair.remote_addr)
-
-    async def _send_data(self, data: bytes) -> None:
-        self.send_now(data)
-
-    def _setup_srtp(self) -> None:
-        """No SRTP keys: this line carries data only, and media packets fall on the floor."""
+        self._path = self._connection = connection
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803  (aiortc's name)
         super()._validate_peer_identity(remoteParameters)

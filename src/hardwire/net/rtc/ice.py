@@ -21,7 +21,7 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import aioice
 from aioice import stun
@@ -31,7 +31,8 @@ from aiortc import RTCIceGatherer
 
 from hardwire.net.candidate import Candidate, CandidateKind, IPAddress, select
 from hardwire.net.invite import IceCredentials
-from hardwire.net.rtc.datagrams import is_readable
+from hardwire.net.rtc.datapath import DatagramAgent
+from hardwire.net.rtc.ports import HostProtocol
 from hardwire.net.servers import IceServers
 
 _SERVER_TIMEOUT: Final = 5.0
@@ -40,20 +41,15 @@ _RESTART_AGE: Final = 1.0
 _CONSENT_INTERVAL: Final = 5.0
 _CONSENT_FAILURES: Final = 6
 _MAPPING_INTERVAL: Final = 15.0
-_SOCKET_BUFFER: Final = 4 * 1024 * 1024
 _MAX_REMOTE: Final = 64
 _MAX_OWN: Final = 32
 _MAX_EARLY_CHECKS: Final = 64
-_MAX_QUEUED: Final = 8192
-_MAX_QUEUED_EARLY: Final = 64
 _MAX_REASON: Final = 200
-_STUN_HEADER: Final = 20
-_STUN_FIRST_OCTET: Final = 3
 _KINDS: Final = {"host": CandidateKind.HOST, "srflx": CandidateKind.SRFLX, "relay": CandidateKind.RELAY}
 _COMPONENT: Final = 1
 
 
-class LineConnection(aioice.Connection):
+class LineConnection(DatagramAgent):
     """One ICE agent for one line.
 
     Args:
@@ -81,20 +77,8 @@ class LineConnection(aioice.Connection):
         self._addresses = [] if servers.relay_only else [str(address) for address in addresses]
         self._stun_endpoint: tuple[str, int] | None = None
         self._started_at: dict[CandidatePair, float] = {}
-        self._last_source: tuple[str, int] | None = None
-        self._replaced = False
         self.on_knock: Callable[[], None] | None = None
         """Told once, when a check with the right password came before this side looks for a path."""
-
-    def take_over(self, previous: "LineConnection") -> None:
-        """Carry on what ``previous`` carried, when this agent has a path: what both receive arrives in one queue.
-
-        ``previous`` still hears the peer until it is closed, and its end is nobody's news any more.
-        """
-        early, self._queue = self._queue, previous._queue  # noqa: SLF001  (another one of ours)
-        while not early.empty():
-            self._queue.put_nowait(early.get_nowait())
-        previous._replaced = True  # noqa: SLF001
 
     async def get_component_candidates(
         self,
@@ -103,17 +87,10 @@ class LineConnection(aioice.Connection):
         timeout: int = 5,  # noqa: ASYNC109  (aioice's signature)
     ) -> list[aioice.Candidate]:
         """Bind our addresses, then ask the helpers."""
-        binding = asyncio.ensure_future(super().get_component_candidates(component, self._addresses, timeout))
-        try:
-            found = await asyncio.shield(binding)
-        except asyncio.CancelledError:
-            # Sockets that are half made belong to nobody yet, and nobody would close them.
-            await asyncio.wait({binding})
-            raise
-        for protocol in self._protocols:
-            self._guard(protocol)
-            _enlarge_buffers(protocol.transport.get_extra_info("socket"))
-        hosts = list(self._protocols)
+        found = await super().get_component_candidates(component, [], timeout)
+        hosts = [protocol for address in self._addresses if (protocol := self._bind(address, component)) is not None]
+        self._protocols += hosts
+        found += [protocol.local_candidate for protocol in hosts]
         async with asyncio.TaskGroup() as group:
             if self._servers.stun is not None and hosts:
                 group.create_task(self._ask_stun(hosts, found))
@@ -253,12 +230,6 @@ class LineConnection(aioice.Connection):
             knock, self.on_knock = self.on_knock, None
             knock()
 
-    def data_received(self, data: bytes, component: int) -> None:
-        """A datagram for DTLS. aiortc reads its first octet unasked, and ends the line when there is none."""
-        room = _MAX_QUEUED if self._nominated else _MAX_QUEUED_EARLY
-        if is_readable(data) and self._queue.qsize() < room:
-            super().data_received(data, component)
-
     def check_start_task(self, pair: CandidatePair) -> None:
         """Remember when, for :meth:`check_incoming`."""
         self._started_at[pair] = asyncio.get_running_loop().time()
@@ -274,25 +245,16 @@ class LineConnection(aioice.Connection):
     def _check_list_maybe_fail(self) -> None:
         """Never: the caller's deadline decides, see :meth:`keep_trying`."""
 
+    def _bind(self, address: str, component: int) -> HostProtocol | None:
+        try:
+            return HostProtocol(self, address, component)
+        except OSError as error:
+            self.problems.append(f"the address {address} cannot be used ({_reason(error)})")
+            return None
+
     def _guard(self, protocol: StunProtocol) -> None:
         # The agent makes its protocols itself; this is the one place where another way in can be given to them.
         setattr(protocol, "datagram_received", partial(self._datagram, protocol))  # noqa: B010
-
-    def _datagram(self, protocol: StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
-        """Everything that any host on the network sends to one of our sockets."""
-        source = (addr[0], addr[1])
-        if len(data) >= _STUN_HEADER and data[0] <= _STUN_FIRST_OCTET:  # RFC 7983
-            try:
-                StunProtocol.datagram_received(protocol, data, source)
-            except Exception:  # noqa: BLE001  (struct.error, KeyError and others, for what a stranger sent)
-                return
-        elif source == self._last_source or self._is_peer(source):
-            self._last_source = source
-            self.data_received(data, _COMPONENT)
-
-    def _is_peer(self, source: tuple[str, int]) -> bool:
-        """The code names that address, or a check with the right password came from it."""
-        return any((one._network_host, one.port) == source for one in self._remote_candidates)  # noqa: SLF001
 
     async def _has_consent(self, pair: CandidatePair) -> bool:
         password = self.remote_password or ""
@@ -326,7 +288,7 @@ class LineConnection(aioice.Connection):
                 if own.type == "host" and ":" not in own.host and not protocol.transport.is_closing():
                     protocol.send_stun(_binding_request(), self._stun_endpoint)
 
-    async def _ask_stun(self, hosts: list[StunProtocol], found: list[aioice.Candidate]) -> None:
+    async def _ask_stun(self, hosts: Sequence[StunProtocol], found: list[aioice.Candidate]) -> None:
         server = self._servers.stun_address
         ipv4 = [protocol for protocol in hosts if ":" not in protocol.local_candidate.host]
         if server is None or not ipv4:
@@ -383,13 +345,6 @@ class LineGatherer(RTCIceGatherer):
 
 def _binding_request() -> stun.Message:
     return stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
-
-
-def _enlarge_buffers(sock: Any) -> None:
-    """A burst of a whole congestion window should fit; the kernel caps the wish by its own limit."""
-    if sock is not None:
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
 
 
 def _reason(error: BaseException) -> str:

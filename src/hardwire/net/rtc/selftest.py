@@ -51,27 +51,27 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (aioice.ice, "server_reflexive_candidate", ("protocol", "stun_server")),
     (aiortc.RTCCertificate, "_create_ssl_context", ("self", "srtp_profiles")),
     (aiortc.RTCDtlsTransport, "_setup_srtp", ("self",)),
+    (aiortc.RTCDtlsTransport, "_recv_next", ("self",)),
     (aiortc.RTCDtlsTransport, "_send_data", ("self", "data")),
     (aiortc.RTCDtlsTransport, "_set_role", ("self", "role")),
+    (aiortc.RTCDtlsTransport, "_set_state", ("self", "state")),
     (aiortc.RTCDtlsTransport, "_validate_peer_identity", ("self", "remoteParameters")),
     (aiortc.RTCSctpTransport, "_abort", ("self",)),
     (aiortc.RTCSctpTransport, "_data_channel_flush", ("self",)),
-    (aiortc.RTCSctpTransport, "_get_inbound_stream", ("self", "stream_id")),
     (aiortc.RTCSctpTransport, "_handle_data", ("self", "data")),
-    (aiortc.RTCSctpTransport, "_mark_received", ("self", "tsn")),
+    (aiortc.RTCSctpTransport, "_receive", ("self", "stream_id", "pp_id", "data")),
     (aiortc.RTCSctpTransport, "_receive_chunk", ("self", "chunk")),
-    (aiortc.RTCSctpTransport, "_receive_data_chunk", ("self", "chunk")),
-    (aiortc.RTCSctpTransport, "_receive_sack_chunk", ("self", "chunk")),
+    (aiortc.RTCSctpTransport, "_reset_deferred_streams", ("self",)),
     (aiortc.RTCSctpTransport, "_send_chunk", ("self", "chunk")),
     (aiortc.RTCSctpTransport, "_send_sack", ("self",)),
     (aiortc.RTCSctpTransport, "_set_state", ("self", "state")),
-    (aiortc.RTCSctpTransport, "_t3_expired", ("self",)),
+    (aiortc.RTCSctpTransport, "_transmit", ("self",)),
+    (aiortc.RTCSctpTransport, "_transmit_reconfig", ("self",)),
     (
         aiortc.RTCSctpTransport,
         "_send",
         ("self", "stream_id", "pp_id", "user_data", "expiry", "max_retransmits", "ordered"),
     ),
-    (aiortc.rtcsctptransport.InboundStream, "pop_messages", ("self",)),
     (aiortc.rtcsctptransport, "parse_packet", ("data",)),
     (aiortc.rtcsctptransport, "decode_params", ("body",)),
 )
@@ -88,15 +88,24 @@ _ATTRIBUTES: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     ),
     (aiortc.RTCIceGatherer, ("_connection",)),
     (aiortc.RTCCertificate, ("_cert",)),
-    (aiortc.RTCDtlsTransport, ("_ssl", "_state", "_task", "_role", "_transport")),
+    (aiortc.RTCDtlsTransport, ("_data_receiver", "_ssl", "_state", "_task", "_transport", "_role")),
     (
         aiortc.RTCSctpTransport,
         (
-            *("_advertised_rwnd", "_association_state", "_cwnd", "_last_received_tsn", "_local_partial_reliability"),
-            *("_local_tsn", "_local_verification_tag", "_outbound_queue", "_sack_misordered", "_sack_needed"),
-            *("_rto", "_rttvar", "_sent_queue", "_srtt", "_t3_handle"),
+            *("_advertised_rwnd", "_association_state", "_data_channel_queue", "_inbound_streams"),
+            *("_last_received_tsn", "_last_sacked_tsn", "_local_partial_reliability", "_local_port", "_local_tsn"),
+            *("_local_verification_tag", "_outbound_queue", "_outbound_stream_seq", "_reconfig_deferred"),
+            *("_reconfig_queue", "_reconfig_response_seq", "_remote_partial_reliability", "_remote_port"),
+            "_remote_verification_tag",
         ),
     ),
+)
+
+
+# Of OpenSSL, through pyOpenSSL's own binding.
+_OPENSSL: Final = (
+    *("BIO_read", "BIO_write", "ERR_clear_error", "SSL_ERROR_WANT_READ", "SSL_ERROR_ZERO_RETURN", "SSL_get_error"),
+    *("SSL_read", "SSL_write"),
 )
 
 
@@ -133,6 +142,9 @@ def _check_names() -> None:
         raise _failed("aiortc reads SCTP parameters by itself")
     if not hasattr(openssl_util.lib, "SSL_get_extms_support"):
         raise _failed("pyOpenSSL does not tell about the extended master secret any more")
+    for name in _OPENSSL:
+        if not hasattr(openssl_util.lib, name):
+            raise _failed(f"pyOpenSSL has no {name} any more")
 
 
 def _check_dtls() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardwire.net.rtc.datagrams import MAX_DATA, MAX_DATAGRAM, is_readable
+from hardwire.net.rtc.datagrams import MAX_DATA, MAX_DATAGRAM, all_records, is_dtls, is_readable
 from support.links import open_pair
 
 DATA, HANDSHAKE, ALERT = 23, 22, 21
@@ -39,6 +39,36 @@ def test_what_is_none_of_dtls(data):
 @given(st.binary(max_size=200))
 def test_any_octets_have_an_answer(data):
     assert is_readable(data) in {True, False}
+
+
+@pytest.mark.parametrize("count, last", [(1, 1200), (20, 1200), (20, 300), (3, 1)])
+def test_a_train_of_whole_records_is_read_in_one_go(count, last):
+    whole = record(DATA, 1200) * (count - 1) + record(DATA, last)
+    assert all_records(memoryview(whole), 1213)
+
+
+@pytest.mark.parametrize("place, value", [(0, HANDSHAKE), (1213, ALERT), (12, 7), (1213 + 11, 9), (2426 + 12, 1)])
+def test_a_train_with_anything_else_in_it_is_not(place, value):
+    whole = bytearray(record(DATA, 1200) * 3)
+    whole[place] = value
+    assert not all_records(memoryview(whole), 1213)
+
+
+@pytest.mark.parametrize("whole, segment", [(b"", 0), (b"", 40), (record(DATA, 40) + b"\x17", 53), (b"\x17" * 13, 13)])
+def test_a_stump_at_the_end_is_no_record(whole, segment):
+    assert not all_records(memoryview(whole), segment)
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_any_train_has_an_answer(data, segment):
+    assert all_records(memoryview(data), segment) in {True, False}
+
+
+def test_what_dtls_may_be():
+    assert is_dtls(b"\x14")
+    assert not is_dtls(b"")
+    assert not is_dtls(b"\x13" * 20)
+    assert not is_dtls(b"\x17" * (MAX_DATAGRAM + 1))
 
 
 async def test_nothing_piles_up_behind_a_peer_that_packs_its_records():

@@ -92,7 +92,7 @@ async def test_nothing_can_be_read_before_there_is_a_connection():
             read_facts(fresh)
         assert caught.value.code == "binding-incomplete"
         with pytest.raises(ConnectionError):
-            fresh.send_now(b"x")
+            fresh.seal(1)
 
 
 async def test_an_old_peer_without_aead_is_not_talked_to():

@@ -10,6 +10,7 @@ from aioice import stun
 from aioice.ice import CandidatePair
 
 from hardwire.net.candidate import CandidateKind
+from hardwire.net.rtc import datapath
 from hardwire.net.rtc import ice as ice_module
 from hardwire.net.rtc.datagrams import MAX_DATAGRAM
 from hardwire.net.rtc.ice import LineConnection, LineGatherer
@@ -99,7 +100,7 @@ async def test_a_failed_check_is_tried_again(monkeypatch):
 
 
 async def test_a_check_in_back_off_starts_afresh_when_the_peer_knocks(monkeypatch):
-    monkeypatch.setattr(ice_module, "_RESTART_AGE", 0.0)
+    monkeypatch.setattr(ice_module, "_RESTART_AGE", 0.1)
     secrets = fresh_secrets()
     first, second = [await gather(offerer=offerer, secrets=secrets) for offerer in (True, False)]
     # The answerer's first checks go astray: its agent does not know yet that the offerer is there.
@@ -169,10 +170,10 @@ async def test_nor_is_all_of_what_the_peer_sends_before_there_is_a_path():
     agent = connection()
     for _ in range(1000):
         agent.data_received(b"\x16" * 1000, 1)
-    assert agent._queue.qsize() == ice_module._MAX_QUEUED_EARLY
+    assert agent._queue.qsize() == datapath._MAX_QUEUED_EARLY
     agent._nominated[1] = object()
     agent.data_received(b"\x16" * (MAX_DATAGRAM + 1), 1)
-    assert agent._queue.qsize() == ice_module._MAX_QUEUED_EARLY
+    assert agent._queue.qsize() == datapath._MAX_QUEUED_EARLY
     agent._nominated.clear()
     check = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
     for _ in range(1000):

@@ -9,7 +9,7 @@ import pytest
 from hardwire.errors import ConnectionLost, Misuse, NetworkFailed
 from hardwire.net.rtc import link as link_module
 from hardwire.net.servers import IceServers
-from support.links import Recorder, fresh_secrets, gather, open_pair, open_towards
+from support.links import Recorder, between, fresh_secrets, gather, open_pair, open_towards
 
 
 async def test_a_link_opens_once():
@@ -70,16 +70,16 @@ def test_the_bound_is_two_seconds():
 async def test_flushing_gives_up_on_a_dead_path_and_not_on_a_slow_one(monkeypatch):
     monkeypatch.setattr(link_module, "FLUSH_STALL", 0.15)
     async with open_pair() as (first, second):
-        plain = second.link._path.connection.data_received
         loop = asyncio.get_running_loop()
         packets = []
-        monkeypatch.setattr(second.link._path.connection, "data_received", lambda *packet: packets.append(packet))
+        between(second.link, lambda data, pass_on: packets.append((data, pass_on)))
 
         async def trickle():
             while True:
                 await asyncio.sleep(0.02)
                 if packets:
-                    plain(*packets.pop(0))
+                    data, pass_on = packets.pop(0)
+                    pass_on(data)
 
         first.link.send(0, bytes(20_000))
         slow = asyncio.create_task(trickle())
@@ -155,7 +155,7 @@ async def test_a_silent_path_is_found_dead(monkeypatch):
         await asyncio.sleep(0.6)
         assert first.events.errors == []
         assert second.events.errors == []
-        monkeypatch.setattr(second.link._path.connection, "data_received", lambda data, component: None)
+        between(second.link, lambda data, pass_on: None)
         await second.events.until(lambda: second.events.errors, within=3)
         assert "no sign of the peer" in second.events.errors[0].message
 

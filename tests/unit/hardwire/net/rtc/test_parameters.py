@@ -43,7 +43,7 @@ def test_honest_parameters_are_read_as_they_were_written(params):
 async def test_a_line_outlives_such_a_packet():
     async with open_pair() as (first, second):
         sctp = first.link._sctp
-        first.link._dtls.send_now(packet(HeartbeatChunk.type, bytes(4), sctp._remote_verification_tag))
+        await first.link._dtls._send_data(packet(HeartbeatChunk.type, bytes(4), sctp._remote_verification_tag))
         first.link.send(0, b"after it")
         await second.events.until(lambda: second.events.messages == [(0, b"after it")])
         assert len(serialize_packet(1, 2, 3, HeartbeatChunk())) == 16

@@ -52,7 +52,7 @@ async def test_a_knock_is_told_once_and_only_one_with_the_password():
     looking = asyncio.create_task(stranger.find())
     await asyncio.sleep(0.2)
     assert knocks == []
-    await stranger.close()
+    await asyncio.gather(stranger.close(), first.close())
     assert await looking is False
 
     first, second = two_paths(on_knock=lambda: (knocks.append("knock"), knocked.set()))

@@ -46,8 +46,8 @@ def test_another_version_is_refused(monkeypatch, package):
 
 
 def test_a_name_that_is_gone_is_refused(monkeypatch):
-    monkeypatch.delattr(aiortc.RTCSctpTransport, "_receive_data_chunk")
-    fails("_receive_data_chunk is not what it was")
+    monkeypatch.delattr(aiortc.RTCSctpTransport, "_reset_deferred_streams")
+    fails("_reset_deferred_streams is not what it was")
 
 
 def test_a_name_with_other_parameters_is_refused(monkeypatch):
@@ -60,7 +60,7 @@ def test_an_attribute_that_is_gone_is_refused(monkeypatch):
         pass
 
     monkeypatch.setattr(aiortc.RTCDtlsTransport, "__init__", init)
-    fails("RTCDtlsTransport has no _ssl")
+    fails("RTCDtlsTransport has no _data_receiver")
 
 
 def test_a_binding_that_tells_nothing_of_ems_is_refused(monkeypatch):

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A UDP socket on the event loop that moves many datagrams in one call.
+
+asyncio's own datagram transport makes one system call, one ``bytes`` and one callback of each datagram. Linux can
+do with one call for fifty of equal size: ``UDP_GRO`` glues those that come in a train, ``UDP_SEGMENT`` takes a
+train apart on its way out. Where the kernel, the route or the system knows neither, the same datagrams go one by one.
+
+Uses nothing of the loop but ``add_reader`` and ``add_writer``, so it works on every loop that has them. Datagrams that
+the socket has no room for wait here; whoever sends asks :attr:`UdpPort.is_blocked` first and is told when there is
+room again.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+LINUX: Final = sys.platform == "linux"
+SOL_UDP: Final = 17
+UDP_SEGMENT: Final = 103
+UDP_GRO: Final = 104
+_READ: Final = 65_536
+_ANCILLARY: Final = 64
+_READS: Final = 8
+"""System calls in one turn of the loop: at most half a megabyte, then the others have theirs."""
+MOST_SEGMENTS: Final = 60
+"""The kernel takes 64 (UDP_MAX_SEGMENTS), and 64 KiB with headers."""
+MOST_TRAIN: Final = 65_000
+_BUFFER: Final = 4 * 1024 * 1024
+_MOST_WAITING: Final = 4096
+# Path MTU discovery (ip(7), ipv6(7)); the socket module has no names for them.
+_IP_MTU_DISCOVER: Final = 10
+_IPV6_MTU_DISCOVER: Final = 23
+_DISCOVER_OFF: Final = 0
+_DISCOVER_PROBE: Final = 3
+
+Address = tuple[Any, ...]
+
+
+class Receiver(Protocol):
+    """Who is told what came."""
+
+    def received(self, data: memoryview, segment: int, source: Address) -> None:
+        """Datagrams of ``segment`` octets each, the last one maybe shorter. The view is used again after the call."""
+
+    def drained(self) -> None:
+        """That was all for now."""
+
+    def unblocked(self) -> None:
+        """There is room to send again."""
+
+
+class UdpPort(asyncio.DatagramTransport):
+    """One bound socket.
+
+    Args:
+        bound: A non-blocking UDP socket; belongs to the port from now on.
+        receiver: Who is told.
+        on_closed: Called once, after the socket was closed.
+    """
+
+    def __init__(self, bound: socket.socket, receiver: Receiver, on_closed: Callable[[], None]) -> None:
+        super().__init__({"socket": bound, "sockname": bound.getsockname()})
+        self._socket = bound
+        self._receiver = receiver
+        self._on_closed = on_closed
+        self._loop = asyncio.get_running_loop()
+        self._view = memoryview(bytearray(_READ))
+        self._waiting: deque[tuple[bytes, Address]] = deque()
+        self._closing = False
+        self.segments_out = LINUX
+        self.may_discover = False
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            bound.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+        self._use_kernel_help()
+        self._loop.add_reader(bound.fileno(), self._readable)
+
+    @classmethod
+    def bind(cls, host: str, receiver: Receiver, on_closed: Callable[[], None]) -> "UdpPort":
+        """A port at a free number of this machine's address.
+
+        Raises:
+            OSError: The address is not (or no longer) one of this machine's.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            bound.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
+            bound.bind((host, 0))
+            return cls(bound, receiver, on_closed)
+        except OSError:
+            bound.close()
+            raise
+
+    @property
+    def is_blocked(self) -> bool:
+        """The socket has no room; :meth:`Receiver.unblocked` will tell when it has."""
+        return bool(self._waiting)
+
+    # ------------------------------------------------------------------ out
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """One datagram. What the network refuses is lost, as datagrams may be."""
+        if self._closing:
+            return
+        if self._waiting:
+            self._wait(bytes(data), addr)
+            return
+        try:
+            self._socket.sendto(data, addr)
+        except (BlockingIOError, InterruptedError):
+            self._wait(bytes(data), addr)
+        except OSError:
+            return
+
+    def send_train(self, data: memoryview, sizes: Sequence[int], addr: Address) -> None:
+        """Datagrams that lie one after the other in ``data``."""
+        at, place = 0, 0
+        while place < len(sizes):
+            size = sizes[place]
+            many = train_length(sizes, place) if self.segments_out and not self._waiting else 1
+            end = at + sum(sizes[place : place + many])
+            if many == 1 or not self._send_segments(data[at:end], size, addr):
+                many, end = 1, at + size
+                self.sendto(data[at:end], addr)
+            at, place = end, place + many
+
+    def send_whole(self, data: memoryview, addr: Address, *, fragments: bool) -> bool:
+        """One datagram now or never: whether the system took it.
+
+        Args:
+            data: The datagram.
+            addr: Where to.
+            fragments: Routers may cut it into pieces; otherwise it arrives only where the path carries it whole.
+        """
+        if self._closing or self._waiting:
+            return False
+        try:
+            if fragments:
+                self._discover(_DISCOVER_OFF)
+            self._socket.sendto(data, addr)
+        except OSError:
+            return False
+        finally:
+            if fragments:
+                self._discover(_DISCOVER_PROBE)
+        return True
+
+    def _send_segments(self, data: memoryview, size: int, addr: Address) -> bool:
+        if self._closing:
+            return True
+        try:
+            self._socket.sendmsg([data], [(SOL_UDP, UDP_SEGMENT, size.to_bytes(2, sys.byteorder))], 0, addr)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            # This kernel, this device or this route does not do it (EINVAL, EIO and others).
+            self.segments_out = error.errno == errno.EMSGSIZE
+            return False
+        return True
+
+    def _wait(self, data: bytes, addr: Address) -> None:
+        if len(self._waiting) >= _MOST_WAITING:
+            return
+        if not self._waiting:
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+        self._waiting.append((data, addr))
+
+    def _writable(self) -> None:
+        while self._waiting:
+            data, addr = self._waiting[0]
+            try:
+                self._socket.sendto(data, addr)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                pass
+            self._waiting.popleft()
+        self._loop.remove_writer(self._socket.fileno())
+        self._receiver.unblocked()
+
+    # ------------------------------------------------------------------ in
+
+    def _readable(self) -> None:
+        for _ in range(_READS):
+            if self._closing:
+                return
+            try:
+                size, ancillary, _, source = self._socket.recvmsg_into([self._view], _ANCILLARY)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                # What ICMP said about an earlier datagram; the next call reads on.
+                continue
+            segment = size
+            for level, kind, value in ancillary:
+                if level == SOL_UDP and kind == UDP_GRO:
+                    segment = int.from_bytes(value[:4], sys.byteorder) or size
+            self._receiver.received(self._view[:size], segment, source)
+        if not self._closing:
+            self._receiver.drained()
+
+    # ------------------------------------------------------------------ the kernel's help, and the end
+
+    def _use_kernel_help(self) -> None:
+        if not LINUX:
+            return
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(SOL_UDP, UDP_GRO, 1)
+        self.may_discover = self._discover(_DISCOVER_PROBE)
+
+    def _discover(self, value: int) -> bool:
+        """Whether routers may cut datagrams of this socket; the kernel never does."""
+        if not LINUX:
+            return False
+        six = self._socket.family == socket.AF_INET6
+        level, option = (socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER) if six else (socket.IPPROTO_IP, _IP_MTU_DISCOVER)
+        try:
+            self._socket.setsockopt(level, option, value)
+        except OSError:
+            return False
+        return True
+
+    def is_closing(self) -> bool:
+        """Asked to close."""
+        return self._closing
+
+    def close(self) -> None:
+        """Give the socket back; what still waits is dropped."""
+        if self._closing:
+            return
+        self._closing = True
+        self._loop.remove_reader(self._socket.fileno())
+        if self._waiting:
+            self._loop.remove_writer(self._socket.fileno())
+            self._waiting.clear()
+        self._socket.close()
+        self._loop.call_soon(self._on_closed)
+
+    def abort(self) -> None:
+        """Like :meth:`close`: there is nothing that would be waited for."""
+        self.close()
+
+
+def train_length(sizes: Sequence[int], place: int) -> int:
+    """How many datagrams from ``place`` on one call can send: equal ones, and then maybe a shorter one."""
+    size = sizes[place]
+    most = min(len(sizes) - place, MOST_SEGMENTS, max(1, MOST_TRAIN // size))
+    many = 1
+    while many < most and sizes[place + many] == size:
+        many += 1
+    return many + 1 if many < most and sizes[place + many] < size else many

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is more than octets in order: other kinds of channels, resets, late INITs, and peers that break rules."""
+
+import asyncio
+
+import pytest
+from aiortc.rtcsctptransport import AbortChunk, DataChunk, InitChunk, SackChunk, ShutdownChunk
+
+from hardwire.net.rtc.sctpwire import MOST_GAPS
+from support.sctplink import Weather, connect, run
+
+PAIRS = [("fast", "aiortc"), ("aiortc", "fast"), ("fast", "fast")]
+BAD = Weather(drop=0.1, repeat=0.05, jitter=0.02)
+
+
+def both(kinds, weather=None):
+    return connect(kinds, weather or Weather(), seed=3)
+
+
+@pytest.mark.parametrize("kinds", PAIRS, ids="-".join)
+def test_unordered_messages_all_arrive(kinds):
+    async def main():
+        first, second = await both(kinds, BAD)
+        one, _ = first.channel(4, ordered=False), second.channel(4, ordered=False)
+        sent = [bytes([number]) * (1 + number * 300) for number in range(40)]
+        for data in sent:
+            one.send(data)
+        await second.until(lambda: len(second.got) == len(sent))
+        assert sorted(data for _, data in second.got) == sorted(sent)
+        assert [data for _, data in second.got] != sent
+
+    run(main())
+
+
+@pytest.mark.parametrize("kinds", PAIRS, ids="-".join)
+@pytest.mark.parametrize("limits", [{"maxRetransmits": 0}, {"maxPacketLifeTime": 100}], ids=str)
+def test_messages_that_may_be_lost_hold_nobody_up(kinds, limits):
+    async def main():
+        first, second = await both(kinds, Weather(drop=0.3, jitter=0.01))
+        one, _ = first.channel(4, **limits), second.channel(4, **limits)
+        sent = [bytes([number]) * 3000 for number in range(60)]
+        for data in sent:
+            one.send(data)
+            await asyncio.sleep(0.01)
+        first.send(0, b"and this one is kept")
+        await second.until(lambda: (0, b"and this one is kept") in second.got)
+        got = [data for number, data in second.got if number == 4]
+        assert 0 < len(got) < len(sent)
+        assert got == [data for data in sent if data in got]
+        # Whatever was given up: the association goes on.
+        first.send(1, bytes(50_000))
+        await second.until(lambda: (1, bytes(50_000)) in second.got)
+
+    run(main())
+
+
+@pytest.mark.parametrize("kinds", PAIRS, ids="-".join)
+def test_texts_and_empty_messages_are_what_they_were(kinds):
+    async def main():
+        first, second = await both(kinds)
+        sent = ["text", "", b"", b"octets"]
+        for data in sent:
+            first.channels[0].send(data)
+        await second.until(lambda: len(second.got) == 4)
+        assert [data for _, data in second.got] == sent
+
+    run(main())
+
+
+@pytest.mark.parametrize("kinds", PAIRS, ids="-".join)
+def test_a_channel_is_opened_closed_and_its_number_used_again(kinds):
+    async def main():
+        first, second = await both(kinds, Weather(drop=0.1))
+        opened = []
+        second.sctp.on("datachannel", lambda channel: (opened.append(channel), channel.on("message", got.append)))
+        got = []
+        from aiortc import RTCDataChannel, RTCDataChannelParameters
+
+        for turn in range(2):
+            channel = RTCDataChannel(first.sctp, RTCDataChannelParameters(label="more", id=6))
+            channel.on("open", first._changed.set)
+            channel.on("close", first._changed.set)
+            await first.until(lambda channel=channel: channel.readyState == "open")
+            channel.send(b"before it closes" * 1000)
+            channel.close()
+            await first.until(lambda channel=channel: channel.readyState == "closed")
+            assert len(got) == turn + 1
+        assert [channel.label for channel in opened] == ["more", "more"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("kinds", [("fast", "aiortc"), ("fast", "fast")], ids="-".join)
+def test_a_late_init_is_answered_and_a_restart_ends_the_association(kinds):
+    async def main():
+        first, second = await both(kinds)
+        first.send(0, b"before")
+        second.send(0, b"before")
+        await second.until(lambda: second.got)
+        await first.until(lambda: first.got)
+        init = InitChunk()
+        init.initiate_tag, init.initial_tsn = first.sctp._in_from
+        init.advertised_rwnd = init.outbound_streams = init.inbound_streams = 65_535
+        await say(second, init, tag=0)
+        await asyncio.sleep(1)
+        second.send(0, b"after")
+        await first.until(lambda: len(first.got) == 2)
+        assert first.is_open
+        init.initiate_tag ^= 1
+        await say(second, init, tag=0)
+        await asyncio.sleep(1)
+        assert not first.is_open
+        assert "restart" in first.sctp.refusal
+
+    run(main())
+
+
+async def say(side, chunk, tag=None):
+    plain = side.sctp._remote_verification_tag
+    side.sctp._remote_verification_tag = plain if tag is None else tag
+    await side.sctp._send_chunk(chunk)
+    side.sctp._remote_verification_tag = plain
+
+
+def data_chunk(tsn, flags=3, stream=0, sequence=0, data=b"x"):
+    chunk = DataChunk(flags=flags)
+    chunk.tsn, chunk.stream_id, chunk.stream_seq, chunk.protocol, chunk.user_data = tsn, stream, sequence, 53, data
+    return chunk
+
+
+def sack(tsn, gaps=(), window=1_000_000):
+    chunk = SackChunk()
+    chunk.cumulative_tsn, chunk.advertised_rwnd, chunk.gaps = tsn & 0xFFFFFFFF, window, list(gaps)
+    return chunk
+
+
+@pytest.mark.parametrize(
+    "what, words",
+    [
+        (lambda first: sack(first.sctp._out.next_tsn), "never sent"),
+        (lambda first: sack(first.sctp._out.next_tsn - 1, [(2, 3)]), "never sent"),
+        (lambda first: data_chunk(first.sctp._in.tsn + 1, sequence=9), "out of its turn"),
+        (lambda first: data_chunk(first.sctp._in.tsn + 1, flags=1), None),
+    ],
+)
+def test_a_peer_that_breaks_a_rule_loses_the_association(what, words):
+    async def main():
+        first, second = await both(("fast", "aiortc"))
+        await say(second, what(first))
+        await asyncio.sleep(1)
+        assert first.is_open is (words is None)
+        assert words is None or words in first.sctp.refusal
+        assert second.is_open is (words is None)
+
+    run(main())
+
+
+@pytest.mark.parametrize("chunk", [AbortChunk(), ShutdownChunk()], ids=["abort", "shutdown"])
+def test_an_end_is_an_end(chunk):
+    async def main():
+        first, second = await both(("fast", "aiortc"))
+        await say(second, chunk)
+        await asyncio.sleep(1)
+        assert not first.is_open
+        assert first.sctp.refusal is None
+        assert all(channel.readyState == "closed" for channel in first.channels) or isinstance(chunk, ShutdownChunk)
+
+    run(main())
+
+
+def test_what_is_no_packet_or_not_for_us_is_dropped():
+    async def main():
+        first, second = await both(("fast", "aiortc"))
+        await asyncio.sleep(5)
+        heard = first.sctp.packets_heard
+        await say(second, sack(first.sctp._out.next_tsn + 5), tag=1234)
+        await say(second, data_chunk(1), tag=0)
+        for junk in (b"", bytes(11), bytes(40)):
+            first.sctp.packet(memoryview(bytearray(junk)), len(junk))
+        await asyncio.sleep(1)
+        assert first.sctp.packets_heard == heard
+        assert first.is_open
+
+    run(main())
+
+
+def test_a_sack_fits_one_packet_whatever_the_peer_leaves_out():
+    async def main():
+        first, second = await both(("fast", "aiortc"))
+        begin = first.sctp._in.tsn
+        for number in range(2, 1200, 2):
+            await say(second, data_chunk((begin + number) & 0xFFFFFFFF))
+        sizes = []
+        plain = first.dtls._pipe.send
+        first.dtls._pipe.send = lambda packet: (sizes.append(len(packet)), plain(packet))
+        await say(second, data_chunk((begin + 1300) & 0xFFFFFFFF))
+        await asyncio.sleep(0.1)
+        assert len(first.sctp._in.beyond) > MOST_GAPS
+        assert sizes
+        assert max(sizes) <= 1189
+        assert second.is_open
+
+    run(main())
+
+
+def test_two_lines_of_messages_share_packets():
+    async def main():
+        first, second = await both(("fast", "fast"))
+        before = first.dtls._pipe.sent
+        first.sctp._filling = True
+        for number in range(100):
+            first.channels[0].send(bytes([number]))
+        await asyncio.sleep(0)
+        first.sctp._filling = False
+        first.sctp.transmit()
+        await second.until(lambda: len(second.got) == 100)
+        assert [data for _, data in second.got] == [bytes([number]) for number in range(100)]
+        assert first.dtls._pipe.sent - before < 10
+
+    run(main())

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a SACK says, and what follows from it; the sending side around it is in test_outbound.py."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardwire.net.rtc.fragments import Message, Sack, SackRefused
+from hardwire.net.rtc.outbound import Outbound
+
+PAYLOAD = 1000
+WINDOW = 1_000_000
+RTT = 0.05
+
+
+def sending(count, initial=1, payload=PAYLOAD):
+    """``count`` fragments out at time 1, after a round trip that is known."""
+    out = Outbound(initial, payload=payload, peer_window=WINDOW)
+    out.rtt.sample(RTT, 0.0)
+    out.window.size = WINDOW
+    out.put(Message(0, 0, 53, bytes(count * payload)))
+    sent = []
+    while (fragment := out.next(1.0)) is not None:
+        sent.append(fragment.number)
+    assert sent == list(range(1, count + 1))
+    return out
+
+
+def resent(out, now):
+    numbers = []
+    while (fragment := out.next(now)) is not None:
+        numbers.append(fragment.number)
+    return numbers
+
+
+def test_an_acknowledgement_of_everything():
+    out = sending(10)
+    assert out.flight == 10 * PAYLOAD
+    out.acknowledged(Sack(10, WINDOW), 1.05)
+    assert out.is_empty
+    assert (out.flight, out.cumulative) == (0, 10)
+    assert out.rtt.latest == pytest.approx(0.05)
+    # An old one, overtaken on its way.
+    out.acknowledged(Sack(3, 0), 1.06)
+    assert out.peer_window == WINDOW
+
+
+def test_numbers_wrap():
+    out = sending(10, initial=0xFFFFFFFB)
+    out.acknowledged(Sack(1, WINDOW, [(2, 3)]), 1.05)
+    assert out.cumulative == 7
+    out.acknowledged(Sack(4, WINDOW), 1.05)
+    assert out.is_empty
+
+
+@pytest.mark.parametrize(
+    "sack",
+    [
+        Sack(11, WINDOW),
+        Sack(4000, WINDOW),
+        Sack(0, WINDOW, [(2, 11)]),
+        Sack(5, WINDOW, [(2, 6)]),
+        Sack(0, WINDOW, [(1, 2)]),
+        Sack(0, WINDOW, [(0, 3)]),
+        Sack(0, WINDOW, [(3, 2)]),
+        Sack(0, WINDOW, [(2, 3), (3, 4)]),
+        Sack(0, WINDOW, [(5, 6), (2, 3)]),
+    ],
+)
+def test_what_was_never_sent_cannot_be_acknowledged(sack):
+    with pytest.raises(SackRefused):
+        sending(10).acknowledged(sack, 1.05)
+
+
+def test_three_that_came_later_make_a_loss():
+    out = sending(10)
+    out.acknowledged(Sack(0, WINDOW, [(2, 3)]), 1.05)
+    assert resent(out, 1.05) == []
+    out.acknowledged(Sack(0, WINDOW, [(2, 4)]), 1.05)
+    assert out.flight == 6 * PAYLOAD
+    before = out.window.size
+    assert resent(out, 1.05) == [1]
+    assert before < WINDOW
+
+
+def test_fewer_make_a_loss_after_a_moment():
+    out = sending(3)
+    out.acknowledged(Sack(0, WINDOW, [(2, 3)]), 1.05)
+    assert resent(out, 1.05) == []
+    assert 1.05 < out.deadline() < 1.05 + RTT
+    out.expired(out.deadline())
+    assert resent(out, 1.07) == [1]
+
+
+def test_a_path_that_reorders_is_given_time():
+    out = sending(10)
+    out.acknowledged(Sack(0, WINDOW, [(2, 2)]), 1.05)
+    out.acknowledged(Sack(2, WINDOW), 1.052)
+    assert out._reorder == 1
+    out.acknowledged(Sack(2, WINDOW, [(2, 8)]), 1.053)
+    assert resent(out, 1.053) == []
+    out.expired(out.deadline())
+    assert resent(out, 1.1) == [3]
+    # The peer got it twice: the wait was too short.
+    out.acknowledged(Sack(10, WINDOW, duplicates=1), 1.11)
+    assert out._reorder == 2
+
+
+def test_a_packet_that_is_lost_twice_is_sent_three_times():
+    out = sending(10)
+    out.acknowledged(Sack(0, WINDOW, [(2, 8)]), 1.05)
+    assert resent(out, 1.05) == [1]
+    out.put(Message(0, 1, 53, bytes(3 * PAYLOAD)))
+    assert resent(out, 1.06) == [11, 12, 13]
+    out.acknowledged(Sack(0, WINDOW, [(2, 8), (11, 13)]), 1.12)
+    assert 1 in resent(out, 1.2) or 1 in (out.expired(out.deadline()) or resent(out, 1.3))
+    assert out._sent[1].count == 3
+
+
+def test_the_window_shrinks_once_in_a_round_trip():
+    out = sending(20)
+    out.acknowledged(Sack(0, WINDOW, [(2, 6)]), 1.05)
+    once = out.window.size
+    out.acknowledged(Sack(0, WINDOW, [(2, 6), (8, 14)]), 1.051)
+    assert out.window.size == once
+    resent(out, 1.06)
+    out.put(Message(0, 1, 53, bytes(8 * PAYLOAD)))
+    resent(out, 1.06)
+    out.acknowledged(Sack(20, WINDOW, [(2, 8)]), 1.11)
+    out.expired(1.2)
+    assert out.window.size < once
+
+
+def test_a_report_costs_its_news_and_not_its_length(monkeypatch):
+    """However often a peer tells it, each packet is looked at once."""
+    out = sending(2000, payload=100)
+    seen = []
+    plain = out._has_arrived
+    monkeypatch.setattr(out, "_has_arrived", lambda number, now: (seen.append(number), plain(number, now))[1])
+    for turn in range(200):
+        out.acknowledged(Sack(0, WINDOW, [(2 + turn % 3, 2000 - turn % 5)]), 1.05)
+        out.acknowledged(Sack(0, WINDOW, [(place, place) for place in range(2 + turn % 2, 400, 2)]), 1.05)
+    assert len(seen) == len(set(seen)) == 1999
+
+
+@given(st.data())
+def test_the_books_are_right_whatever_arrives(data):
+    """Flight is what is out, neither reported nor lost; numbers are acknowledged once."""
+    out = sending(40)
+    there: set[int] = set()
+    now = 1.0
+    for _ in range(data.draw(st.integers(1, 12))):
+        now += 0.01
+        there |= set(data.draw(st.lists(st.integers(1, out.number), max_size=10)))
+        through = next(number for number in range(1, out.number + 2) if number not in there) - 1
+        beyond = sorted(number - through for number in there if number > through)
+        gaps = []
+        for place in beyond:
+            if gaps and gaps[-1][1] == place - 1:
+                gaps[-1] = (gaps[-1][0], place)
+            else:
+                gaps.append((place, place))
+        out.acknowledged(Sack(through & 0xFFFFFFFF, WINDOW, gaps), now)
+        resent(out, now)
+        flying = [one for one in out._sent.values() if one.state == 0]
+        assert out.flight == sum(one.size for one in flying) >= 0
+        assert not {one.number for one in flying} & there
+        assert out.cumulative == through
+        if out.deadline() < now + 0.3:
+            now = out.deadline()
+            out.expired(now)
+            resent(out, now)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+import itertools
+import math
+
+from hardwire.net.rtc.fragments import Message, Sack
+from hardwire.net.rtc.inbound import FIRST, LAST, UNORDERED
+from hardwire.net.rtc.outbound import MOST_OUT, Outbound
+
+PAYLOAD = 1000
+WINDOW = 1_000_000
+
+
+def half(peer_window=WINDOW):
+    out = Outbound(1, payload=PAYLOAD, peer_window=peer_window)
+    out.rtt.sample(0.05, 0.0)
+    return out
+
+
+def take(out, now=1.0):
+    taken = []
+    while (fragment := out.next(now)) is not None:
+        taken.append(fragment)
+    return taken
+
+
+def test_messages_are_cut_and_marked():
+    out = half()
+    out.put(Message(0, 4, 53, bytes(range(250)) * 10))
+    out.put(Message(1, 0, 53, b"short", unordered=True))
+    first, second, third, fourth = take(out)
+    assert [one.flags for one in (first, second, third, fourth)] == [FIRST, 0, LAST, FIRST | LAST | UNORDERED]
+    assert first.data + second.data + third.data == bytes(range(250)) * 10
+    assert [one.number for one in (first, second, third, fourth)] == [1, 2, 3, 4]
+    assert (out.queued, out.next_tsn, out.flight) == (0, 5, 2505)
+
+
+def test_a_larger_packet_is_used_from_the_next_fragment_on():
+    out = half()
+    out.put(Message(0, 0, 53, bytes(4000)))
+    sizes = [out.next(1.0).size]
+    out.payload = 2000
+    assert sizes + [one.size for one in take(out)] == [1000, 2000, 1000]
+
+
+def test_a_message_is_not_cut_to_fill_a_packet():
+    out = half()
+    out.put(Message(0, 0, 53, bytes(300)))
+    assert out.next(1.0, 200) is None
+    assert not out.is_held_back
+    assert out.next(1.0, 300).size == 300
+
+
+def test_the_congestion_window_holds_back_and_grows_only_then():
+    out = half()
+    out.put(Message(0, 0, 53, bytes(50_000)))
+    assert len(take(out)) == 10
+    assert out.is_held_back
+    before = out.window.size
+    out.acknowledged(Sack(10, WINDOW), 1.05)
+    assert out.window.size == 2 * before
+    rest = take(out, 1.05)
+    out.acknowledged(Sack(30, WINDOW), 1.1)
+    rest += take(out, 1.1)
+    assert not out.is_held_back
+    size = out.window.size
+    out.acknowledged(Sack(50, WINDOW), 1.15)
+    assert len(rest) == 40
+    assert out.window.size == size
+
+
+def test_the_peers_window_is_kept_and_a_window_of_zero_is_asked():
+    out = half(peer_window=2500)
+    out.put(Message(0, 0, 53, bytes(5000)))
+    assert len(take(out)) == 2
+    assert not out.is_held_back
+    out.acknowledged(Sack(2, 0), 1.05)
+    assert [one.number for one in take(out, 1.05)] == [3]
+    waits = []
+    now = 1.05
+    for _ in range(4):
+        now = out.deadline()
+        waits.append(now)
+        out.expired(now)
+        assert [one.number for one in take(out, now)] == [3]
+    gaps = [second - first for first, second in itertools.pairwise(waits)]
+    assert gaps == sorted(gaps)
+    # The window itself has not shrunk: nothing was lost, the peer had no room.
+    assert out.window.size >= 10 * PAYLOAD
+    out.acknowledged(Sack(3, WINDOW), now + 0.01)
+    assert [one.number for one in take(out, now + 0.01)] == [4, 5]
+
+
+def test_no_more_is_out_than_a_receiver_of_ours_keeps_in_mind():
+    out = half(peer_window=10**9)
+    out.window.size = 1e9
+    out.put(Message(0, 0, 53, bytes(PAYLOAD * (MOST_OUT + 5))))
+    assert len(take(out)) == MOST_OUT
+
+
+def test_silence_is_broken_by_one_more_packet_and_only_then_by_the_timeout():
+    out = half()
+    out.put(Message(0, 0, 53, bytes(3000)))
+    take(out)
+    assert out.deadline() == 1.0 + out.rtt.probe_timeout(alone=False)
+    out.expired(out.deadline())
+    assert [one.number for one in take(out, 1.11)] == [3]
+    assert out.window.size == 10 * PAYLOAD
+    assert out.deadline() == 1.0 + out.rtt.timeout()
+    out.expired(out.deadline())
+    assert out.timeouts == 1
+    assert [one.number for one in take(out, 1.3)] == [1]
+    assert out.window.size == PAYLOAD
+
+
+def test_the_probe_is_new_data_when_there_is_some():
+    out = half()
+    out.put(Message(0, 0, 53, bytes(12_000)))
+    assert len(take(out)) == 10
+    out.expired(out.deadline())
+    assert [one.number for one in take(out, 1.11)] == [11]
+
+
+def test_a_peer_that_takes_back_what_it_reported_gets_it_again():
+    out = half()
+    out.put(Message(0, 0, 53, bytes(4000)))
+    take(out)
+    out.acknowledged(Sack(0, WINDOW, [(2, 4)]), 1.05)
+    assert [one.number for one in take(out, 1.05)] == [1]
+    out.window.size = WINDOW
+    for _ in range(4):
+        now = out.deadline()
+        out.expired(now)
+        out.window.size = WINDOW
+        numbers = [one.number for one in take(out, now)]
+    assert numbers == [1, 2, 3, 4]
+
+
+def test_rest_takes_a_part_of_the_window():
+    out = half()
+    out.window.size = 100 * PAYLOAD
+    out.put(Message(0, 0, 53, b"x"))
+    take(out)
+    out.acknowledged(Sack(1, WINDOW), 1.05)
+    out.put(Message(0, 1, 53, b"x"))
+    take(out, 30.0)
+    assert out.window.size == 10 * PAYLOAD
+
+
+def test_another_path_begins_anew_and_sends_again_what_was_out():
+    out = half()
+    out.window.size = 100 * PAYLOAD
+    out.put(Message(0, 0, 53, bytes(5000)))
+    take(out)
+    out.restart_path(1.02)
+    assert not out.rtt.is_known
+    assert out.window.size == 10 * PAYLOAD
+    assert [one.number for one in take(out, 1.02)] == [1, 2, 3, 4, 5]
+
+
+def test_a_message_that_outlived_its_time_is_given_up_whole():
+    out = half()
+    out.window.size = 2 * PAYLOAD
+    out.put(Message(3, 7, 53, bytes(5000), expires=1.2))
+    out.put(Message(3, 8, 53, bytes(10)))
+    assert len(take(out)) == 2
+    assert out.forward() is None
+    now = 1.0
+    while out.forward() is None:
+        now = out.deadline()
+        out.expired(now)
+        sent = take(out, now)
+    # Three fragments were sent (one of them to break the silence), and one more number stands for the rest.
+    assert out.forward() == (4, [(3, 7)])
+    assert [one.number for one in sent + take(out, now)] == [5]
+    out.acknowledged(Sack(5, WINDOW), now + 0.05)
+    assert out.forward() is None
+    assert out.is_empty
+
+
+def test_a_message_whose_turn_comes_too_late_is_never_sent():
+    out = half()
+    out.put(Message(3, 0, 53, b"late", expires=0.5))
+    out.put(Message(3, 1, 53, b"not late", unordered=True, expires=math.inf))
+    assert [one.data for one in take(out)] == [b"not late"]
+
+
+def test_a_message_with_no_retransmissions_is_sent_once():
+    out = half()
+    out.put(Message(3, 0, 53, bytes(500), retransmissions=0))
+    out.put(Message(0, 0, 53, bytes(5000)))
+    take(out)
+    out.acknowledged(Sack(0, WINDOW, [(2, 6)]), 1.05)
+    assert take(out, 1.05) == []
+    assert out.forward() == (1, [(3, 0)])
+
+
+def test_nothing_out_needs_no_time():
+    out = half()
+    assert out.deadline() == math.inf
+    out.expired(5.0)
+    assert out.is_empty
