@@ -8,6 +8,7 @@ and a digest is 32 octets on a slow bus.
 """
 
 from abc import ABC, abstractmethod
+from functools import cache
 from types import TracebackType
 from typing import NoReturn, Protocol, Self, runtime_checkable
 
@@ -141,9 +142,14 @@ def digest_of(data: Buffer, algorithm: hashes.HashAlgorithm | utils.Prehashed) -
     return digest, algorithm
 
 
-# cryptography's own class: every way to such an object checks that the point is on its curve. Checking again takes a
-# tenth of the time that SoftHSM takes to agree. Whatever else claims to be a public key is checked here.
-_CHECKED = type(ec.derive_private_key(1, ec.SECP256R1()).public_key())
+@cache
+def _checked() -> type:
+    """Cryptography's own class: every way to such an object checks that the point is on its curve.
+
+    Checking again takes a tenth of the time that SoftHSM takes to agree. Whatever else claims to be a public key is
+    checked here. Not looked up on import: cryptography then remembers classes that a coverage run imports anew.
+    """
+    return type(ec.derive_private_key(1, ec.SECP256R1()).public_key())
 
 
 class EllipticCurveHardwareKey(InDevice, ec.EllipticCurvePrivateKey):
@@ -241,7 +247,7 @@ class EllipticCurveHardwareKey(InDevice, ec.EllipticCurvePrivateKey):
         if peer_public_key.curve.name != self.curve.name:
             raise PeerKeyRefused(f"the other side's key is on {peer_public_key.curve.name}, not {self.curve.name}")
         point = peer_public_key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-        if type(peer_public_key) is not _CHECKED:
+        if type(peer_public_key) is not _checked():
             self._refuse_off_curve(point)
         return self._agree(point)
 
