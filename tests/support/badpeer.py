@@ -2,7 +2,8 @@
 """A peer whose program was changed: hardwire with one honest check taken out, named by the first argument.
 
 ``expired`` shows a certificate that it knows to be past its time; ``name=NAME`` offers every file as NAME;
-``flip`` sends another octet than the one it has, under the right hash.
+``flip`` sends another octet than the one it has, under the right hash; ``membership`` shows whatever lies in
+membership.pem, past its time or of another key.
 """
 
 import dataclasses
@@ -10,8 +11,9 @@ import sys
 from datetime import UTC, datetime
 
 import hardwire.app.identity
-import hardwire.app.session
-from hardwire.app import files
+import hardwire.cli.conversation
+import hardwire.handshake.machine
+from hardwire.app import files, membership
 from hardwire.channel import messages
 from hardwire.cli.main import main
 
@@ -23,7 +25,7 @@ def show_an_expired_certificate() -> None:
 def offer_as(name: str) -> None:
     honest = files.inspect_outgoing
     messages._name_fits = lambda _name: True
-    hardwire.app.session.inspect_outgoing = lambda *words: dataclasses.replace(honest(*words), name=name)
+    files.inspect_outgoing = lambda *words: dataclasses.replace(honest(*words), name=name)
 
 
 def flip_an_octet() -> None:
@@ -36,7 +38,17 @@ def flip_an_octet() -> None:
     files.OutgoingReader.read = read
 
 
+def show_any_membership() -> None:
+    hardwire.cli.conversation.load_membership = lambda _identity: membership._read(membership.membership_path())
+    hardwire.handshake.machine.verify = lambda *_: None
+
+
 if __name__ == "__main__":
     trick, _, value = sys.argv.pop(1).partition("=")
-    {"expired": show_an_expired_certificate, "name": lambda: offer_as(value), "flip": flip_an_octet}[trick]()
+    {
+        "expired": show_an_expired_certificate,
+        "name": lambda: offer_as(value),
+        "flip": flip_an_octet,
+        "membership": show_any_membership,
+    }[trick]()
     main()

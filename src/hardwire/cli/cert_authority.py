@@ -124,7 +124,11 @@ def issue(
     ] = False,
     roots: Annotated[
         Path | None,
-        typer.Option("--attestation-roots", metavar="FILE", help="Certificates of makers and enrolment authorities."),
+        typer.Option(
+            "--attestation-roots",
+            metavar="FILE",
+            help="Certificates of makers and enrolment authorities, instead of those in attestation/.",
+        ),
     ] = None,
     level: Annotated[
         _Level | None, typer.Option("--level", help="What you found out about the key's home by other means.")
@@ -245,7 +249,7 @@ def _founded(voice: Output, made: "Authority", out: Path | None) -> None:
     voice.say(f"authority of {made.organisation} made in {made.directory}", style="green")
     _deliver(voice, text, out)
     voice.say(
-        "next: give that certificate to everybody (`--trust-ca FILE`), and `hardwire cert issue REQUEST`", style="dim"
+        "next: everybody runs `hardwire cert trust FILE` with it; you run `hardwire cert issue REQUEST`", style="dim"
     )
 
 
@@ -307,7 +311,10 @@ def _granted(asked: "DeviceRequest", names: list[str] | None, *, as_asked: bool)
 
 def _roots(path: Path | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - certificates of a library loaded late
     if path is None:
-        return ()
+        from hardwire.app.attestation import load_trust
+
+        trust = load_trust()
+        return (*trust.piv.roots, *trust.tpm.roots)
     from cryptography import x509
 
     from hardwire.app import pem

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hardwire.app.attestation import Trust as DeviceTrust
 from hardwire.app.crlstore import CrlStore
-from hardwire.app.organisations import NOBODY, Organisations
+from hardwire.app.organisations import NOBODY, Organisation, Organisations
 from hardwire.app.verdict import Verifier
-from hardwire.certs import Level, RevocationMode, RevocationRules, make_self_signed, open_gate, read_crl
-from hardwire.errors import CertificateRefused, PeerNotVerified
+from hardwire.certs import Level, RevocationMode, RevocationRules, make_self_signed, open_gate, read_crl, trust_anchor
+from hardwire.errors import CertificateRefused, PeerError, PeerNotVerified
 from hardwire.handshake import Credential
 from support.orgs import DAY, Org, now
 
@@ -152,3 +154,21 @@ def test_what_policy_asks_for(judge, device, code):
 def test_who_is_welcome():
     for judge, device in ((verifier(None, members_only=True), DEVICE), (verifier(None), personal())):
         judge.require(check(judge, device))
+
+
+VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "status.json").read_text())
+
+
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
+def test_status_in_the_credential(case):
+    anchor = trust_anchor(bytes.fromhex(VECTORS["authority"]))
+    judge = Verifier(organisations=Organisations((Organisation((anchor,)),)))
+    credential = Credential.decode(bytes.fromhex(case["credential"]))
+    leaf, at = open_gate(credential.leaf), datetime.fromisoformat(case["at"])
+    if case["refused"]:
+        with pytest.raises(PeerError) as caught:
+            judge.check(credential, leaf, at)
+        assert caught.value.code == case["refused"]
+    else:
+        (fact,) = judge.check(credential, leaf, at).peer.endorsement.revocation
+        assert fact.source.value == case["known"]
