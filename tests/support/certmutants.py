@@ -117,7 +117,8 @@ def _usages_and_names() -> Iterator[tuple[str, Parts, str]]:
     yield "name in capitals", san(tlv(0x86, did_of(KEY).replace(b"did", b"DID"))), "cert-profile-san"
     yield "name as DNS", san(tlv(0x82, did_of(KEY))), "cert-extension"
     yield "name as a DNS name", san(tlv(0x82, b"did.key.example")), "cert-profile-san"
-    yield "name twice", san(tlv(0x86, did_of(KEY)) * 2), "cert-profile-san"
+    yield "name twice", san(tlv(0x86, did_of(KEY)) * 2), "cert-extension"
+    yield "two names", san(tlv(0x86, did_of(KEY)), tlv(0x86, did_of(OTHER_KEY))), "cert-profile-san"
     yield "name and a DNS name", san(tlv(0x86, did_of(KEY)), tlv(0x82, b"bank.example")), "cert-profile-san"
     yield "name is a web address", san(tlv(0x86, b"https://example.org/")), "cert-profile-san"
 

@@ -205,7 +205,8 @@ def _device_names() -> Iterator[Case]:
         return _case(name, code, leaf=device().with_(also={SAN: san_of(*general)}))
 
     yield named("no did", "cert-profile-san", MAIL)
-    yield named("two dids", "cert-profile-san", DID, DID)
+    yield named("a did twice", "cert-extension", DID, DID)
+    yield named("two dids", "cert-profile-san", DID, did_name(STRANGER_KEY))
     yield named("a web address besides", "cert-profile-san", DID, tlv(0x86, b"https://example.org/"))
     yield named("another did", "cert-did-mismatch", did_name(STRANGER_KEY))
     yield named("a wildcard", "cert-profile-san", DID, tlv(0x82, b"*.devices.example"))

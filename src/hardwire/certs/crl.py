@@ -39,6 +39,7 @@ _WIDEST: Final = 3
 _SMALL: Final = 4096
 _POINT, _USERS, _AUTHORITIES = 0xA0, 0x81, 0x82
 _NUMBER, _DELTA, _IDP, _AKI = "2.5.29.20", "2.5.29.27", "2.5.29.28", "2.5.29.35"
+_FRESHEST: Final = "2.5.29.46"
 _KNOWN: Final = frozenset({_NUMBER, _IDP, _AKI})
 _REASON, _INVALID_SINCE = "2.5.29.21", "2.5.29.24"
 _REASONS: Final = {
@@ -151,6 +152,14 @@ def read_crl(octets: bytes) -> SignedCrl:
     except Exception as error:
         # The library leaks undeclared exceptions on hostile octets; each of them means no.
         raise bad("crl-der", "cannot be read by the certificate library") from error
+
+
+def issuer_of(octets: bytes) -> frozenset[bytes]:
+    """The DER name of the issuer of a list that was refused, as far as the library can tell; one or none."""
+    try:
+        return frozenset({x509.load_der_x509_crl(octets).issuer.public_bytes()})
+    except Exception:  # noqa: BLE001 - whatever the library says: it is no list of anybody
+        return frozenset()
 
 
 def _read(octets: bytes) -> SignedCrl:
@@ -307,6 +316,8 @@ def _extensions(node: Node) -> dict[str, tuple[bool, Node]]:
     found = {number: (critical, value) for number, critical, value in _listed(node.children[0], 16)}
     if _DELTA in found:
         raise bad("crl-delta", "says only what has changed, which is not enough")
+    if _FRESHEST in found:
+        raise bad("crl-delta", "is not all there is: its issuer makes delta lists")
     strange = [number for number, (critical, _) in found.items() if critical and number not in _KNOWN]
     if strange:
         raise bad("crl-extension", f"has critical extensions that are not known here: {', '.join(sorted(strange))}")

@@ -63,6 +63,8 @@ class Values:
     limits: NameLimits | None = None
     policies: tuple[str, ...] = ()
     crl_points: tuple[CrlPoint, ...] = ()
+    freshest: bool = False
+    """Whether the issuer makes delta lists (freshestCRL)."""
 
 
 def read_values(found: dict[str, Node]) -> Values:
@@ -91,6 +93,7 @@ def read_values(found: dict[str, Node]) -> Values:
         limits=_limits(found.get(profile.NAME_CONSTRAINTS)),
         policies=_policies(found.get(profile.POLICIES)),
         crl_points=_crl_points(found.get(profile.CRL_POINTS)),
+        freshest=profile.FRESHEST_CRL in found,
     )
 
 

@@ -87,6 +87,8 @@ def read_general_names(node: Node, *, most: int) -> tuple[GeneralName, ...]:
         raise _bad("has alternative names that are not a list, or an empty one")
     if len(node.children) > most:
         raise _bad(f"has {len(node.children)} alternative names, {most} are allowed")
+    if len({child.raw for child in node.children}) != len(node.children):
+        raise _bad("has the same alternative name twice")
     return tuple(map(read_general_name, node.children))
 
 

@@ -6,6 +6,8 @@ by the issuer, so it does not matter who brings them. The rules:
 
 * Whoever is listed as revoked in *any* authentic statement, however old, is refused: a revocation is not undone.
 * "Not revoked" counts only from a statement that is fresh: between its two dates, and no older than the policy says.
+* A list that is refused for its form, a delta for example, may hold what the complete one lacks: then complete lists of
+  that issuer do not count either.
 * A list with a lower number than one that was seen before does not count, and is refused where nothing else is at
   hand: an old list must not come back.
 * ``require`` refuses where nothing fresh is known of any certificate in the chain; ``prefer`` takes what there is and
@@ -20,7 +22,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
-from hardwire.certs.crl import SignedCrl, bad, read_crl
+from hardwire.certs.crl import SignedCrl, bad, issuer_of, read_crl
 from hardwire.certs.gate import GatedCertificate
 from hardwire.certs.ocsp import OcspAnswer, read_ocsp
 from hardwire.certs.refusal import refused
@@ -195,6 +197,9 @@ class _Shelf:
     crls: tuple[SignedCrl, ...]
     answers: tuple[OcspAnswer, ...]
     problems: tuple[CertificateRefused, ...]
+    unread: frozenset[bytes]
+    """DER names of issuers of whom there is a list that cannot be used, a delta perhaps: it may hold the news that a
+    complete one lacks, so complete ones say nothing either."""
 
     @classmethod
     def read(cls, material: RevocationMaterial) -> "_Shelf":
@@ -204,17 +209,22 @@ class _Shelf:
         crls: list[SignedCrl] = []
         answers: list[OcspAnswer] = []
         problems: list[CertificateRefused] = []
-        for octets in material.crls:
+        unread: set[bytes] = set()
+        for one in material.crls:
+            if isinstance(one, SignedCrl):
+                crls.append(one)
+                continue
             try:
-                crls.append(octets if isinstance(octets, SignedCrl) else read_crl(octets))
+                crls.append(read_crl(one))
             except CertificateRefused as error:
                 problems.append(error)
+                unread.update(issuer_of(one))
         for octets in material.ocsp:
             try:
                 answers.append(read_ocsp(octets))
             except CertificateRefused as error:
                 problems.append(error)
-        return cls(tuple(crls), tuple(answers), tuple(problems))
+        return cls(tuple(crls), tuple(answers), tuple(problems), frozenset(unread))
 
 
 _Statement = SignedCrl | OcspAnswer
@@ -234,6 +244,8 @@ class _Case:
     def judge(self, shelf: _Shelf) -> tuple[RevocationFact, SignedCrl | None]:
         problems = list(shelf.problems)
         lists = self._authentic_lists(shelf, problems)
+        if self.seat.gated.shape.issuer in shelf.unread:
+            lists = []
         answers = self._authentic_answers(shelf, problems)
         seen = tuple((one.series(self.issuer), one.number) for one in lists)
         stale: list[_Statement] = []
@@ -282,6 +294,8 @@ class _Case:
         values = self.seat.gated.values
         if not (one.authorities if values.authority else one.users):
             raise bad("crl-scope", "covers certificates of another kind")
+        if values.freshest:
+            raise bad("crl-delta", "is not all there is: the certificate says that its issuer makes delta lists")
         if any(point.unusual for point in values.crl_points):
             raise bad("crl-scope", "cannot be the one that the certificate names: that is of a kind not used here")
         if one.points and not any(point.names & one.points for point in values.crl_points):

@@ -31,6 +31,7 @@ from support.revocations import (
 
 ISSUER = open_gate(middle().der())
 NULL = tlv(0x05)
+FRESHEST = "2.5.29.46"
 TRUE = b"\xff"
 POINT = tlv(0x86, b"http://crl.example/1.crl")
 FULL = tlv(0xA0, tlv(0xA0, POINT))
@@ -116,6 +117,7 @@ BAD = {
     "an extension that is none": (_e(NULL).der(), "crl-extension"),
     "a delta": (Crl(extensions={DELTA: extension(DELTA, integer(1), critical=CRITICAL)}).der(), "crl-delta"),
     "a delta, not critical": (Crl(extensions={DELTA: extension(DELTA, integer(1))}).der(), "crl-delta"),
+    "with delta lists beside it": (Crl(extensions={FRESHEST: extension(FRESHEST, tlv(0x30, tlv(0x30, FULL)))}).der(), "crl-delta"),
     "no number": (_x(number=b"").der(), "crl-number"),
     "a critical number": (_x(number=extension(NUMBER, integer(5), critical=CRITICAL)).der(), "crl-number"),
     "a negative number": (Crl(number=-1).der(), "crl-number"),
@@ -272,3 +274,9 @@ def test_names_of_points_are_those_of_certificates() -> None:
     leaf = org.device().with_(also={CRL_POINTS: extension(CRL_POINTS, tlv(0x30, tlv(0x30, FULL)))})
     (point,) = open_gate(leaf.der()).values.crl_points
     assert point.names == read_crl(GOOD["for a point"].der()).points
+
+
+def test_the_issuer_of_a_list_that_was_refused() -> None:
+    delta = Crl(extensions={DELTA: extension(DELTA, integer(1), critical=CRITICAL)})
+    assert crl.issuer_of(delta.der()) == {org.MIDDLE_NAME}
+    assert crl.issuer_of(b"\x30\x00") == frozenset()

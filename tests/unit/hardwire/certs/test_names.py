@@ -69,9 +69,9 @@ def test_refuses(octets: bytes) -> None:
 
 
 def test_lists() -> None:
-    host = tlv(0x82, b"x.example")
-    assert len(read_general_names(der.parse(tlv(0x30, host, host)), most=2)) == 2
-    for octets in (tlv(0x30), tlv(0x31), tlv(0x30, host, host, host)):
+    host, other, third = (tlv(0x82, name) for name in (b"x.example", b"y.example", b"z.example"))
+    assert len(read_general_names(der.parse(tlv(0x30, host, other)), most=2)) == 2
+    for octets in (tlv(0x30), tlv(0x31), tlv(0x30, host, host), tlv(0x30, host, other, third)):
         with pytest.raises(CertificateRefused):
             read_general_names(der.parse(octets), most=2)
 

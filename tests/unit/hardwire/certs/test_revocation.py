@@ -25,8 +25,8 @@ from hardwire.certs import chain as chain_module
 from hardwire.errors import CertificateRefused, Misuse
 from support import certchains as org
 from support.certchains import CRL_POINTS, device, middle, root
-from support.certparts import CRITICAL, NOW, extension, tlv
-from support.revocations import IDP, Crl, Ocsp, delegated, entry, idp, reason, root_crl
+from support.certparts import CRITICAL, NOW, extension, integer, tlv
+from support.revocations import DELTA, IDP, Crl, Ocsp, delegated, entry, idp, reason, root_crl
 
 REQUIRE, PREFER, OFF = RevocationMode.REQUIRE, RevocationMode.PREFER, RevocationMode.OFF
 ANCHOR = trust_anchor(root().der())
@@ -254,6 +254,33 @@ def test_the_second_engine_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     error = _refused(listed, ROOT_LIST)
     assert error.code == "cert-path-second"
     assert "revoked" in error.message
+
+
+DELTA_LIST = Crl(number=6, extensions={DELTA: extension(DELTA, integer(5), critical=CRITICAL)})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        DELTA_LIST,
+        DELTA_LIST.with_(entries=(entry(0x30),)),
+        DELTA_LIST.with_(entries=(entry(0x31, reason(8)),)),
+        Crl(extensions={IDP: idp(tlv(0x83, b"\x06\x40"))}, entries=(entry(0x30),)),
+        Crl(extensions={IDP: idp(tlv(0x84, b"\xff"))}, entries=(entry(0x30),)),
+    ],
+)
+def test_a_complete_list_says_nothing_beside_one_that_cannot_be_used(other: Crl) -> None:
+    """What is new may stand in the other one."""
+    assert _verify(Crl(), ROOT_LIST)
+    assert _refused(Crl(), other, ROOT_LIST).code in {"crl-delta", "crl-extension"}
+    assert _verify(Crl(), other, ROOT_LIST, mode=PREFER)[0].source is Source.NOTHING
+    assert _verify(Crl(), other, ROOT_LIST, ocsp=(Ocsp().der(),))[0].source is Source.OCSP
+    assert _refused(Crl(entries=(entry(0x30),)), other, ROOT_LIST).code == "cert-revoked"
+
+
+def test_a_certificate_whose_issuer_makes_delta_lists() -> None:
+    freshest = extension("2.5.29.46", tlv(0x30, tlv(0x30, FULL)))
+    assert _refused(Crl(), ROOT_LIST, leaf=device().with_(also={"2.5.29.46": freshest}).der()).code == "crl-delta"
 
 
 def test_a_critical_stranger_in_the_list_of_the_authority() -> None:
