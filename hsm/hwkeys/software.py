@@ -30,7 +30,7 @@ from hwkeys.errors import DeviceFailed, ModuleMissing
 
 _LIBRARY_PLACES: Final = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 _TIMEOUT: Final = 30.0
-_START_TIMEOUT: Final = 10.0
+_START_TIMEOUT: Final = 30.0
 _PIN_MIN: Final = 4
 _PIN_MAX: Final = 255
 _SOCKET_NAME_MAX: Final = 100  # sun_path holds 108 octets, and the control socket's name is longer by five

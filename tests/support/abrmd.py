@@ -40,7 +40,7 @@ class BrokeredTpm(SwTpm):
         with log:
             self._broker = subprocess.Popen([_tool("tpm2-abrmd"), *words], stdout=log, stderr=log)
         deadline = time.monotonic() + _STARTED_WITHIN
-        while not self._answers():
+        while not self._broker_answers():
             if self._broker.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"tpm2-abrmd did not start: {(self.directory / 'abrmd.log').read_text()}")
             time.sleep(0.02)
@@ -58,7 +58,7 @@ class BrokeredTpm(SwTpm):
             broker.terminate()
             broker.wait(10)
 
-    def _answers(self) -> bool:
+    def _broker_answers(self) -> bool:
         words = ["--session", "--dest=org.freedesktop.DBus", "--print-reply", "/", "org.freedesktop.DBus.NameHasOwner"]
         said = subprocess.run(
             [_tool("dbus-send"), *words, f"string:{self._bus_name}"], capture_output=True, check=False
