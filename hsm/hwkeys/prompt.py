@@ -63,6 +63,24 @@ class PinRequest:
         return words
 
 
+class Pin(str):
+    """A PIN on its way to a device: a report of an error that shows the values of variables does not show this one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<PIN>"
+
+
+class PinOctets(bytes):
+    """The same as octets."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<PIN>"
+
+
 class Prompter(Protocol):
     """Answers a device's question. Called on the thread that asked for the key, never on a device's own."""
 
@@ -93,7 +111,7 @@ def ask_pin(prompter: Prompter, request: PinRequest) -> str:
     pin = prompter.pin(request)
     if not pin and not request.new:
         raise PinRefused("an empty PIN was given")
-    return pin
+    return Pin(pin)
 
 
 @dataclass(frozen=True, slots=True)

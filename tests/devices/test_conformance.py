@@ -5,6 +5,7 @@ import copy
 import datetime as dt
 import pickle
 import threading
+import traceback
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,21 @@ def test_a_wrong_pin_is_spent_once_and_the_right_one_still_works(bench, key):
     assert "000000" not in f"{refused.value}{refused.value.hint}{refused.value.__cause__!r}"
     with open_key(key.uri, prompter=right(bench)) as again:
         again.sign(b"x", SHA256)
+
+
+def test_a_report_that_shows_all_variables_shows_no_pin(bench, key):
+    key.close()
+    # As crash reporters do it. The prompter's own frames have ended by then; this one's says the PIN backwards.
+    with pytest.raises(PinWrong) as refused:
+        open_key(key.uri, prompter=Asked(lambda: "62951413"[::-1]))
+    reported = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    text = "".join(reported.format())
+    assert "31415926" not in text
+    assert "<PIN>" in text
+    with open_key(key.uri, prompter=right(bench)) as again:
+        with pytest.raises(Unsupported) as refused:
+            again.sign(b"x", ec.ECDSA(hashes.SHA512()))
+        assert bench.pin not in f"{again!r}{vars(again)!r}{again.device!r}{refused.value!r}"
 
 
 def test_the_person_sees_which_device_asks(bench, key):

@@ -142,6 +142,22 @@ def test_two_keys_with_one_label_are_both_listed(softhsm):
     assert public[0] != public[1]
 
 
+def test_two_keys_under_one_id_are_both_listed(softhsm):
+    # Another program's doing: hwkeys wants a free id.
+    for label in ("one", "other"):
+        pkcs11_tool(
+            softhsm.hsm, softhsm.token, "--login", "--pin", softhsm.pin, "--keypairgen", "--key-type", "EC:prime256v1",
+            "--label", label, "--id", "07", "--usage-sign", "--sensitive",
+        )  # fmt: skip
+    by_id = softhsm.sourced("x").replace(";object=x", ";id=%07")
+    said = python(SIGN_ONCE, by_id, env=softhsm.env())
+    assert said.startswith("Ambiguous 2 keys answer")
+    assert "object=one" in said
+    assert "object=other" in said
+    for label in ("one", "other"):
+        assert python(SIGN_ONCE, softhsm.sourced(label), env=softhsm.env()).strip() == "signed"
+
+
 def test_a_label_and_an_id_must_each_be_free(softhsm):
     generate_key(softhsm.uri("k").replace("object=k", "object=k;id=%01"), prompter=right(softhsm)).close()
     for words in ("object=k;id=%02", "object=other;id=%01"):

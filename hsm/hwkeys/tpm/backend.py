@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hwkeys.devices import DeviceInfo, KeyInfo
 from hwkeys.errors import DeviceFailed, HwKeyError, KeyExists, KeyNotAsAsked, PinNeeded, UriError
-from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.prompt import Pin, PinRequest, Prompter, ask_pin
 from hwkeys.purpose import Purpose
 from hwkeys.tpm.attestation import ENDINGS
 from hwkeys.tpm.binding import Tpm
@@ -94,7 +94,7 @@ class _JustChosen:
     """Answers the first question with the PIN that was chosen a moment ago; the person answers any other."""
 
     def __init__(self, pin: bytes, prompter: Prompter) -> None:
-        self._pin: str | None = pin.decode()
+        self._pin: str | None = Pin(pin.decode())
         self._prompter = prompter
 
     def pin(self, request: PinRequest) -> str:

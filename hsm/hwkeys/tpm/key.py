@@ -19,7 +19,7 @@ from hwkeys.errors import KeyClosed, KeyNotAsAsked, PinLocked, PinNeeded, PinRef
 from hwkeys.evidence.enrolment import Challenge
 from hwkeys.evidence.values import TpmEvidence
 from hwkeys.key import EllipticCurveHardwareKey
-from hwkeys.prompt import PinRequest, Prompter, ask_pin
+from hwkeys.prompt import PinOctets, PinRequest, Prompter, ask_pin
 from hwkeys.purpose import Purpose
 from hwkeys.tpm import sealing
 from hwkeys.tpm.attestation import activated, attestation_key, certified, endorsements, keep_certificates
@@ -57,7 +57,7 @@ def probe(place: Place) -> tuple[TpmState, PublicArea, bytes]:
             return state, area, talk.storage_name
 
 
-def pin_octets(pin: str) -> bytes:
+def pin_octets(pin: str) -> PinOctets:
     """A PIN as the TPM takes it.
 
     Raises:
@@ -66,7 +66,7 @@ def pin_octets(pin: str) -> bytes:
     octets = pin.encode()
     if len(octets) > MAX_PIN or octets.endswith(b"\0"):
         raise PinRefused(f"a TPM key's PIN has at most {MAX_PIN} octets", hint="choose a shorter one")
-    return octets
+    return PinOctets(octets)
 
 
 def _name(uri: str) -> str:
