@@ -114,7 +114,6 @@ class LineConnection(DatagramAgent):
         new = self._protocols[before:]
         for protocol in new:
             self._guard(protocol)
-            _enlarge_buffers(protocol.transport.get_extra_info("socket"))
         await self._ask_stun(new, self._local_candidates)
         for remote in self._remote_candidates:
             self._pair_remote_candidate(remote)
