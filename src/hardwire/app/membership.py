@@ -12,6 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from hardwire.app import pem
 from hardwire.app.entropy import utc_now
 from hardwire.app.identity import Identity
@@ -25,6 +28,7 @@ from hardwire.certs import (
     VerifiedIdentity,
     encode_claim,
     encode_status,
+    name_of,
     open_gate,
     trust_anchor,
     verify_chain,
@@ -59,10 +63,24 @@ class Membership:
         blobs = (encode_claim(identity.assurance), *proof, *map(encode_status, self.ocsp))
         return Credential(tuple(one.der for one in self.chain), blobs)
 
+    def summary(self) -> str:
+        """One line for people: whose member this is, as it says, under which names, until when."""
+        leaf = self.chain[0]
+        issuer = leaf.parsed.issuer
+        attributes = issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        organisation = str(attributes[0].value) if attributes else issuer.rfc4514_string()
+        called = ", ".join(one.text for one in map(name_of, _general_names(leaf)) if one is not None)
+        return f"{organisation}{f' as {called}' if called else ''}, until {leaf.not_after:%Y-%m-%d}"
+
     def render(self) -> str:
         """The file's text."""
         parts = [pem.to_pem(pem.CERTIFICATE, one.der) for one in self.chain]
         return "".join(parts + [pem.to_pem(pem.OCSP, one) for one in self.ocsp])
+
+
+def _general_names(leaf: GatedCertificate) -> tuple[x509.GeneralName, ...]:
+    values = (extension.value for extension in leaf.parsed.extensions)
+    return tuple(name for one in values if isinstance(one, x509.SubjectAlternativeName) for name in one)
 
 
 def membership_path(home: Path | None = None) -> Path:

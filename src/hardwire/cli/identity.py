@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hardwire id`: who this machine is."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hardwire.app.text import printable
 from hardwire.cli.output import Output
 from hardwire.cli.run import JsonOption, PlainOption, run
+
+if TYPE_CHECKING:
+    from hardwire.app.identity import Identity
 
 
 def command(
@@ -35,9 +39,10 @@ def _show(out: Output, *, did: bool, certificate: bool) -> None:
     from hardwire.app.proof import shown_as
 
     me = load_identity()
+    member = _membership(me)
     pem = x509.load_der_x509_certificate(me.certificate).public_bytes(Encoding.PEM).decode()
     if out.json_mode:
-        out.record({**me.record(), "certificate": pem})
+        out.record({**me.record(), "membership": member or None, "certificate": pem})
     elif did:
         out.data(me.own.did)
     elif certificate:
@@ -49,4 +54,18 @@ def _show(out: Output, *, did: bool, certificate: bool) -> None:
         out.data(f"shown as     {shown_as(me)}")
         out.data(f"key          {me.key_uri}")
         out.data(f"valid until  {me.own.not_after:%Y-%m-%d}")
+        if member:
+            out.data(f"member of    {printable(member)}")
         out.say("next: `hardwire chat`, or give the did to your peer for `--peer`", style="dim")
+
+
+def _membership(me: "Identity") -> str:
+    """What an organisation says of it; a membership that is no good is told, and hides nothing else."""
+    from hardwire.app.membership import load_membership
+    from hardwire.errors import LocalError
+
+    try:
+        found = load_membership(me)
+    except LocalError as problem:
+        return problem.message
+    return "" if found is None else found.summary()

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from hardwire.app import membership as module
-from hardwire.app.membership import install, issuers_known_here, load_membership, membership_path
+from hardwire.app.membership import Membership, install, issuers_known_here, load_membership, membership_path
 from hardwire.app.organisations import NOBODY, Organisations
 from hardwire.app.pem import CERTIFICATE, OCSP, Item
 from hardwire.certs import Assurance, encode_claim, read_statuses
@@ -165,3 +165,10 @@ def test_the_file_is_readable_by_other_software(me, tmp_path):
     device = ORG.issue(KEY)
     install(me, items(device), TRUSTING, tmp_path)
     assert x509.load_pem_x509_certificates(membership_path(tmp_path).read_bytes()) == [device.parsed]
+
+
+def test_a_line_for_people(me, tmp_path):
+    install(me, items(ORG.issue(KEY, "alice@example.org", "id:7")), TRUSTING, tmp_path)
+    read = load_membership(me, tmp_path)
+    assert read.summary() == f"ACME as alice@example.org, id:7, until {read.chain[0].not_after:%Y-%m-%d}"
+    assert Membership((ORG.issue(KEY),)).summary().startswith("ACME, until ")

@@ -73,6 +73,7 @@ def test_trust_install_and_a_list(member, me, home):
     assert installed.code == 0, installed.err
     assert "member of ACME now" in installed.err
     assert "list number 2 kept: 0 revoked" in installed.err
+    assert "member of    ACME as alice@example.org, until " in ran("id").out
     assert "was here already" in ran("cert", "install", member / "2.crl").err
     backwards = ran("cert", "install", member / "1.crl", "--json")
     assert (backwards.code, backwards.events[-1]["code"]) == (20, "crl-rolled-back")
