@@ -88,8 +88,7 @@ class LineConnection(DatagramAgent):
     ) -> list[aioice.Candidate]:
         """Bind our addresses, then ask the helpers."""
         found = await super().get_component_candidates(component, [], timeout)
-        hosts = [protocol for address in self._addresses if (protocol := self._bind(address, component)) is not None]
-        self._protocols += hosts
+        hosts = self._bind_all(self._addresses)
         found += [protocol.local_candidate for protocol in hosts]
         async with asyncio.TaskGroup() as group:
             if self._servers.stun is not None and hosts:
@@ -107,13 +106,8 @@ class LineConnection(DatagramAgent):
         self._addresses = [str(address) for address in addresses]
         bound = {one.host for one in self._local_candidates if one.type == "host"}
         room = max(0, _MAX_OWN - len(bound))
-        before = len(self._protocols)
-        self._local_candidates += await super().get_component_candidates(
-            _COMPONENT, [address for address in self._addresses if address not in bound][:room]
-        )
-        new = self._protocols[before:]
-        for protocol in new:
-            self._guard(protocol)
+        new = self._bind_all([address for address in self._addresses if address not in bound][:room])
+        self._local_candidates += [protocol.local_candidate for protocol in new]
         await self._ask_stun(new, self._local_candidates)
         for remote in self._remote_candidates:
             self._pair_remote_candidate(remote)
@@ -244,12 +238,16 @@ class LineConnection(DatagramAgent):
     def _check_list_maybe_fail(self) -> None:
         """Never: the caller's deadline decides, see :meth:`keep_trying`."""
 
-    def _bind(self, address: str, component: int) -> HostProtocol | None:
-        try:
-            return HostProtocol(self, address, component)
-        except OSError as error:
-            self.problems.append(f"the address {address} cannot be used ({_reason(error)})")
-            return None
+    def _bind_all(self, addresses: Sequence[str]) -> list[HostProtocol]:
+        """Sockets at these addresses; one that is just gone is told, and left out."""
+        bound: list[HostProtocol] = []
+        for address in addresses:
+            try:
+                bound.append(HostProtocol(self, address, _COMPONENT))
+            except OSError as error:
+                self.problems.append(f"the address {address} cannot be used ({_reason(error)})")
+        self._protocols += bound
+        return bound
 
     def _guard(self, protocol: StunProtocol) -> None:
         # The agent makes its protocols itself; this is the one place where another way in can be given to them.
