@@ -2,6 +2,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -180,3 +182,29 @@ def test_the_rows_are_json_lines(paths):
     write(paths, "one")
     (row,) = map(json.loads, paths[0].read_text().splitlines())
     assert set(row) == {"kind", "at", "before"}
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from hardwire.app.ledger import open_ledger
+for number in range(100_000):
+    with open_ledger(Path(sys.argv[1]), Path(sys.argv[2])) as ledger:
+        ledger.append({"kind": "revoked", "serial": f"{len(ledger.rows):x}", "at": "now"})
+    print(len(ledger.rows), flush=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 7, 40])
+def test_killed_at_any_moment_nothing_that_was_reported_is_lost(paths, lines):
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, *map(str, paths)], stdout=subprocess.PIPE, text=True)
+    try:
+        reported = [int(writer.stdout.readline()) for _ in range(lines)]
+    finally:
+        writer.kill()
+        writer.communicate()
+    with open_ledger(*paths) as ledger:
+        assert not ledger.behind
+        assert len(ledger.rows) >= reported[-1] == lines
+        assert [row["serial"] for row in ledger.rows] == [f"{number:x}" for number in range(len(ledger.rows))]
+        ledger.append({"kind": "listed", "at": "now"})
