@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Final
 
 import hwkeys
+from hardwire.app.attestation import load_trust, name_of
 from hardwire.app.entropy import utc_now
 from hardwire.app.identity import identity_path, load_identity
 from hardwire.app.keys import describe_device
@@ -150,6 +151,17 @@ def _devices(name: str) -> Iterator[Finding]:
         yield Finding(name, State.NOTE, "no token and no TPM found", hint)
 
 
+def _attestation(name: str) -> Iterator[Finding]:
+    trust = load_trust()
+    for what, authorities in (("cards", trust.piv), ("TPMs", trust.tpm)):
+        names = ", ".join(name_of(root.subject) for root in authorities.roots)
+        yield Finding(
+            name, State.OK, f"proof about {what} is believed from: {names}" if names else f"no root for {what}"
+        )
+    if trust.require_attested:
+        yield Finding(name, State.NOTE, "every line requires a peer whose key is proved to be in hardware")
+
+
 def _addresses(name: str) -> Iterator[Finding]:
     addresses = usable_addresses()
     if addresses:
@@ -174,6 +186,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...]] = (
     ("home", _home),
     ("devices", _devices),
     ("identity", _identity),
+    ("attestation", _attestation),
     ("addresses", _addresses),
     ("scan", _scan),
 )

@@ -16,6 +16,7 @@ from hardwire.app.identity import identity_path, make_identity
 from hardwire.certs import Assurance
 from hardwire.errors import LocalError
 from hwkeys import DeviceInfo, PinState
+from support.evidence import Authority, der
 
 TOKEN = DeviceInfo("pkcs11", software=False, manufacturer="ACME", model="Card", serial="17", label="work",
                    uri="pkcs11:token=work", pin_state=PinState.OK)  # fmt: skip
@@ -188,3 +189,24 @@ def test_pictures(monkeypatch):
     assert only("scan").state is State.OK
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert only("scan").state is State.NOTE
+
+
+def test_whom_one_believes_about_devices(home):
+    assert [one.text for one in findings("attestation")] == ["no root for cards", "no root for TPMs"]
+    folder = home / "attestation" / "piv"
+    folder.mkdir(parents=True)
+    (folder / "a.der").write_bytes(der(Authority.root("Maker").certificate))
+    (home / "attestation" / "required").touch()
+    cards, tpms, required = findings("attestation")
+    assert cards == Finding("attestation", State.OK, "proof about cards is believed from: Maker")
+    assert tpms.text == "no root for TPMs"
+    assert required.state is State.NOTE
+
+
+def test_a_root_that_is_none_keeps_a_line_from_opening(home):
+    folder = home / "attestation" / "tpm"
+    folder.mkdir(parents=True)
+    (folder / "a.pem").write_text("nothing")
+    (finding,) = [one for one in examine() if one.name == "attestation"]
+    assert finding.state is State.BAD
+    assert "a.pem" in finding.text
