@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hardwire.app import session as session_module
+from hardwire.app.attestation import Trust
 from hardwire.app.events import (
     Delivered,
     DeviceAsked,
@@ -21,6 +22,7 @@ from hardwire.app.events import (
     Verified,
 )
 from hardwire.app.session import host, join
+from hardwire.app.verdict import Verifier
 from hardwire.errors import (
     ConnectionLost,
     DeviceFailed,
@@ -101,6 +103,19 @@ async def test_an_inviter_who_is_not_accepted_sees_nothing(tmp_path):
         assert isinstance(one, ConnectionLost)
         assert one.exit_code == 30
         assert alice.all(PeerSeen) == []
+        assert bob.all(DeviceAsked) == [], "and nothing was signed"
+
+
+async def test_an_inviter_in_software_sees_nothing_of_whoever_requires_hardware(tmp_path):
+    async with configs(tmp_path) as (first, second):
+        strict = replace(second, verifier=Verifier(Trust(require_attested=True)))
+        alice, bob = Person(), Person()
+        one, two = await meet(first, strict, alice, bob)
+        assert isinstance(two, PeerNotVerified)
+        assert (two.code, two.exit_code) == ("attestation-software", 20)
+        assert isinstance(one, ConnectionLost)
+        assert alice.all(PeerSeen) == []
+        assert bob.asked == []
         assert bob.all(DeviceAsked) == [], "and nothing was signed"
 
 
