@@ -17,14 +17,14 @@ readonly piv_packages=(iproute2 libpcsclite-dev pcscd swig vsmartcard-vpcd ykcs1
 # TPM's resource manager with a D-Bus of its own.
 readonly test_packages=(
     coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 opensc openssl pinentry-curses pinentry-tty
-    shellcheck tpm2-abrmd tpm2-openssl tpm2-tools
+    shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
 )
 
 # One program for each package that has one: their presence is what a warm start looks at.
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
 readonly piv_programs=(ip swig vpcd-config)
 readonly test_programs=(
-    turnserver certtool dbus-daemon dbus-send pkcs11-tool openssl pinentry-curses pinentry-tty shellcheck tpm2_getcap
+    turnserver certtool dbus-daemon dbus-send pkcs11-tool openssl pinentry-curses pinentry-tty pki shellcheck tpm2_getcap
 )
 
 # programs_present run|piv|bench|test

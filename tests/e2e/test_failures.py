@@ -238,10 +238,10 @@ def test_peers_that_vanish_while_somebody_is_asked(alice, bob, stage):
 
 
 def test_started_with_the_standard_streams_closed(alice):
-    out = alice.run("id", "--did")[1]
+    out = alice.run("id", "--name")[1]
     script = f'exec "{sys.executable}" -m hardwire "$@" 0<&- 2>&-'
     done = subprocess.run(
-        ["sh", "-c", script, "sh", "id", "--did"], env=alice.env, stdout=subprocess.PIPE, timeout=20, check=True
+        ["sh", "-c", script, "sh", "id", "--name"], env=alice.env, stdout=subprocess.PIPE, timeout=20, check=True
     )
     assert done.stdout.decode() == out
     script = f'exec "{sys.executable}" -m hardwire chat --loopback 0<&- 1>&-'

@@ -84,7 +84,7 @@ def test_send_and_receive_with_the_roles_of_the_devices_exchanged(alice, bob, st
 
 
 def test_a_pinned_peer_needs_no_questions(alice, bob, stage, inbox):
-    did = {place.device: place.run("id", "--did")[1].strip() for place in (alice, bob)}
+    did = {place.device: place.run("id", "--name")[1].strip() for place in (alice, bob)}
     (alice.home / "pinned.txt").write_text("to you alone\n")
     (inbox / "pinned.txt").write_text("was here before\n")
     host = stage(alice.json("send", "pinned.txt", "--loopback", "--peer", did[bob.device]))

@@ -23,7 +23,7 @@ from hardwire.certs.chain import CHAIN_CHECKS, Trust, verify_chain
 from hardwire.certs.checklist import Check, Checklist, Verdict
 from hardwire.certs.crl import SignedCrl, read_crl
 from hardwire.certs.devicename import DeviceName, name_of, parse_name
-from hardwire.certs.did import did_key, parse_did_key
+from hardwire.certs.did import did_document, did_key, parse_did_key
 from hardwire.certs.gate import GatedCertificate, open_gate
 from hardwire.certs.identity import Endorsement, VerifiedIdentity, device_id
 from hardwire.certs.issue import make_self_signed
@@ -102,6 +102,7 @@ __all__ = [
     "attestation_nonce",
     "check_path",
     "device_id",
+    "did_document",
     "did_key",
     "encode_claim",
     "encode_status",

@@ -238,9 +238,10 @@ def _members(octets: bytes, spans: list[_Span]) -> tuple[Node, Node, Node, Node,
 
 
 def _entries(octets: bytes, position: int, end: int) -> frozenset[int]:
-    """The serial numbers. One pass, no tree: there are thousands. Extensions repeat, each kind is read once."""
-    if position == end:
-        raise bad("crl-shape", "has an empty list of entries")
+    """The serial numbers. One pass, no tree: there are thousands. Extensions repeat, each kind is read once.
+
+    A list without entries should not be there at all (RFC 5280 §5.1.2.6); strongSwan writes one, and it says the same.
+    """
     serials: set[int] = set()
     known: set[bytes] = set()
     count = 0

@@ -62,6 +62,33 @@ def parse_did_key(text: str) -> PublicKey:
     return key
 
 
+def did_document(did: str) -> dict[str, object]:
+    """The DID document of a ``did:key`` URI (W3C CCG "The did:key Method" §3.1): the key, and what it is for.
+
+    The key is given as a Multikey, which knows all the kinds there are here. It signs; it agrees on nothing.
+
+    Raises:
+        WireError: ``did-key``.
+    """
+    parse_did_key(did)
+    key = f"{did}#{did.removeprefix('did:key:')}"
+    method = {
+        "id": key,
+        "type": "Multikey",
+        "controller": did,
+        "publicKeyMultibase": did.removeprefix("did:key:"),
+    }
+    return {
+        "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"],
+        "id": did,
+        "verificationMethod": [method],
+        "authentication": [key],
+        "assertionMethod": [key],
+        "capabilityInvocation": [key],
+        "capabilityDelegation": [key],
+    }
+
+
 def _bad(why: str) -> WireError:
     return WireError(f"this is no did:key: {why}", code="did-key")
 

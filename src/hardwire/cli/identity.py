@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def command(
-    did: Annotated[bool, typer.Option("--did", help="Print only the did:key, for scripts and for --peer.")] = False,
+    name: Annotated[bool, typer.Option("--name", help="Print only the did:key, for scripts and for --peer.")] = False,
+    did: Annotated[bool, typer.Option("--did", help="Print the DID document, as JSON.")] = False,
     certificate: Annotated[bool, typer.Option("--certificate", help="Print only the certificate, as PEM.")] = False,
     json_mode: JsonOption = False,
     plain: PlainOption = False,
@@ -24,27 +25,33 @@ def command(
     \b
     Examples:
       hardwire id
-      hardwire id --did
+      hardwire id --name
+      hardwire id --did | jq .verificationMethod
       hardwire id --certificate | openssl x509 -text
     """
     out = Output(json_mode=json_mode, plain=plain)
-    run(out, lambda: _show(out, did=did, certificate=certificate))
+    run(out, lambda: _show(out, name=name, did=did, certificate=certificate))
 
 
-def _show(out: Output, *, did: bool, certificate: bool) -> None:
+def _show(out: Output, *, name: bool, did: bool, certificate: bool) -> None:
+    import json
+
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from hardwire.app.identity import load_identity
     from hardwire.app.proof import shown_as
+    from hardwire.certs import did_document
 
     me = load_identity()
-    member = _membership(me)
+    member, document = _membership(me), did_document(me.own.did)
     pem = x509.load_der_x509_certificate(me.certificate).public_bytes(Encoding.PEM).decode()
     if out.json_mode:
-        out.record({**me.record(), "membership": member or None, "certificate": pem})
-    elif did:
+        out.record({**me.record(), "membership": member or None, "certificate": pem, "did_document": document})
+    elif name:
         out.data(me.own.did)
+    elif did:
+        out.data(json.dumps(document, indent=2))
     elif certificate:
         out.data(pem.rstrip())
     else:

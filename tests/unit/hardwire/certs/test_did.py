@@ -2,7 +2,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from hardwire.certs import did_key, parse_did_key
+from hardwire.certs import did_document, did_key, parse_did_key
 from hardwire.certs.did import _base58
 from hardwire.errors import Misuse, WireError
 from support.certparts import KEY, P384_KEY, RSA
@@ -163,3 +163,21 @@ def test_a_weak_rsa_key_is_refused(bits: int, exponent: int) -> None:
     weak = rsa.RSAPublicNumbers(exponent, (1 << (bits - 1)) + 1).public_key()
     with pytest.raises(WireError, match="RSA key"):
         parse_did_key(did_key(weak))
+
+
+@pytest.mark.parametrize("did", [P256_VECTORS[0][0], P384_VECTORS[0], ED25519_VECTORS[0][0], RSA_VECTOR])
+def test_the_document_of_a_did(did: str) -> None:
+    document = did_document(did)
+    key = f"{did}#{did[8:]}"
+    assert document["id"] == did
+    assert document["verificationMethod"] == [
+        {"id": key, "type": "Multikey", "controller": did, "publicKeyMultibase": did[8:]}
+    ]
+    for use in ("authentication", "assertionMethod", "capabilityInvocation", "capabilityDelegation"):
+        assert document[use] == [key]
+    assert "keyAgreement" not in document
+
+
+def test_no_document_of_something_else() -> None:
+    with pytest.raises(WireError):
+        did_document("did:web:example.org")

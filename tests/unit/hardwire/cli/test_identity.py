@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hardwire.certs import did_document
 from support.commands import ran
 
 pytestmark = pytest.mark.device("softhsm")
@@ -18,7 +21,8 @@ def test_who_i_am(me):
 
 
 def test_one_thing_for_scripts(me):
-    assert ran("id", "--did").out == f"{me.own.did}\n"
+    assert ran("id", "--name").out == f"{me.own.did}\n"
+    assert json.loads(ran("id", "--did").out) == did_document(me.own.did)
     pem = ran("id", "--certificate").out
     assert x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER) == me.certificate
 

@@ -23,7 +23,7 @@ def test_make_show_refuse_renew(token, home):
     assert "SOFTWARE TOKEN: good for trying" in made.err
     assert "peers will see: SOFTWARE TOKEN" in made.err
     assert "next: `hardwire chat`" in made.err
-    assert ran("id", "--did").out == made.out
+    assert ran("id", "--name").out == made.out
 
     again = ran("init", "--device", uri, "--pin-source", token.pin_file)
     assert (again.code, again.out) == (2, "")
