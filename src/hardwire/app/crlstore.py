@@ -83,6 +83,8 @@ class CrlStore:
     def of_issuers(self, names: Iterable[bytes]) -> tuple[SignedCrl, ...]:
         """What is held of the issuers with these names (DER), the newest of each series."""
         wanted = set(names)
+        if not wanted:
+            return ()
         return tuple(one for one in self.lists() if one.issuer in wanted)
 
     def keep(self, crl: SignedCrl, issuer: GatedCertificate) -> Kept:

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from hardwire.app import pem
+from hardwire.app.crlstore import CrlStore
 from hardwire.app.entropy import utc_now
 from hardwire.app.identity import Identity
 from hardwire.app.organisations import Organisations
@@ -114,6 +115,25 @@ def load_membership(identity: Identity, home: Path | None = None) -> Membership 
         )
     _require_valid(leaf, utc_now())
     return found
+
+
+def refuse_revoked(membership: Membership, store: CrlStore) -> None:
+    """Say so before a code is carried around: whoever holds the same list will refuse this device.
+
+    Raises:
+        LocalError: ``cert-revoked``; a list that is held here takes one of the certificates back.
+    """
+    for one in membership.chain:
+        for crl in store.of_issuers((one.shape.issuer,)):
+            found = crl.find(one.serial)
+            if found is not None:
+                raise LocalError(
+                    f"this identity's certificate was revoked at {found[0]:%Y-%m-%d %H:%M} UTC ({found[1]})",
+                    code="cert-revoked",
+                    exit_code=_EXPIRED,
+                    hint=f"its organisation took it back: ask for a new one, for a new key; {_PERSONAL}",
+                    evidence={"serial": f"{one.serial:x}", "number": str(crl.number)},
+                )
 
 
 def install(

@@ -10,7 +10,7 @@ The same object is the line's policy (it is called) and what the line asks about
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from hardwire.app.events import Event, Notice, PeerSeen, RevocationJudged
 from hardwire.app.identity import Identity
 from hardwire.app.membership import Membership
 from hardwire.app.verdict import Verdict, Verifier
-from hardwire.certs import GatedCertificate, VerifiedIdentity, parse_did_key
+from hardwire.certs import GatedCertificate, SignedCrl, VerifiedIdentity, parse_did_key
 from hardwire.channel.settle import LISTS_MAX, OCTETS_MAX
 from hardwire.errors import IdentityChanged, Misuse, PeerError, PeerNotVerified, UsageError
 from hardwire.handshake import Credential, Role, safety_number
@@ -46,6 +46,7 @@ class PeerPolicy:
     membership: Membership | None = None
     _shown: tuple[Credential, GatedCertificate] | None = None
     _verdict: Verdict | None = None
+    _lists: tuple[bytes, ...] = ()
 
     async def __call__(self, credential: Credential, leaf: GatedCertificate, role: Role) -> VerifiedIdentity:
         """Check and decide; ``role`` is this side's.
@@ -56,7 +57,7 @@ class PeerPolicy:
             WireError: Attestation blobs that no honest peer sends.
             PeerNotVerified: Not a member, not in hardware, where that is asked for; or the person said no.
         """
-        verdict = await asyncio.to_thread(self.verifier.check, credential, leaf, utc_now())
+        verdict, self._lists = await asyncio.to_thread(self._first, credential, leaf)
         self._shown, self._verdict = (credential, leaf), verdict
         seen = self._seen(verdict)
         self.emit(seen)
@@ -78,19 +79,7 @@ class PeerPolicy:
 
     def show(self) -> tuple[bytes, ...]:
         """The lists that are held of the organisations in the two credentials, as many as may be shown."""
-        store = self.verifier.store
-        if store is None or self._shown is None:
-            return ()
-        chain = () if self.membership is None else self.membership.chain
-        peer = () if self._verdict is None else _chain(self._verdict)
-        issuers = {one.shape.issuer for one in (*chain, *peer)}
-        shown: list[bytes] = []
-        left = OCTETS_MAX
-        for one in store.of_issuers(issuers) if issuers else ():
-            if len(shown) < LISTS_MAX and len(one.der) <= left:
-                shown.append(one.der)
-                left -= len(one.der)
-        return tuple(shown)
+        return self._lists
 
     async def judge(self, lists: tuple[bytes, ...]) -> None:
         """Take what the peer brought, and look at it once more.
@@ -106,6 +95,13 @@ class PeerPolicy:
         self._verdict = verdict
         if verdict.organisation is not None:
             self.emit(RevocationJudged(verdict.revocation, verdict.revocation_age))
+
+    def _first(self, credential: Credential, leaf: GatedCertificate) -> tuple[Verdict, tuple[bytes, ...]]:
+        """On the worker thread."""
+        verdict = self.verifier.check(credential, leaf, utc_now())
+        chain = () if self.membership is None else self.membership.chain
+        issuers = {one.shape.issuer for one in (*chain, *_chain(verdict))}
+        return verdict, _choose(() if self.verifier.store is None else self.verifier.store.of_issuers(issuers))
 
     def _again(
         self, lists: tuple[bytes, ...], shown: tuple[Credential, GatedCertificate], before: Verdict
@@ -138,6 +134,17 @@ class PeerPolicy:
             revocation=verdict.revocation,
             revocation_age=verdict.revocation_age,
         )
+
+
+def _choose(held: Sequence[SignedCrl]) -> tuple[bytes, ...]:
+    """As many lists as may be shown."""
+    shown: list[bytes] = []
+    left = OCTETS_MAX
+    for one in held:
+        if len(shown) < LISTS_MAX and len(one.der) <= left:
+            shown.append(one.der)
+            left -= len(one.der)
+    return tuple(shown)
 
 
 def _chain(verdict: Verdict) -> tuple[GatedCertificate, ...]:

@@ -156,12 +156,16 @@ class Verifier:
             lists: As they came.
             believed: Authorities whose signature counts: of the peer's verified chain and of this side's trust.
         """
-        said = []
-        for octets in lists:
+        said: list[str] = []
+        for octets in lists if believed else ():
             try:
                 said += self._take(read_crl(octets), believed)
             except CertificateRefused as problem:
-                said.append(f"a list that your peer brought is not used: {problem.message}")
+                if problem.code == "crl-rolled-back":
+                    held, seen = problem.evidence["number"], problem.evidence["seen"]
+                    said.append(f"your peer's list of revoked certificates is older, number {held}; here it is {seen}")
+                else:
+                    said.append(f"a list that your peer brought is not used: {problem.message}")
         return tuple(said)
 
     def _take(self, crl: SignedCrl, believed: Sequence[GatedCertificate]) -> list[str]:

@@ -13,7 +13,7 @@ from hardwire.app.attestation import load_trust
 from hardwire.app.crlstore import CrlStore
 from hardwire.app.identity import load_identity
 from hardwire.app.keys import DeviceKey, person_prompter
-from hardwire.app.membership import load_membership
+from hardwire.app.membership import load_membership, refuse_revoked
 from hardwire.app.organisations import load_organisations, with_authorities
 from hardwire.app.policy import check_expected
 from hardwire.app.session import Session, SessionConfig, host, join
@@ -77,6 +77,8 @@ async def conversation(
     verifier = _verifier(wishes)
     identity = load_identity()
     membership = None if wishes.personal else load_membership(identity)
+    if membership is not None:
+        refuse_revoked(membership, CrlStore())
     async with contextlib.AsyncExitStack() as stack:
         # The PIN first: nobody should carry codes around for a line that a locked token then refuses.
         key = await DeviceKey.open(identity, person_prompter(json_mode=out.json_mode))

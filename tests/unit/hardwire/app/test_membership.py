@@ -9,10 +9,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from hardwire.app import membership as module
-from hardwire.app.membership import Membership, install, issuers_known_here, load_membership, membership_path
+from hardwire.app.crlstore import CrlStore
+from hardwire.app.membership import (
+    Membership,
+    install,
+    issuers_known_here,
+    load_membership,
+    membership_path,
+    refuse_revoked,
+)
 from hardwire.app.organisations import NOBODY, Organisations
 from hardwire.app.pem import CERTIFICATE, OCSP, Item
-from hardwire.certs import Assurance, encode_claim, read_statuses
+from hardwire.certs import Assurance, encode_claim, read_crl, read_statuses
 from hardwire.errors import CertificateRefused, LocalError, UsageError
 from support.orgs import DAY, Org, identity_of, now
 
@@ -172,3 +180,16 @@ def test_a_line_for_people(me, tmp_path):
     read = load_membership(me, tmp_path)
     assert read.summary() == f"ACME as alice@example.org, id:7, until {read.chain[0].not_after:%Y-%m-%d}"
     assert Membership((ORG.issue(KEY),)).summary().startswith("ACME, until ")
+
+
+def test_an_identity_that_was_revoked_hears_of_it(me, tmp_path):
+    install(me, items(ORG.issue(KEY)), TRUSTING, tmp_path)
+    mine, store = load_membership(me, tmp_path), CrlStore(tmp_path / "r")
+    refuse_revoked(mine, store)
+    store.keep(read_crl(ORG.crl(ORG.issue(KEY))), ORG.gated)
+    refuse_revoked(mine, store)
+    store.keep(read_crl(ORG.crl(mine.chain[0], number=2)), ORG.gated)
+    with pytest.raises(LocalError) as caught:
+        refuse_revoked(mine, store)
+    assert (caught.value.code, caught.value.exit_code) == ("cert-revoked", 50)
+    assert "--personal" in caught.value.hint
