@@ -337,6 +337,26 @@ def test_a_key_under_a_persistent_parent(tpm):
     open_key(tpm.uri("child"), prompter=StaticPrompter("1234")).sign(b"x", SHA256)
 
 
+def test_a_storage_key_that_was_replaced_is_noticed_before_the_pin_is_used(tpm):
+    def keep(kind: str) -> None:
+        tpm.tool("tpm2_createprimary", "-C", "o", "-G", kind, "-c", "srk.ctx")
+        tpm.tool("tpm2_evictcontrol", "-C", "o", "-c", "srk.ctx", "0x81000001")
+        tpm.tool("tpm2_flushcontext", "-t")
+
+    keep("rsa2048")
+    key = generate_key(tpm.uri("child", extra="&parent=0x81000001"), prompter=StaticPrompter("1234"))
+    key.sign(b"x", SHA256)
+    tpm.tool("tpm2_evictcontrol", "-C", "o", "-c", "0x81000001")
+    keep("ecc")
+    before = tpm.commands().count(START_SESSION)
+    asked = Asked("1234")
+    for use in (lambda: key.sign(b"x", SHA256), lambda: open_key(tpm.uri("child"), prompter=asked)):
+        with pytest.raises(WrongDevice, match="storage key") as wrong:
+            use()
+        assert "cleared or replaced" in wrong.value.hint
+    assert (asked.requests, tpm.commands().count(START_SESSION)) == ([], before)
+
+
 def test_an_owner_password_is_named(tpm, swtpm):
     tpm.tool("tpm2_changeauth", "-c", "owner", "secret")
     with pytest.raises(Unsupported, match="owner hierarchy has a password") as owner:

@@ -67,7 +67,10 @@ class Pkcs11Key(EllipticCurveHardwareKey):
         return _attest(self._held, nonce)
 
     def seal(self, secret: bytes) -> bytes:
-        """Lock a secret up for this key; see ``hwkeys.capabilities.Sealer``. Uses neither the token nor its PIN."""
+        """Lock a secret up for this key; see ``hwkeys.capabilities.Sealer``.
+
+        The token is not used for it; it is asked once whether the key agrees, when the key is unlocked.
+        """
         self._need_agreement()
         return sealing.seal(self.public_key(), secret)
 

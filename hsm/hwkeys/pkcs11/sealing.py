@@ -2,8 +2,8 @@
 """Secrets that open with one token's key-agreement key only. PKCS#11 itself has nothing for that.
 
 To seal is to encrypt to the key (ECDH-ES): a fresh key agrees with the token's public half, HKDF makes a wrapping key
-of what they share, and AES key wrap with padding (RFC 5649) locks the secret up. It needs neither the token nor its
-PIN. To unseal, the token does the other half of the agreement, which no other device can. What is stored::
+of what they share, and AES key wrap with padding (RFC 5649) locks the secret up. The token has no part in that. To
+unseal, the token does the other half of the agreement, which no other device can. What is stored::
 
     "hwseal1", 0     8 octets
     the recipient    16 octets, the first of SHA-256 over the SubjectPublicKeyInfo of the token's key
