@@ -7,6 +7,7 @@ and is forgotten when it is closed, or when the TPM refuses it. A PIN is first u
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -31,6 +32,9 @@ from hwkeys.uri import TpmUri, parse_uri
 from hwkeys.worker import Worker, worker_for
 
 _T = TypeVar("_T")
+
+_JUST_NOW = 0.5
+"""Seconds."""
 
 MAX_PIN = 32
 """Octets: a TPM key's authorisation is no longer than its name algorithm's digest."""
@@ -81,6 +85,7 @@ class TpmKey(EllipticCurveHardwareKey):
     def __init__(self, place: Place, prompter: Prompter | None, *, uri: str, has_pin: bool) -> None:
         self._worker = worker_of(place)
         self._state, self._area, name = self._worker.call(probe, place)
+        self._read_at = time.monotonic()
         super().__init__(public_key=self._area.public_key(), uri=uri)
         # From here on the storage key that was seen first counts, even where nothing had told which it must be.
         self._place = replace(place, storage_name=name)
@@ -202,7 +207,9 @@ class TpmKey(EllipticCurveHardwareKey):
             return pin
 
     def _ask(self) -> bytes:
-        self._state = self._worker.call(_read, self._place.tcti)
+        # A moment after opening it is known. It is read again in any case just before the PIN is used.
+        if time.monotonic() - self._read_at > _JUST_NOW:
+            self._state = self._worker.call(_read, self._place.tcti)
         request = PinRequest(device=self._state.info(self._place.tcti), key=_name(self._uri))
         if self._state.pin_state is PinState.LOCKED:
             raise self._state.locked()
