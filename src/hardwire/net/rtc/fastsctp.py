@@ -28,7 +28,7 @@ from aiortc.rtcsctptransport import (
 from hardwire.net.rtc.fastdtls import FastDtls, PacketReceiver, run_now
 from hardwire.net.rtc.fragments import Sack, SackRefused
 from hardwire.net.rtc.inbound import Arrived, Inbound, InboundRefused
-from hardwire.net.rtc.sctpsender import SctpSender
+from hardwire.net.rtc.sctpmtu import MtuProber
 from hardwire.net.rtc.sctpwire import (
     CHUNK,
     CHUNK_HEADER,
@@ -51,11 +51,11 @@ WINDOW: Final = 4 * 1024 * 1024
 MOST_MESSAGE: Final = 262_144
 SACK_DELAY: Final = 0.02
 _SACK_EVERY: Final = 2
-_State = SctpSender.State
+_State = MtuProber.State
 _OPENING: Final = frozenset({_State.CLOSED, _State.COOKIE_WAIT, _State.COOKIE_ECHOED})
 
 
-class FastSctp(SctpSender, PacketReceiver):
+class FastSctp(MtuProber, PacketReceiver):
     """One association.
 
     Args:

@@ -121,14 +121,6 @@ class LineSctp(FastSctp):
         chunk.params.append(_PROBE)
         run_now(self._send_chunk(chunk))
 
-    def path_changed(self) -> None:
-        """Another path, or the old one is back: what was measured on it counts no more, what was lost goes at once.
-
-        While there was no path the retransmission timer doubled; nobody waits for that now.
-        """
-        self._out.restart_path(self._clock.time())
-        self.transmit()
-
     # ------------------------------------------------------------------ receiving
 
     async def _receive_chunk(self, chunk: Chunk) -> None:

@@ -123,16 +123,24 @@ class SctpSender(RTCSctpTransport):
             if not out.waiting:
                 self._refill()
             following = out.next(now, room)
-        self._seal(at)
+        if fragment.size > out.payload:
+            # It was cut for a wider path, and keeps its size: routers may take it apart.
+            self._close(at)
+            self._dtls.probe(at, fragments=True)
+        else:
+            self._seal(at)
 
     def _seal(self, size: int) -> None:
+        self._close(size)
+        self._dtls.seal(size)
+
+    def _close(self, size: int) -> None:
         close_packet(
             self._dtls.plain,
             size,
             ports=(self._local_port, self._remote_port or 0),
             tag=self._remote_verification_tag,
         )
-        self._dtls.seal(size)
 
     def _put_sack(self, most: int) -> int:
         """Write the SACK that is owed at the beginning of a packet; where it ends."""

@@ -64,6 +64,7 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (aiortc.RTCSctpTransport, "_reset_deferred_streams", ("self",)),
     (aiortc.RTCSctpTransport, "_send_chunk", ("self", "chunk")),
     (aiortc.RTCSctpTransport, "_send_sack", ("self",)),
+    (aiortc.RTCSctpTransport, "_set_extensions", ("self", "params")),
     (aiortc.RTCSctpTransport, "_set_state", ("self", "state")),
     (aiortc.RTCSctpTransport, "_transmit", ("self",)),
     (aiortc.RTCSctpTransport, "_transmit_reconfig", ("self",)),
@@ -96,7 +97,7 @@ _ATTRIBUTES: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
             *("_last_received_tsn", "_last_sacked_tsn", "_local_partial_reliability", "_local_port", "_local_tsn"),
             *("_local_verification_tag", "_outbound_queue", "_outbound_stream_seq", "_reconfig_deferred"),
             *("_reconfig_queue", "_reconfig_response_seq", "_remote_partial_reliability", "_remote_port"),
-            "_remote_verification_tag",
+            *("_remote_extensions", "_remote_verification_tag"),
         ),
     ),
 )

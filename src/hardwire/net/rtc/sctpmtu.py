@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes for larger packets, sent and answered: HEARTBEAT with a PAD chunk behind it (RFC 8261 §5, RFC 4820).
+
+Every SCTP stack answers a HEARTBEAT with what was in it, and skips padding that it does not know. A peer that says it
+knows padding is one that takes DTLS records of any size; others are asked for what fits an Ethernet only, because some
+read no more than 1500 octets of a record at a time.
+"""
+
+import asyncio
+import math
+import os
+from typing import Final
+
+from aiortc.rtcsctptransport import Chunk, HeartbeatAckChunk, HeartbeatChunk
+
+from hardwire.net.rtc.fastdtls import FastDtls
+from hardwire.net.rtc.pmtu import BASE, CAUTIOUS, SIZES, PathMtu
+from hardwire.net.rtc.sctpsender import SctpSender
+from hardwire.net.rtc.sctpwire import CHUNK, CHUNK_HEADER, COMMON_SIZE, DATA_HEADER
+
+TYPE_PAD: Final = 0x84
+SUPPORTED_EXTENSIONS: Final = 0x8008
+_INFO: Final = 1
+_NONCE: Final = 12
+_HOLE_AFTER: Final = 2
+
+
+class MtuProber(SctpSender):
+    """An association that looks for the largest packet its path carries."""
+
+    def __init__(self, dtls: FastDtls, port: int, *, window: int) -> None:
+        super().__init__(dtls, port, window=window)
+        self._mtu = PathMtu(CAUTIOUS)
+        self._mtu_timer: asyncio.TimerHandle | None = None
+        self._mtu_asked: dict[bytes, int] = {}
+
+    @property
+    def packet_size(self) -> int:
+        """Octets of a full SCTP packet that is known to pass."""
+        return self._mtu.size
+
+    def path_changed(self) -> None:
+        """Another path, or the old one is back: what was measured on it counts no more, what was lost goes at once.
+
+        While there was no path the retransmission timer doubled; nobody waits for that now.
+        """
+        now = self._clock.time()
+        if self.is_open:
+            self._mtu.begin(now)
+            self._mtu_found()
+        self._out.restart_path(now)
+        self.transmit()
+
+    def _set_extensions(self, params: list[tuple[int, bytes]]) -> None:
+        """Say that padding is known here."""
+        super()._set_extensions(params)
+        for place, (kind, value) in enumerate(params):
+            if kind == SUPPORTED_EXTENSIONS:
+                params[place] = (kind, value + bytes([TYPE_PAD]))
+
+    def _mtu_begins(self) -> None:
+        """The association is open."""
+        self._mtu = PathMtu(SIZES if TYPE_PAD in self._remote_extensions else CAUTIOUS)
+        self._mtu.begin(self._clock.time())
+        self._mtu_wait()
+
+    def _mtu_wait(self) -> None:
+        if self._mtu_timer is not None:
+            self._mtu_timer.cancel()
+            self._mtu_timer = None
+        if self.is_open and self._mtu.deadline < math.inf:
+            self._mtu_timer = self._clock.call_at(self._mtu.deadline, self._mtu_probe)
+
+    def _mtu_probe(self) -> None:
+        self._mtu_timer = None
+        now = self._clock.time()
+        while self.is_open and (size := self._mtu.probe(now)) is not None:
+            nonce = os.urandom(_NONCE)
+            if self._send_probe(size, nonce):
+                self._mtu_asked[nonce] = size
+                break
+            self._mtu.refused(now)
+        self._mtu_wait()
+
+    def _send_probe(self, size: int, nonce: bytes) -> bool:
+        heartbeat = HeartbeatChunk()
+        heartbeat.params.append((_INFO, nonce))
+        head = bytes(heartbeat)
+        view, at = self._dtls.plain, COMMON_SIZE + len(head)
+        view[COMMON_SIZE:at] = head
+        CHUNK.pack_into(view, at, TYPE_PAD, 0, size - at)
+        view[at + CHUNK_HEADER : size] = bytes(size - at - CHUNK_HEADER)
+        self._close(size)
+        return self._dtls.probe(size)
+
+    def _mtu_answer(self, chunk: HeartbeatAckChunk) -> None:
+        size = self._mtu_asked.pop(chunk.params[0][1], None) if chunk.params else None
+        if size is None:
+            return
+        self._mtu.answered(size, self._clock.time())
+        self._mtu_found()
+
+    def _mtu_found(self) -> None:
+        """The size is another one from now on."""
+        self._mtu_asked = {nonce: size for nonce, size in self._mtu_asked.items() if size > self._mtu.size}
+        self._out.payload = self._out.window.packet = self._mtu.size - COMMON_SIZE - DATA_HEADER
+        self._mtu_wait()
+
+    def _expired(self) -> None:
+        super()._expired()
+        if self._out.timeouts >= _HOLE_AFTER and self._mtu.size > BASE:
+            self._mtu.fell_into_hole(self._clock.time())
+            self._mtu_found()
+
+    async def _receive_chunk(self, chunk: Chunk) -> None:
+        if isinstance(chunk, HeartbeatAckChunk):
+            self._mtu_answer(chunk)
+        else:
+            await super()._receive_chunk(chunk)
+
+    def _set_state(self, state: SctpSender.State) -> None:
+        begins = state == self.State.ESTABLISHED and not self.is_open
+        super()._set_state(state)
+        if begins:
+            self._mtu_begins()
+        elif state == self.State.CLOSED and self._mtu_timer is not None:
+            self._mtu_timer.cancel()
+            self._mtu_timer = None

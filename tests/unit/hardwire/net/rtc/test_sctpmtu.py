@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes on links that carry more or less than they did."""
+
+import asyncio
+
+import pytest
+from aiortc.rtcsctptransport import HeartbeatAckChunk, parse_packet
+
+from hardwire.net.rtc.pmtu import BASE, CAUTIOUS, SIZES
+from support.links import open_pair
+from support.sctplink import Weather, connect, run
+
+
+@pytest.mark.parametrize(
+    "kinds, largest, found",
+    [
+        (("line", "line"), 20_000, SIZES[0]),
+        (("line", "line"), 9000, 8912),
+        (("fast", "fast"), 1404, 1404),
+        (("fast", "fast"), 1200, BASE),
+        (("fast", "aiortc"), 20_000, CAUTIOUS[0]),
+        (("line", "aiortc"), 20_000, CAUTIOUS[0]),
+    ],
+)
+def test_each_direction_finds_what_it_carries(kinds, largest, found):
+    async def main():
+        there, back = Weather(largest=largest), Weather(largest=1300)
+        first, second = await connect(kinds, there, back)
+        await asyncio.sleep(30)
+        assert first.sctp.packet_size == found
+        assert kinds[1] == "aiortc" or second.sctp.packet_size == BASE
+        data = bytes(range(256)) * 200
+        first.send(0, data)
+        second.send(1, data)
+        await second.until(lambda: second.got == [(0, data)])
+        await first.until(lambda: first.got == [(1, data)])
+        if found > BASE:
+            before = first.dtls._pipe.sent
+            first.send(0, data)
+            await second.until(lambda: len(second.got) == 2)
+            assert first.dtls._pipe.sent - before <= len(data) // (found - 28) + 3
+
+    run(main())
+
+
+def test_a_path_that_becomes_narrower_without_a_word_loses_nothing():
+    async def main():
+        first, second = await connect(("line", "line"), Weather())
+        await asyncio.sleep(5)
+        assert first.sctp.packet_size == SIZES[0]
+        first.dtls._pipe.weather.largest = 1300
+        data = bytes(range(256)) * 250
+        first.send(0, data)
+        await second.until(lambda: second.got == [(0, data)], within=20)
+        assert first.sctp.packet_size == BASE
+        first.dtls._pipe.weather.largest = 20_000
+        await asyncio.sleep(30)
+        # The size that failed is left alone for a while.
+        assert first.sctp.packet_size == SIZES[1]
+
+    run(main())
+
+
+def test_another_path_is_probed_anew():
+    async def main():
+        first, second = await connect(("line", "line"), Weather())
+        await asyncio.sleep(5)
+        first.dtls._pipe.weather.largest = 1420
+        first.sctp.path_changed()
+        assert first.sctp.packet_size == BASE
+        first.send(0, b"at once")
+        await second.until(lambda: second.got)
+        await asyncio.sleep(30)
+        assert first.sctp.packet_size == 1412
+
+    run(main())
+
+
+def test_an_answer_that_was_not_asked_for_proves_nothing():
+    async def main():
+        first, second = await connect(("line", "line"), Weather(largest=1200))
+        await asyncio.sleep(0.2)
+        for nonce in (bytes(12), b"", b"hardwire"):
+            answer = HeartbeatAckChunk()
+            answer.params.append((1, nonce))
+            await second.sctp._send_chunk(answer)
+        await second.sctp._send_chunk(HeartbeatAckChunk())
+        await asyncio.sleep(1)
+        assert first.sctp.packet_size == BASE
+        assert first.is_open
+
+    run(main())
+
+
+def test_a_probe_is_a_heartbeat_with_padding_and_as_long_as_it_says():
+    async def main():
+        first, _ = await connect(("fast", "fast"), Weather())
+        seen = []
+        plain = first.dtls._pipe.send
+        first.dtls._pipe.send = lambda packet, **how: (seen.append(packet), plain(packet, **how))
+        await asyncio.sleep(1)
+        probe = next(packet for packet in seen if len(packet) > BASE)
+        assert len(probe) in SIZES
+        # aiortc does not know padding, and finds the heartbeat.
+        assert [type(chunk).__name__ for chunk in parse_packet(probe)[3]] == ["HeartbeatChunk"]
+        await first.sctp.stop()
+        assert first.sctp._mtu_timer is None
+
+    run(main())
+
+
+async def test_loopback_carries_whole_records():
+    async with open_pair() as (first, second):
+        async with asyncio.timeout(5):
+            while {first.link._sctp.packet_size, second.link._sctp.packet_size} != {SIZES[0]}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        first.link.send(1, bytes(65_536))
+        await second.events.until(lambda: second.events.octets == 65_536)
