@@ -87,7 +87,8 @@ def _peer(out: Output, event: events.PeerSeen) -> None:
     out.say(f"  key in     {printable(event.assurance)}", style=style)
     if event.attested_by:
         out.say(f"  proved by  {printable(event.attested_by)}")
-        out.say(f"             {printable(', '.join(event.facts))}", style="dim")
+        if event.facts:
+            out.say(f"             {printable(', '.join(event.facts))}", style="dim")
     out.say(f"  safety no. {grouped(event.safety_number)}")
     if event.organisation:
         _member(out, event)

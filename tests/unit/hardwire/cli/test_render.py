@@ -103,6 +103,8 @@ def test_a_proved_device_is_shown_with_whoever_vouches_for_it(capsys):
     assert "             firmware 5.4.3, x" in err
     for char in "\x1b\u202e\r":
         assert char not in err
+    bare = events.PeerSeen("did:key:zA", "00", "TPM (attested)", "1", False, True, "office")
+    assert "  proved by  office\n  safety no." in shown(capsys, bare)[1]
 
 
 def test_the_end_of_a_file(capsys):
