@@ -20,9 +20,12 @@ from typing import Final
 
 import hwkeys
 from hardwire.app.attestation import load_trust, name_of
+from hardwire.app.crlstore import CrlStore
 from hardwire.app.entropy import utc_now
 from hardwire.app.identity import identity_path, load_identity
 from hardwire.app.keys import describe_device
+from hardwire.app.membership import load_membership, refuse_revoked
+from hardwire.app.organisations import load_organisations
 from hardwire.app.paths import config_dir
 from hardwire.app.setup import describe_pin, find_devices
 from hardwire.errors import HardwireError, NoIdentity
@@ -30,6 +33,7 @@ from hardwire.net import self_test, usable_addresses
 
 _EXPIRES_SOON: Final = timedelta(days=60)
 _TIMEOUT: Final = 5.0
+_LIST_HINT: Final = "hardwire cert install FILE, or meet a member who has it"
 
 
 class State(Enum):
@@ -162,6 +166,31 @@ def _attestation(name: str) -> Iterator[Finding]:
         yield Finding(name, State.NOTE, "every line requires a peer whose key is proved to be in hardware")
 
 
+def _organisations(name: str) -> Iterator[Finding]:
+    known = load_organisations()
+    store = CrlStore()
+    store.memory()
+    lists = {crl.issuer: crl for crl in sorted(store.lists(), key=lambda one: one.number)}
+    for anchor in known.anchors:
+        crl, text = lists.get(anchor.certificate.shape.subject), f"members of {anchor.name} are believed"
+        if anchor.certificate.not_after < utc_now():
+            yield Finding(name, State.NOTE, f"{text} no more: its authority is past its time", "ask it for its new one")
+        elif crl is None:
+            yield Finding(name, State.NOTE, f"{text}; no list of revoked certificates is here", _LIST_HINT)
+        elif crl.next_update < utc_now():
+            due = f"{crl.next_update:%Y-%m-%d}"
+            yield Finding(name, State.NOTE, f"{text}; a newer list than number {crl.number} was due {due}", _LIST_HINT)
+        else:
+            yield Finding(name, State.OK, f"{text}; list number {crl.number}, good until {crl.next_update:%Y-%m-%d}")
+    with contextlib.suppress(NoIdentity):
+        member = load_membership(load_identity())
+        if member is not None:
+            refuse_revoked(member, store)
+            yield Finding(name, State.OK, f"this identity is a member of {member.summary()}")
+    if not known.anchors:
+        yield Finding(name, State.OK, "no organisation is believed: people compare numbers")
+
+
 def _addresses(name: str) -> Iterator[Finding]:
     addresses = usable_addresses()
     if addresses:
@@ -187,6 +216,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...]] = (
     ("devices", _devices),
     ("identity", _identity),
     ("attestation", _attestation),
+    ("organisations", _organisations),
     ("addresses", _addresses),
     ("scan", _scan),
 )

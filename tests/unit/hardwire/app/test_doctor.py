@@ -11,12 +11,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import hwkeys
 from hardwire.app import doctor
 from hardwire.app import identity as identity_module
+from hardwire.app.crlstore import CrlStore
 from hardwire.app.doctor import Finding, State, examine
 from hardwire.app.identity import identity_path, make_identity
-from hardwire.certs import Assurance
+from hardwire.app.membership import install
+from hardwire.app.organisations import NOBODY
+from hardwire.app.pem import CERTIFICATE, Item
+from hardwire.certs import Assurance, read_crl
 from hardwire.errors import LocalError
 from hwkeys import DeviceInfo, PinState
 from support.evidence import Authority, der
+from support.orgs import DAY, Org, identity_of
 
 TOKEN = DeviceInfo("pkcs11", software=False, manufacturer="ACME", model="Card", serial="17", label="work",
                    uri="pkcs11:token=work", pin_state=PinState.OK)  # fmt: skip
@@ -210,3 +215,41 @@ def test_a_root_that_is_none_keeps_a_line_from_opening(home):
     (finding,) = [one for one in examine() if one.name == "attestation"]
     assert finding.state is State.BAD
     assert "a.pem" in finding.text
+
+
+def test_organisations(home, monkeypatch):
+    org = Org()
+    assert only("organisations").text == "no organisation is believed: people compare numbers"
+    home.mkdir()
+    (home / "acme.pem").write_text(org.pem)
+    (home / "trust.toml").write_text('[[organisation]]\ncertificates = ["acme.pem"]')
+    assert "no list of revoked certificates is here" in only("organisations").text
+    assert only("organisations").state is State.NOTE
+    CrlStore().keep(read_crl(org.crl(number=1, age=40 * DAY)), org.gated)
+    assert "a newer list than number 1 was due" in only("organisations").text
+    CrlStore().keep(read_crl(org.crl(number=2)), org.gated)
+    assert only("organisations").state is State.OK
+    assert "list number 2, good until" in only("organisations").text
+    monkeypatch.setattr(doctor, "utc_now", lambda: org.gated.not_after + DAY)
+    assert "past its time" in only("organisations").text
+
+
+def test_what_this_identity_is_a_member_of(home):
+    org, key = Org(), ec.generate_private_key(ec.SECP256R1())
+    me = identity_of(key, home)
+    device = org.issue(key, "alice@example.org")
+    install(me, [Item(CERTIFICATE, one.der) for one in (device, org.gated)], NOBODY)
+    (member, nobody) = findings("organisations")
+    assert member.text.startswith("this identity is a member of ACME as alice@example.org")
+    assert nobody.state is State.OK
+    CrlStore().keep(read_crl(org.crl(device)), org.gated)
+    with pytest.raises(LocalError, match="was revoked"):
+        findings("organisations")
+
+
+def test_a_memory_of_lists_that_is_damaged(home):
+    (home / "state" / "revocation").mkdir(parents=True)
+    (home / "state" / "revocation" / "numbers.json").write_text("{")
+    with pytest.raises(LocalError) as caught:
+        findings("organisations")
+    assert caught.value.code == "numbers-damaged"
