@@ -199,9 +199,8 @@ def add_organisation(
 
 
 def with_authorities(
-    known: Organisations, files: tuple[Path, ...], *, members_only: bool = False, mode: str | None = None,
-    max_age: timedelta | None = None,
-) -> Organisations:  # fmt: skip
+    known: Organisations, files: tuple[Path, ...], *, members_only: bool = False, mode: str | None = None
+) -> Organisations:
     """The same for one line, with what the command line said.
 
     Args:
@@ -209,16 +208,12 @@ def with_authorities(
         files: Certificates of authorities to believe as well.
         members_only: Take nobody else.
         mode: ``require``, ``prefer`` or ``off``; None as in the file.
-        max_age: Of the knowledge about revocation; None as in the file.
 
     Raises:
         UsageError: One of the files is no authority's certificate.
     """
     more = tuple(Organisation(_anchors((path,), None)) for path in files)
-    rules = RevocationRules(
-        known.rules.mode if mode is None else RevocationMode(mode),
-        known.rules.max_age if max_age is None else max_age,
-    )
+    rules = known.rules if mode is None else replace(known.rules, mode=RevocationMode(mode))
     return replace(known, members=known.members + more, members_only=known.members_only or members_only, rules=rules)
 
 

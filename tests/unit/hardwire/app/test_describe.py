@@ -31,7 +31,7 @@ PERIOD = Period(BEGIN, BEGIN + timedelta(days=30))
 AUTHORITY = make_authority(KEY, organisation="ACME", serial=1, period=PERIOD)
 GATED = open_gate(AUTHORITY)
 NAMES = (parse_name("a.example.org"), parse_name("id:7"))
-REQUESTED = make_request(KEY, names=NAMES)
+REQUESTED = make_request(ec.generate_private_key(ec.SECP256R1()), names=NAMES)
 DEVICE = issue_device(read_request(REQUESTED), Grant(0xABC, PERIOD, NAMES, Level.CLAIMED), authority=GATED, key=KEY)
 
 

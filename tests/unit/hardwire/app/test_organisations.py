@@ -156,9 +156,9 @@ def test_what_the_command_line_adds(tmp_path):
     write(tmp_path, 'revocation = "require"\nmax_age_days = 7')
     known = load_organisations(tmp_path)
     assert with_authorities(known, ()) == known
-    wider = with_authorities(known, (tmp_path / "acme.pem",), members_only=True, mode="off", max_age=timedelta(days=1))
+    wider = with_authorities(known, (tmp_path / "acme.pem",), members_only=True, mode="off")
     assert [anchor.name for anchor in wider.anchors] == ["ACME"]
-    assert (wider.members_only, wider.rules.mode, wider.rules.max_age) == (True, RevocationMode.OFF, timedelta(days=1))
+    assert (wider.members_only, wider.rules.mode, wider.rules.max_age) == (True, RevocationMode.OFF, timedelta(days=7))
     with pytest.raises(UsageError):
         with_authorities(known, (tmp_path / "device.pem",))
 
