@@ -16,9 +16,19 @@ from pathlib import Path
 
 from bench.ends import ROUND_TRIP_OCTETS, End
 from hardwire.app import events as told
-from hardwire.app.files import inspect_outgoing
+from hardwire.app.outgoing import inspect_outgoing
 from hardwire.app.transfers import Transfers
-from hardwire.channel import ChatReceived, Event, FileAccepted, FileChunk, FileDone, FileOffered, FileWindow
+from hardwire.channel import (
+    ChatReceived,
+    Event,
+    FileAccepted,
+    FileChunk,
+    FileDone,
+    FileOffered,
+    FileWindow,
+    Offer,
+    TransferKind,
+)
 from hardwire.net import Line, PendingAnswer, PendingOffer, host, join
 from support.lines import config_for_test
 
@@ -78,7 +88,7 @@ class LineEnd(End):
     async def send(self, size: int) -> dict:
         self._plain, self._sent = memoryview(bytes(size)), 0
         began = time.monotonic()
-        self._line.offer_file(NAME, size, NO_HASH)
+        self._line.offer_file(Offer(TransferKind.STREAM, 0, 1, 0, NO_HASH, NAME))
         return {"began": began}
 
     async def received(self) -> dict:
@@ -87,7 +97,7 @@ class LineEnd(End):
 
     async def expect_file(self) -> dict:
         """Take the next offered file onto the disk."""
-        self._transfers = Transfers(self._line, self._told)
+        self._transfers = Transfers(self._line, self._told, "00")
         self._filed.clear()
         return {}
 
@@ -97,14 +107,14 @@ class LineEnd(End):
         if not path.exists():
             path.write_bytes(os.urandom(size))
         file = inspect_outgoing(path)
-        self._transfers = Transfers(self._line, lambda event: None)
+        self._transfers = Transfers(self._line, lambda event: None, "00")
         began = time.monotonic()
         outcome = await self._transfers.outcome(self._transfers.offer(file))
         took = time.monotonic() - began
         if not isinstance(outcome, told.FileDone):
             raise TypeError(f"the file did not arrive: {outcome}")
         self._transfers = None
-        return {"mb_per_s": size / took / 1e6, "sha256": file.sha256.hex()}
+        return {"mb_per_s": size / took / 1e6, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
     async def received_file(self) -> dict:
         """Wait for the file: the ``sha256`` of what is on the disk. It is removed."""
@@ -131,9 +141,11 @@ class LineEnd(End):
             case FileOffered(id=key):
                 line.accept_file(key)
             case FileAccepted(id=key) | FileWindow(id=key):
-                while room := line.chunk_room(key):
+                while self._sent < len(self._plain) and (room := line.chunk_room(key)):
                     line.send_chunk(key, bytes(self._plain[self._sent : self._sent + room]))
                     self._sent += room
+                    if self._sent >= len(self._plain):
+                        line.finish_stream(key, NO_HASH)
             case FileChunk(id=key, offset=offset, data=data):
                 line.acknowledge_written(key, offset + len(data))
             case FileDone(id=key):

@@ -21,6 +21,8 @@ from hardwire.channel import (
     FileWindow,
     LineClosed,
     LineFailed,
+    Offer,
+    TransferKind,
 )
 from hardwire.errors import ConnectionLost, DeviceFailed, InviteRefused, PeerNotVerified, PinWrong
 from hardwire.net.config import Clock, Stage
@@ -75,7 +77,9 @@ async def test_timings_are_measured():
 async def test_a_file_crosses_with_its_hash():
     content = os.urandom(5_000_000)
     async with line_pair() as (first, second):
-        transfer = first.offer_file("data.bin", len(content), hashlib.sha256(content).digest())
+        transfer = first.offer_file(
+            Offer(TransferKind.DIRECTORY, 0, 0, len(content), hashlib.sha256(content).digest(), "data.bin")
+        )
 
         async def send():
             await next_of(first, FileAccepted)
@@ -98,7 +102,7 @@ async def test_a_file_crosses_with_its_hash():
                     got += len(event.data)
                     second.acknowledge_written(offered.id, got)
                 elif isinstance(event, FileDone):
-                    second.confirm_file(offered.id, ok=digest.digest() == offered.sha256)
+                    second.confirm_file(offered.id, ok=digest.digest() == offered.offer.root)
                     return digest.digest()
             raise AssertionError("no end")
 

@@ -29,24 +29,27 @@ from hardwire.channel import (
     SecureChannel,
     StopReason,
 )
-from hardwire.channel.messages import (
+from hardwire.channel.filecontrol import (
     WINDOW_MAX,
-    Chunk,
     FileAccept,
     FileCancel,
     FileConfirm,
     FileDecline,
+    FileFinish,
     FileOffer,
+    FilePause,
     FileWritten,
-    Kind,
+    Offer,
+    TransferKind,
     decode_file_control,
 )
+from hardwire.channel.messages import Chunk, Kind
 from hardwire.channel.ratchet import Epoch
 from hardwire.channel.records import FRAME_MAX, PAYLOAD_MAX, RecordLayer
 from hardwire.channel.transfer import Transfers
 from hardwire.errors import LocalError, PeerError, WireError
 from hardwire.handshake import Role
-from support.channelpair import EPOCH_SECRET, CountedEntropy, Wire, finished
+from support.channelpair import EPOCH_SECRET, CountedEntropy, Wire, finished, other
 
 ROLES = st.sampled_from(list(Role))
 SMALL = Limits(
@@ -56,9 +59,22 @@ SMALL = Limits(
 """Rekeys all the time. The waits for a stalled link are off, for the machine below stalls links as long as it likes."""
 
 
+LANE = 3 * CHUNK_SIZE // 2
+"""The chunk size of another way."""
+
+
+def an_offer(size: int) -> Offer:
+    """A directory with nothing in it but a manifest of that many octets: the stream is as long. Or a stream."""
+    if size < 0:
+        return Offer(TransferKind.STREAM, 0, 1, 0, bytes(32), "a")
+    return Offer(TransferKind.DIRECTORY, 0, 0, size or 1, bytes(32), "a")
+
+
 def content(number: int, offset: int, size: int) -> bytes:
     """What the file of a transfer holds at an offset; no two places look alike."""
-    return (number * 2**40 + offset).to_bytes(8) * (size // 8) + bytes(size % 8)
+    words = range(offset // 8, (offset + size) // 8 + 1)
+    whole = b"".join((number * 2**40 + word).to_bytes(8) for word in words)
+    return whole[offset % 8 : offset % 8 + size]
 
 
 class HonestLine(RuleBasedStateMachine):
@@ -72,10 +88,11 @@ class HonestLine(RuleBasedStateMachine):
         self.delivered = {role: [] for role in Role}
         self.sizes: dict[int, int] = {}
         self.open_offers = {role: set() for role in Role}
-        self.sending = {role: {} for role in Role}
+        self.sending = {role: set() for role in Role}
         self.received: dict[int, int] = {}
         self.unwritten = {role: {} for role in Role}
         self.verdicts: set[int] = set()
+        self.held: set[tuple[Role, int]] = set()
         self.epochs = {role: [] for role in Role}
 
     @rule(role=ROLES, text=st.text(min_size=1, max_size=400).filter(lambda text: text.isprintable()))
@@ -89,22 +106,43 @@ class HonestLine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.sizes) < 4)
     @rule(role=ROLES, size=st.sampled_from([0, 1, CHUNK_SIZE, CHUNK_SIZE + 7, 5 * CHUNK_SIZE]))
     def offer(self, role, size):
-        number = self.wire.ends[role].offer_file("a", size, bytes(32), self.wire.now)
-        self.sizes[number] = size
+        number = self.wire.ends[role].offer_file(an_offer(size), self.wire.now)
+        self.sizes[number] = size or 1
 
     @rule(role=ROLES)
     def accept(self, role):
         for number in self.open_offers[role]:
-            self.wire.ends[role].accept_file(number, self.wire.now)
+            self.wire.ends[role].accept_file(number, 0, self.wire.now)
         self.open_offers[role].clear()
 
     @rule(role=ROLES)
     def send_some(self, role):
         end = self.wire.ends[role]
-        for number, sent in self.sending[role].items():
+        for number in self.sending[role]:
             if room := end.chunk_room(number):
-                end.send_chunk(number, content(number, sent, room), self.wire.now)
-                self.sending[role][number] += room
+                end.send_chunk(number, content(number, end.chunk_position(number), room), self.wire.now)
+
+    @rule(role=ROLES, arrives=st.booleans())
+    def take_another_way(self, role, arrives):
+        """It carries one chunk of each transfer, or breaks with it in flight; then the line goes on."""
+        end, peer = self.wire.ends[role], self.wire.ends[other(role)]
+        for number in self.sending[role]:
+            end.rewind_file(number, self.wire.now)
+            if room := end.chunk_room(number, LANE):
+                start = end.chunk_position(number)
+                data = content(number, start, room)
+                assert end.count_chunk(number, data, LANE, self.wire.now) == start
+                if arrives:
+                    peer.receive_chunk(number, start, data, LANE, self.wire.now)
+                    self.read_events()
+            if not arrives:
+                end.rewind_file(number, self.wire.now)
+
+    @rule(role=ROLES, on=st.booleans())
+    def pause(self, role, on):
+        for number in [*self.sending[role], *(number for number in self.received if number in self.unwritten[role])]:
+            self.wire.ends[role].pause_file(number, on=on, now=self.wire.now)
+            (self.held.add if on else self.held.discard)((role, number))
 
     @rule(role=ROLES)
     def write(self, role):
@@ -136,11 +174,11 @@ class HonestLine(RuleBasedStateMachine):
             case ChatDelivered():
                 self.delivered[role].append(event.id)
             case FileOffered():
-                assert event.size == self.sizes[event.id]
+                assert event.offer == an_offer(self.sizes[event.id])
                 self.open_offers[role].add(event.id)
                 self.received[event.id] = 0
             case FileAccepted():
-                self.sending[role][event.id] = 0
+                self.sending[role].add(event.id)
             case FileChunk():
                 assert event.offset == self.received[event.id]
                 assert event.data == content(event.id, event.offset, len(event.data))
@@ -168,6 +206,8 @@ class HonestLine(RuleBasedStateMachine):
             assert self.epochs[role] == list(range(1, len(self.epochs[role]) + 1))
 
     def teardown(self):
+        for role, number in self.held:
+            self.wire.ends[role].pause_file(number, on=False, now=self.wire.now)
         quiet, before = 0, self.progress()
         while quiet < 4:  # an answer may cause another one: a few rounds without news, then
             for role in Role:
@@ -196,9 +236,9 @@ TestHonestLine = HonestLine.TestCase
 def traffic(rekeys):
     """A line with frames on both channels in flight, after some rekeys."""
     wire = Wire(SMALL)
-    number = wire.initiator.offer_file("a", 4 * CHUNK_SIZE, bytes(32), 0.0)
+    number = wire.initiator.offer_file(an_offer(4 * CHUNK_SIZE), 0.0)
     wire.settle()
-    wire.responder.accept_file(number, 0.0)
+    wire.responder.accept_file(number, 0, 0.0)
     wire.settle()
     for _ in range(rekeys):
         wire.initiator.request_rekey(0.0)
@@ -288,7 +328,7 @@ def test_any_octets(channel, octets):
 PAYLOADS = st.one_of(
     st.binary(max_size=40),
     st.binary(min_size=1120, max_size=1224),
-    st.builds(lambda op, rest: bytes([op]) + rest, st.integers(0, 7), st.binary(max_size=60)),
+    st.builds(lambda op, rest: bytes([op]) + rest, st.integers(0, 9), st.binary(max_size=90)),
     st.builds(lambda number, rest: number.to_bytes(4) + rest, st.integers(0, 2), st.binary(min_size=8, max_size=1216)),
     st.integers(0, PAYLOAD_MAX).map(bytes),
 )
@@ -305,7 +345,7 @@ def test_a_proven_peer_that_sends_anything(role, frames, began):
     end = SecureChannel(finished(role), entropy=CountedEntropy(), now=0.0)
     if began:
         end.request_rekey(0.0)
-        end.offer_file("a", 5, bytes(32), 0.0)
+        end.offer_file(an_offer(5), 0.0)
     peer = RecordLayer(Role.RESPONDER if role is Role.INITIATOR else Role.INITIATOR, Epoch(0, EPOCH_SECRET))
     for channel, kind, payload in frames:
         end.receive_data(channel, peer.seal(channel, kind, payload), 0.0)
@@ -316,7 +356,12 @@ def test_a_proven_peer_that_sends_anything(role, frames, began):
         assert end.data_to_send() is None
 
 
-@given(st.binary(max_size=80))
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.builds(lambda op, rest: bytes([op]) + rest, st.integers(1, 8), st.binary(max_size=90)),
+    )
+)
 @settings(deadline=None)
 def test_file_control_has_one_encoding(octets):
     try:
@@ -348,7 +393,6 @@ class AnyTransfers(RuleBasedStateMachine):
         try:
             if isinstance(message, Chunk):
                 self.files.on_chunk(message)
-                self.got += len(message.data)
             else:
                 self.files.on_control(message)
         except WireError:
@@ -358,21 +402,23 @@ class AnyTransfers(RuleBasedStateMachine):
         with contextlib.suppress(LocalError):
             call()
 
-    @rule(number=NUMBERS, size=st.sampled_from([0, 1, CHUNK_SIZE, 3 * CHUNK_SIZE]))
+    @rule(number=NUMBERS, size=st.sampled_from([-1, 1, CHUNK_SIZE, 3 * CHUNK_SIZE]))
     def peer_offers(self, number, size):
-        self.peer(FileOffer(number, size, bytes(32), "a"))
+        self.peer(FileOffer(number, an_offer(size)))
 
     @rule()
     def peer_offers_the_next(self):
-        self.peer(FileOffer(self.files._next_incoming, 3 * CHUNK_SIZE, bytes(32), "a"))
+        self.peer(FileOffer(self.files._next_incoming, an_offer(3 * CHUNK_SIZE)))
 
     @rule(
         message=st.one_of(
-            st.builds(FileAccept, NUMBERS, st.integers(CHUNK_SIZE, WINDOW_MAX)),
+            st.builds(FileAccept, NUMBERS, st.integers(CHUNK_SIZE, WINDOW_MAX), st.integers(0, 3)),
             st.builds(FileDecline, NUMBERS, REASONS),
             st.builds(FileWritten, NUMBERS, st.sampled_from([0, 1, CHUNK_SIZE])),
             st.builds(FileConfirm, NUMBERS, st.booleans()),
             st.builds(FileCancel, NUMBERS, REASONS),
+            st.builds(FilePause, NUMBERS, st.booleans()),
+            st.builds(FileFinish, NUMBERS, st.sampled_from([0, 1, CHUNK_SIZE, 2 * CHUNK_SIZE]), st.just(bytes(32))),
         )
     )
     def peer_controls(self, message):
@@ -385,16 +431,28 @@ class AnyTransfers(RuleBasedStateMachine):
     @rule()
     def peer_sends_what_is_due(self):
         for number, into in list(self.files._incoming.items()):
-            if into.credit >= (size := min(CHUNK_SIZE, into.size - into.received)) > 0:
+            if into.credit >= (size := into.due(into.received, CHUNK_SIZE)) > 0:
                 self.peer(Chunk(number, into.received, bytes(size)))
 
-    @rule(size=st.sampled_from([0, 5, CHUNK_SIZE + 1]))
+    @rule(size=st.sampled_from([-1, 5, CHUNK_SIZE + 1]))
     def offer(self, size):
-        self.verb(lambda: self.files.offer("a", size, bytes(32)))
+        self.verb(lambda: self.files.offer(an_offer(size)))
+
+    @rule(number=NUMBERS, start=st.integers(-1, 2))
+    def accept(self, number, start):
+        self.verb(lambda: self.files.accept(number, start))
 
     @rule(number=NUMBERS)
-    def accept(self, number):
-        self.verb(lambda: self.files.accept(number))
+    def take_another_way(self, number):
+        self.files.rewind(number)
+
+    @rule(number=NUMBERS)
+    def finish(self, number):
+        self.verb(lambda: self.files.finish(number, bytes(32)))
+
+    @rule(number=NUMBERS, on=st.booleans())
+    def pause(self, number, on):
+        self.verb(lambda: self.files.pause(number, on=on))
 
     @rule(number=NUMBERS, reason=REASONS)
     def decline(self, number, reason):
@@ -422,10 +480,13 @@ class AnyTransfers(RuleBasedStateMachine):
         assert len(self.files._incoming) <= self.limits.transfers
         assert len(self.files._outgoing) <= self.limits.transfers
         for into in self.files._incoming.values():
-            assert 0 <= into.told <= into.written <= into.received <= into.size
+            assert 0 <= into.told <= into.written <= into.received
+            assert into.end is None or into.received <= into.end
+            assert into.repeated <= into.window or self.dead
             assert self.dead or into.credit >= 0
         for out in self.files._outgoing.values():
-            assert out.written <= out.sent <= min(out.size, out.written + out.window)
+            assert out.written <= out.sent <= out.highest <= out.written + out.window
+            assert out.end is None or out.sent <= out.end
 
     @invariant()
     def never_more_than_was_granted(self):
@@ -435,6 +496,8 @@ class AnyTransfers(RuleBasedStateMachine):
             elif isinstance(message, FileWritten):
                 self.granted += CHUNK_SIZE * 3
         self.sent.clear()
+        self.got += sum(len(event.data) for event in self.events if isinstance(event, FileChunk))
+        self.events.clear()
         assert self.got <= self.granted
 
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import hardwire.app.identity
 import hardwire.cli.conversation
 import hardwire.handshake.machine
-from hardwire.app import files, membership
-from hardwire.channel import messages
+from hardwire.app import membership, outgoing
+from hardwire.channel import filecontrol
 from hardwire.cli.main import main
 
 
@@ -23,19 +23,24 @@ def show_an_expired_certificate() -> None:
 
 
 def offer_as(name: str) -> None:
-    honest = files.inspect_outgoing
-    messages._name_fits = lambda _name: True
-    files.inspect_outgoing = lambda *words: dataclasses.replace(honest(*words), name=name)
+    honest = outgoing.inspect_outgoing
+    filecontrol.name_fits = lambda _name: True
+
+    def inspect(*words, **options):
+        file = honest(*words, **options)
+        return dataclasses.replace(file, offer=dataclasses.replace(file.offer, name=name))
+
+    outgoing.inspect_outgoing = inspect
 
 
 def flip_an_octet() -> None:
-    honest = files.OutgoingReader.read
+    honest = outgoing.OutgoingReader.read
 
-    def read(self, size: int) -> bytes:
-        data = honest(self, size)
-        return bytes([data[0] ^ 1]) + data[1:]
+    def read(self, offset: int, size: int) -> bytes:
+        data = honest(self, offset, size)
+        return data[:-1] + bytes([data[-1] ^ 1])
 
-    files.OutgoingReader.read = read
+    outgoing.OutgoingReader.read = read
 
 
 def show_any_membership() -> None:

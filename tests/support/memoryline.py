@@ -15,14 +15,17 @@ from hardwire.handshake import Role
 from support.channelpair import CountedEntropy, finished
 from support.people import Person
 
-_VERBS = ("offer_file", "accept_file", "decline_file", "cancel_file", "send_chunk", "acknowledge_written")
+_VERBS = (
+    "offer_file", "decline_file", "cancel_file", "send_chunk", "count_chunk", "rewind_file",
+    "receive_chunk", "finish_stream", "acknowledge_written",
+)  # fmt: skip
 
 
 class MemoryEnd:
     def __init__(self, role: Role) -> None:
         self.channel = SecureChannel(finished(role), entropy=CountedEntropy(role.value), now=0.0)
         self.person = Person()
-        self.transfers = Transfers(self, self.person.emit)
+        self.transfers = Transfers(self, self.person.emit, "ab" * 32)
         self.peer: MemoryEnd | None = None
         self.hold = False
         self.held: list[object] = []
@@ -33,8 +36,19 @@ class MemoryEnd:
             raise AttributeError(name)
         return partial(self._verb, getattr(self.channel, name))
 
-    def chunk_room(self, transfer: int) -> int:
-        return self.channel.chunk_room(transfer)
+    def chunk_room(self, transfer: int, chunk_size: int | None = None) -> int:
+        return self.channel.chunk_room(transfer, chunk_size)
+
+    def chunk_position(self, transfer: int) -> int:
+        return self.channel.chunk_position(transfer)
+
+    def accept_file(self, transfer: int, start: int = 0) -> None:
+        self.channel.accept_file(transfer, start, 0.0)
+        self._turn()
+
+    def pause_file(self, transfer: int, *, on: bool) -> None:
+        self.channel.pause_file(transfer, on=on, now=0.0)
+        self._turn()
 
     def confirm_file(self, transfer: int, *, ok: bool) -> None:
         self.channel.confirm_file(transfer, ok=ok, now=0.0)

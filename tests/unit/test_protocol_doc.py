@@ -256,3 +256,32 @@ def test_paths_and_the_next_line():
     assert f"on the old path for {roam.LINGER:.0f} s" in text
     for op in paths.NextOp:
         assert f"0x{op:02x}: an {op.name.lower()}" in text
+
+
+def test_transfers_are_what_the_document_says():
+    from hardwire.channel import DEFAULT_LIMITS, PATH_CHUNK_MAX, filecontrol, manifest, messages, tree
+
+    text = re.sub(r"\s+", " ", SECTIONS[14])
+    ops = {
+        (int(code, 16), name)
+        for code, name in re.findall(r"op 0x(\d\d) ([A-Z]+) (?:sender|receiver|either) +u32 transfer", text)
+    }
+    assert ops == {(int(op), op.name) for op in filecontrol.FileOp}
+    for told in (
+        "Kinds: 1 file, 2 directory, 3 stream",
+        f"each of {spaced(messages.CHUNK_SIZE)} octets",
+        f"{spaced(filecontrol.WINDOW_MIN)} to 2^{filecontrol.WINDOW_MAX.bit_length() - 1} octets, {DEFAULT_LIMITS.window >> 20} MiB by default",
+        f"At most {DEFAULT_LIMITS.transfers} transfers",
+        f"at most 2^{PATH_CHUNK_MAX.bit_length() - 1}. In a stream",
+        f"L is 2^{tree.LEAF_MIN.bit_length() - 1}, doubled until the content has at most {spaced(tree.LEAVES_MAX)} leaves",
+        f"At most {spaced(manifest.ENTRIES_MAX)} entries",
+        f"at most {manifest.PATH_MAX} octets and {manifest.DEPTH_MAX} names",
+        f"manifest: octets of it, ≤ 2^{manifest.MANIFEST_MAX.bit_length() - 1}",
+        f"size: octets of content, ≤ 2^{filecontrol.FILE_SIZE_MAX.bit_length() - 1}",
+    ):
+        assert told in text, told
+    source = Path(tree.__file__).read_text()
+    assert set(re.findall(r'b"(HBI1 [^"]+)"', source)) == set(re.findall(r'"(HBI1 [^"]+)"', SECTIONS[14]))
+    reasons = re.search(r"Reasons: (.*?)\.", text)
+    assert reasons
+    assert len(reasons[1].split(", ")) == len(filecontrol.StopReason)

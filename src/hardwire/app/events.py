@@ -169,17 +169,62 @@ class Delivered(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileOffer(Event):
-    """The peer offers a file; nothing is written before it is accepted."""
+    """The peer offers something; nothing is written before it is accepted.
+
+    Attributes:
+        id: Number of the transfer on this line.
+        name: As the peer calls it.
+        kind: ``file``, ``directory``, or ``stream`` (its size is known at its end).
+        size: Octets of content; 0 for a stream.
+        files: How many regular files.
+        root: Hex of the 32 octets that bind all of it (docs/protocol.md §14.11); a stream's comes at its end.
+    """
 
     id: int
     name: str
+    kind: str
     size: int
-    sha256: str
+    files: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileStarted(Event):
+    """It moves now; ``done`` octets of its content were at the receiver already, from an earlier time."""
+
+    id: int
+    name: str
+    direction: str
+    done: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilePaused(Event):
+    """``by`` (``here`` or ``peer``) holds a transfer (``on``), or lets it go on."""
+
+    id: int
+    name: str
+    by: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileMoved(Event):
+    """A transfer goes on over a new line with the same peer, and has another number there."""
+
+    id: int
+    was: int
+    name: str
+    direction: str
 
 
 @dataclass(frozen=True, slots=True)
 class FileProgress(Event):
-    """How far a transfer is. ``rate`` in octets a second, ``eta`` in seconds or None while unknown."""
+    """How far a transfer is. ``rate`` in octets a second, ``eta`` in seconds or None while unknown.
+
+    ``size`` is 0 as long as nobody knows it.
+    """
 
     id: int
     name: str
@@ -192,20 +237,23 @@ class FileProgress(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileDone(Event):
-    """A whole file, its hash checked by the receiver. ``path`` is where it lies at the receiver, None at the sender."""
+    """All of it, its hashes checked by the receiver. ``path`` is where it lies there; None elsewhere, and in a pipe."""
 
     id: int
     name: str
     direction: str
     size: int
-    sha256: str
+    root: str
     seconds: float
     path: Path | None
 
 
 @dataclass(frozen=True, slots=True)
 class FileFailed(Event):
-    """A transfer that ended without a file; nothing is left under its name."""
+    """A transfer that ended without a file; nothing is left under its name.
+
+    ``resumable``: what arrived is kept by the receiver, and the same offer by the same peer goes on from there.
+    """
 
     id: int
     name: str
@@ -213,6 +261,7 @@ class FileFailed(Event):
     code: str
     reason: str
     hint: str
+    resumable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ class Meter:
     Args:
         size: Octets in all.
         now: Monotonic seconds at the start.
+        done: Octets that were here before: they took no time, and make no rate.
     """
 
-    def __init__(self, size: int, now: float) -> None:
+    def __init__(self, size: int, now: float, done: int = 0) -> None:
         self.size = size
-        self.done = 0
+        self.done = done
         self._start = now
-        self._marks: deque[tuple[float, int]] = deque([(now, 0)])
+        self._marks: deque[tuple[float, int]] = deque([(now, done)])
 
     def advance(self, done: int, now: float) -> None:
         """``done`` octets are through at ``now``."""

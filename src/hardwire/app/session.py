@@ -38,10 +38,11 @@ from hardwire.app.events import (
     Said,
     Verified,
 )
-from hardwire.app.files import OutgoingFile
 from hardwire.app.identity import Identity
 from hardwire.app.keys import DeviceKey
 from hardwire.app.membership import Membership
+from hardwire.app.outgoing import OutgoingFile
+from hardwire.app.pipes import PipeSource
 from hardwire.app.policy import PeerPolicy
 from hardwire.app.transfers import Transfers
 from hardwire.app.verdict import Verifier
@@ -164,7 +165,7 @@ class Session:
     def __init__(self, line: Line, face: Face, peer: PeerSeen) -> None:
         self.peer = peer
         self.verified = peer.pinned or bool(peer.organisation)
-        self.transfers = Transfers(line, face.emit)
+        self.transfers = Transfers(line, face.emit, peer.device_id)
         self._line = line
         self._face = face
         self._sas = line.done.sas
@@ -237,8 +238,8 @@ class Session:
         self._face.emit(Said("here", key.hex(), text, queued=self._line.path_is_lost))
         return key.hex()
 
-    def offer(self, file: OutgoingFile) -> int:
-        """Offer a file; returns its number on this line."""
+    def offer(self, file: OutgoingFile | PipeSource) -> int:
+        """Offer a file, a directory or a pipe; returns its number on this line."""
         return self.transfers.offer(file)
 
     def matches(self, heard: str) -> bool:

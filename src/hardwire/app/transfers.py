@@ -4,113 +4,69 @@
 A sender reads a piece only when the line has room for it, and the receiver widens the window only for what it has
 written, so that neither side holds more than a window in memory, whatever the size of the file.
 
-Each transfer that touches the disk has one task, and each touch runs on a worker thread: reserving a gigabyte on a
-memory stick, or waiting until it is written, takes longer than a peer waits for a sign of life. Whoever ends a
-transfer only says so; its task gives the files back and *then* tells the face, so that a transfer which is said to
-have failed has left nothing behind.
+Each transfer that touches the disk has one task (``moving.py``), and each touch runs on a worker thread: reserving a
+gigabyte on a memory stick, or waiting until it is written, takes longer than a peer waits for a sign of life. Whoever
+ends a transfer only says so; its task gives the files back and *then* tells the face, so that a transfer which is said
+to have failed has left nothing behind but what it says is kept.
+
+**Another line.** When a line breaks and another one to the same peer takes its place, ``left = await leave()`` on the
+old and ``take_over(left)`` on the new one carry every unfinished transfer across: senders offer again under a new
+number, receivers take up what they consented to without asking anybody, from the octet they have.
+
+**Another way.** See ``channel/bulk.py``: ``open_path``, ``path_writable``, ``close_path``.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
+from hardwire.app import events
 from hardwire.app.entropy import monotonic
-from hardwire.app.events import Event, FileDone, FileFailed, FileOffer, FileProgress
-from hardwire.app.files import IncomingFile, OutgoingFile, OutgoingReader, check_name
+from hardwire.app.events import Event, FileDone, FileFailed
+from hardwire.app.files import check_name
+from hardwire.app.moving import Destination, Receiving, Sending, Transfer
+from hardwire.app.outgoing import OutgoingFile
+from hardwire.app.pipes import PipeSource
 from hardwire.app.progress import Meter
+from hardwire.app.stops import failed, words_for
 from hardwire.app.text import printable
-from hardwire.channel import StopReason
+from hardwire.app.underway import Underway
+from hardwire.channel import BulkPath, StopReason
 from hardwire.channel import events as line_events
-from hardwire.errors import ConnectionLost, HardwireError, TransferIncomplete, UsageError
+from hardwire.errors import HardwireError, TransferIncomplete, UsageError
 from hardwire.net import Line
 
-_PROGRESS_EVERY: Final = 0.25
-"""Seconds between two progress events of one transfer."""
-_READ_AHEAD: Final = 16
-"""Chunks that are read from the disk at a time: a megabyte."""
 
-_STOPPED: Final = {
-    StopReason.PERSON: "the peer said no",
-    StopReason.NO_SPACE: "the peer has no room for it",
-    StopReason.BAD_NAME: "the peer refused its name",
-    StopReason.BUSY: "the peer has too many transfers already",
-    StopReason.FILE_CHANGED: "the file changed at the peer while it was sent",
-    StopReason.FAILED: "it failed at the peer",
-}
-_REASONS: Final = {
-    "cancelled": StopReason.PERSON,
-    "declined": StopReason.PERSON,
-    "disk-full": StopReason.NO_SPACE,
-    "bad-name": StopReason.BAD_NAME,
-    "file-changed": StopReason.FILE_CHANGED,
-}
-"""What the peer is told, by the code of what happened here; anything else "failed"."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a line that is over left unfinished, for the next one with the same peer.
+
+    Attributes:
+        peer: Hex of the peer's device id.
+        transfers: Each with what it has open.
+    """
+
+    peer: str
+    transfers: tuple[Transfer, ...]
 
 
-def _future() -> asyncio.Future[FileDone | FileFailed]:
-    return asyncio.get_running_loop().create_future()
-
-
-@dataclass(slots=True)
-class _Transfer:
-    key: int
-    direction: Literal["in", "out"]
-    name: str
-    size: int
-    sha256: bytes
-    meter: Meter
-    offered: OutgoingFile | None = None
-    reader: OutgoingReader | None = None
-    file: IncomingFile | None = None
-    answered: bool = False
-    pieces: list[tuple[int, bytes]] = field(default_factory=list)
-    whole: bool = False
-    finishing: bool = False
-    task: asyncio.Task[None] | None = None
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    shown: float = 0.0
-    outcome: FileDone | FileFailed | None = None
-    over: asyncio.Future[FileDone | FileFailed] = field(default_factory=_future)
-
-    @property
-    def ended(self) -> bool:
-        """How it ends is known; its task, if it has one, may still have to notice."""
-        return self.outcome is not None
-
-    async def changed(self) -> None:
-        """Wait until something changed; at once when the transfer has ended."""
-        if not self.ended:
-            self.wake.clear()
-            await self.wake.wait()
-
-    def release(self) -> None:
-        """Close what is open; an unfinished incoming file disappears. Blocking."""
-        if self.reader is not None:
-            self.reader.close()
-        if self.file is not None:
-            self.file.discard()
-
-
-class Transfers:
+class Transfers(Underway):
     """All transfers of one line, both ways.
 
     Args:
         line: The open line.
         emit: Where events for the face go.
+        peer: Hex of the peer's device id.
 
     Attributes:
         offered: Set whenever the peer offers a file; whoever waits for it clears it.
     """
 
-    def __init__(self, line: Line, emit: Callable[[Event], None]) -> None:
-        self._line = line
-        self._emit = emit
-        self._active: dict[int, _Transfer] = {}
-        self._outcomes: dict[int, asyncio.Future[FileDone | FileFailed]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(self, line: Line, emit: Callable[[Event], None], peer: str) -> None:
+        super().__init__(line, emit)
+        self._peer = peer
+        self._paths: list[BulkPath] = []
         self.offered = asyncio.Event()
 
     @property
@@ -123,18 +79,15 @@ class Transfers:
         """Offers of the peer that nobody has answered."""
         return tuple(key for key, one in self._active.items() if one.direction == "in" and not one.answered)
 
-    def offer(self, file: OutgoingFile) -> int:
-        """Offer a file; it goes out when the peer accepts. Returns the transfer's number on this line.
+    def offer(self, source: OutgoingFile | PipeSource) -> int:
+        """Offer something; it goes out when the peer accepts. Returns the transfer's number on this line.
 
         Raises:
             LocalError: ``too-many-transfers``.
             ConnectionLost: The line is over.
         """
-        key = self._line.offer_file(file.name, file.size, file.sha256)
-        meter = Meter(file.size, monotonic())
-        transfer = _Transfer(key, "out", file.name, file.size, file.sha256, meter, offered=file)
-        self._active[key] = transfer
-        self._outcomes[key] = transfer.over
+        key = self._line.offer_file(source.offer)
+        self._add(Transfer(key, "out", source.offer, Meter(source.offer.size, monotonic()), source=source))
         return key
 
     async def outcome(self, key: int) -> FileDone | FileFailed:
@@ -143,22 +96,19 @@ class Transfers:
         Raises:
             UsageError: No such transfer.
         """
-        over = self._outcomes.get(key)
-        if over is None and key in self._active:
-            over = self._active[key].over
-        if over is None:
+        if key not in self._outcomes:
             raise UsageError(f"there is no transfer {key}")
-        return await asyncio.shield(over)
+        return await asyncio.shield(self._outcomes[key])
 
-    def accept(self, key: int, directory: Path) -> None:
-        """Take an offered file into ``directory``. When the disk will not take it, FileFailed follows.
+    def accept(self, key: int, destination: Destination) -> None:
+        """Take what is offered, into a directory or a descriptor. When that will not take it, FileFailed follows.
 
         Raises:
             UsageError: No such offer.
         """
-        transfer = self._offered(key)
-        transfer.answered = True
-        self._start(transfer, self._receive(transfer, directory))
+        transfer = self._waiting(key)
+        transfer.answered, transfer.destination = True, destination
+        self._start(transfer, self._receive(transfer, destination))
 
     def describe(self, key: int) -> tuple[str, int]:
         """(name as the peer gave it, size) of an offer that waits for an answer.
@@ -166,8 +116,8 @@ class Transfers:
         Raises:
             UsageError: No such offer.
         """
-        transfer = self._offered(key)
-        return transfer.name, transfer.size
+        transfer = self._waiting(key)
+        return transfer.offer.name, transfer.offer.size
 
     def decline(self, key: int) -> None:
         """Do not take an offered file.
@@ -175,7 +125,7 @@ class Transfers:
         Raises:
             UsageError: No such offer.
         """
-        self._stop(self._offered(key), TransferIncomplete("declined here", code="declined", hint=""))
+        self._stop(self._waiting(key), TransferIncomplete("declined here", code="declined", hint=""))
 
     def cancel(self, key: int | None = None) -> None:
         """Stop one transfer, or all; what had arrived is removed. A file that is whole is kept.
@@ -183,217 +133,214 @@ class Transfers:
         Raises:
             UsageError: No such transfer.
         """
-        if key is not None and key not in self._active:
-            raise UsageError(f"there is no transfer {key}")
-        for one in [self._active[key]] if key is not None else list(self._active.values()):
+        for one in self._named(key):
             self._stop(one, TransferIncomplete("stopped here", code="cancelled", hint=""))
 
+    def pause(self, key: int | None = None, *, on: bool = True) -> int:
+        """Hold one transfer, or all that move; or let them go on. How many that were.
+
+        Raises:
+            UsageError: No such transfer, or one that is not under way.
+        """
+        found = [one for one in self._named(key) if one.accepted and ("here" in one.held) != on]
+        if key is not None and not self._active[key].accepted:
+            raise UsageError(f"transfer {key} is not under way yet")
+        for one in found:
+            self._tell(self._line.pause_file, one.key, on=on)
+            self._held(one, "here", on=on)
+        return len(found)
+
+    # Other ways than the line.
+
+    def open_path(self, path: BulkPath) -> None:
+        """Chunks go over ``path`` from now on, beginning with what is not acknowledged."""
+        self._paths.append(path)
+        self._take_other_way()
+
+    def path_writable(self) -> None:
+        """A path that could take no more has room again."""
+        for transfer in self._active.values():
+            self._wake(transfer)
+
+    def close_path(self, path: BulkPath) -> None:
+        """``path`` broke: what it was given and the peer has not acknowledged goes another way. Safe to call twice."""
+        if path in self._paths:
+            self._paths.remove(path)
+            self._take_other_way()
+
+    # The end of a line.
+
     def abandon(self, problem: HardwireError) -> None:
-        """The line is gone: every transfer fails. :meth:`settled` waits until nothing half-written is left."""
-        for transfer in list(self._active.values()):
+        """The line is gone: every transfer fails. :meth:`settled` waits until the disk has let go."""
+        for transfer in [*self._active.values(), *self._consented.values()]:
             self._fail(transfer, problem)
 
-    async def settled(self) -> None:
-        """Wait until the disk has let go of what was ended."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    def give_up(self, left: Left, problem: HardwireError) -> None:
+        """No other line came: what was left fails; what arrived of it is kept as after any broken line."""
+        for transfer in left.transfers:
+            transfer.detached = False
+            self._fail(transfer, problem)
 
-    def handle(self, event: object) -> bool:
+    async def leave(self) -> Left:
+        """The line is gone, and another may come: every unfinished transfer stays as it is, for ``take_over``."""
+        left = [one for one in (*self._active.values(), *self._consented.values()) if not one.finishing]
+        for transfer in left:
+            transfer.detached = True
+            transfer.wake.set()
+        await self.settled()
+        self._active = {key: one for key, one in self._active.items() if not one.detached}
+        return Left(self._peer, tuple(left))
+
+    def take_over(self, left: Left) -> None:
+        """Go on with what another line with the same peer left.
+
+        Raises:
+            UsageError: It was another peer's.
+        """
+        if left.peer != self._peer:
+            raise UsageError("these transfers are another peer's")
+        for transfer in left.transfers:
+            transfer.detached = transfer.whole = transfer.accepted = False
+            transfer.held.clear()
+            transfer.pieces.clear()
+            if transfer.direction == "out":
+                was, transfer.key = transfer.key, self._line.offer_file(transfer.offer)
+                self._add(transfer)
+                self._emit(events.FileMoved(transfer.key, was, transfer.offer.name, "out"))
+            elif transfer.answered:
+                self._consented[transfer.offer.root] = transfer
+
+    def handle(self, event: object) -> bool:  # noqa: C901 (one case an event; the table is the point)
         """Take one event of the line; False when it is not about files."""
+        one = self._active.get(getattr(event, "id", 0)) if type(event) in _ABOUT_FILES else None
         match event:
             case line_events.FileOffered():
                 self._on_offer(event)
-            case line_events.FileAccepted(id=key):
-                self._on_accepted(self._active.get(key))
-            case line_events.FileWindow(id=key):
-                self._wake(self._active.get(key))
-            case line_events.FileProgress(id=key, written=written):
-                self._advance(self._active.get(key), written)
-            case line_events.FileChunk(id=key, offset=offset, data=data):
-                self._on_chunk(self._active.get(key), offset, data)
-            case line_events.FileDone(id=key):
-                self._wake(self._active.get(key), whole=True)
-            case line_events.FileComplete(id=key, ok=ok):
-                self._on_complete(self._active.get(key), ok=ok)
-            case line_events.FileDeclined(id=key, reason=reason):
-                self._on_stopped(self._active.get(key), reason, "declined")
-            case line_events.FileCancelled(id=key, reason=reason):
-                self._on_stopped(self._active.get(key), reason, "cancelled")
+            case line_events.FileAccepted(start=start) if one:
+                self._on_accepted(one, start)
+            case line_events.FileWindow() if one:
+                self._wake(one)
+            case line_events.FileProgress(written=written) if one:
+                self._on_progress(one, written)
+            case line_events.FileChunk(offset=offset, data=data) if one:
+                one.pieces.append((offset, data))
+                self._wake(one)
+            case line_events.FileFinished(size=size, root=root) if one:
+                one.finished = (size, root)
+            case line_events.FileDone() if one:
+                one.whole = True
+                self._wake(one)
+            case line_events.FilePaused(on=on) if one:
+                self._held(one, "peer", on=on)
+            case line_events.FileComplete(ok=ok) if one:
+                self._on_complete(one, ok=ok)
+            case line_events.FileDeclined(reason=reason) if one:
+                self._fail(one, TransferIncomplete(words_for(reason), code="declined", hint="ask your peer"))
+            case line_events.FileCancelled(reason=reason) if one:
+                self._fail(one, _cancelled(reason))
             case _:
-                return False
+                return type(event) in _ABOUT_FILES
         return True
 
     # What the line tells.
 
     def _on_offer(self, event: line_events.FileOffered) -> None:
+        offer = event.offer
         try:
-            check_name(event.name)
+            check_name(offer.name)
         except TransferIncomplete as problem:
             self._tell(self._line.decline_file, event.id, StopReason.BAD_NAME)
-            self._emit(_failed(event.id, printable(event.name), "in", problem))
+            self._emit(failed(event.id, printable(offer.name), "in", problem))
             return
-        meter = Meter(event.size, monotonic())
-        self._active[event.id] = _Transfer(event.id, "in", event.name, event.size, event.sha256, meter)
-        self._emit(FileOffer(event.id, event.name, event.size, event.sha256.hex()))
+        if (known := self._consented.pop(offer.root, None)) is not None:
+            was, known.key = known.key, event.id
+            self._add(known)
+            self._emit(events.FileMoved(known.key, was, offer.name, "in"))
+            self._start(known, self._receive(known, known.destination))
+            return
+        self._add(Transfer(event.id, "in", offer, Meter(offer.size, monotonic())))
+        kind = offer.kind.name.lower()
+        self._emit(events.FileOffer(event.id, offer.name, kind, offer.size, offer.files, offer.root.hex()))
         self.offered.set()
 
-    def _on_accepted(self, transfer: _Transfer | None) -> None:
-        if transfer is not None and transfer.offered is not None and transfer.task is None:
-            self._start(transfer, self._send(transfer, transfer.offered))
+    def _on_accepted(self, transfer: Transfer, start: int) -> None:
+        transfer.accepted = True
+        self._begin(transfer, start)
+        self._start(transfer, self._send(transfer))
 
-    def _on_chunk(self, transfer: _Transfer | None, offset: int, data: bytes) -> None:
-        if transfer is not None:
-            transfer.pieces.append((offset, data))
-            transfer.wake.set()
+    def _on_progress(self, transfer: Transfer, written: int) -> None:
+        if isinstance(transfer.source, PipeSource):
+            transfer.source.acknowledged = written
+        self._advance(transfer, written)
 
-    def _wake(self, transfer: _Transfer | None, *, whole: bool = False) -> None:
-        if transfer is not None:
-            transfer.whole = transfer.whole or whole
-            transfer.wake.set()
-
-    def _on_complete(self, transfer: _Transfer | None, *, ok: bool) -> None:
-        if transfer is None:
-            return
+    def _on_complete(self, transfer: Transfer, *, ok: bool) -> None:
         if ok:
-            self._finish(transfer, None)
+            self._finish(transfer)
         else:
-            reason = "the peer says that the hash is not the one that was offered"
-            self._fail(transfer, TransferIncomplete(reason, code="hash-mismatch"))
+            words = "the peer got other octets than were offered, or could not keep them"
+            self._fail(transfer, TransferIncomplete(words, code="hash-mismatch"))
 
-    def _on_stopped(self, transfer: _Transfer | None, reason: StopReason, code: str) -> None:
-        if transfer is not None:
-            words = "the peer stopped it" if (code, reason) == ("cancelled", StopReason.PERSON) else _STOPPED[reason]
-            self._fail(transfer, TransferIncomplete(words, code=code, hint="ask your peer"))
+    def _wake(self, transfer: Transfer) -> None:
+        transfer.wake.set()
 
     # The two tasks.
 
-    async def _send(self, transfer: _Transfer, offered: OutgoingFile) -> None:
-        transfer.meter = Meter(transfer.size, monotonic())
-        transfer.reader = reader = await asyncio.to_thread(OutgoingReader, offered)
-        sent = 0
-        while sent < transfer.size and (room := await self._room(transfer)):
-            block = await asyncio.to_thread(reader.read, min(room * _READ_AHEAD, transfer.size - sent))
-            for start in range(0, len(block), room):
-                if not await self._room(transfer):
-                    return
-                self._line.send_chunk(transfer.key, block[start : start + room])
-            sent += len(block)
+    async def _send(self, transfer: Transfer) -> None:
+        await Sending(self._line, transfer, self._paths).run()
 
-    async def _room(self, transfer: _Transfer) -> int:
-        """Octets of the next chunk, once there is room for it; 0 when the transfer has ended."""
-        while not transfer.ended:
-            if room := self._line.chunk_room(transfer.key):
-                return room
-            await transfer.changed()
-        return 0
-
-    async def _receive(self, transfer: _Transfer, directory: Path) -> None:
-        name, size, sha256 = transfer.name, transfer.size, transfer.sha256
-        file = await asyncio.to_thread(IncomingFile.create, directory, name, size, sha256)
-        transfer.file = file
-        transfer.meter = Meter(size, monotonic())
-        self._tell(self._line.accept_file, transfer.key)
-        while transfer.pieces or not transfer.whole:
-            if not transfer.pieces:
-                await transfer.changed()
-            pieces, transfer.pieces = transfer.pieces, []
-            await asyncio.to_thread(_write, file, pieces)
-            if transfer.ended:
-                return
-            self._tell(self._line.acknowledge_written, transfer.key, file.received)
-            self._advance(transfer, file.received)
-        if transfer.ended:
+    async def _receive(self, transfer: Transfer, destination: Destination) -> None:
+        sink = await asyncio.to_thread(transfer.open_sink, destination, self._peer)
+        if transfer.idle:
             return
-        # From here on the file is whole: whatever else happens to the line, it is not thrown away.
-        transfer.finishing = True
+        self._begin(transfer, sink.received)
         try:
-            path = await asyncio.to_thread(file.finish)
-        except TransferIncomplete:
-            transfer.finishing = False
-            self._tell(self._line.confirm_file, transfer.key, ok=False)
-            raise
-        self._finish(transfer, path)
-        self._tell(self._line.confirm_file, transfer.key, ok=True)
-
-    def _start(self, transfer: _Transfer, work: Awaitable[None]) -> None:
-        transfer.task = asyncio.create_task(self._drive(transfer, work), name=f"hardwire file {transfer.key}")
-        self._tasks.add(transfer.task)
-        transfer.task.add_done_callback(self._tasks.discard)
-
-    async def _drive(self, transfer: _Transfer, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except ConnectionLost:
-            pass  # the line's last event is on its way, and says why
+            path = await Receiving(self._line, transfer, self._advance).run(sink)
         except TransferIncomplete as problem:
-            self._stop(transfer, problem)
-        except OSError as problem:
-            reason = (problem.strerror or str(problem)).lower()
-            self._stop(transfer, TransferIncomplete(f"{printable(transfer.name)}: {reason}", code="disk"))
-        finally:
-            with contextlib.suppress(OSError):  # a disk that went away takes the side file along
-                await asyncio.to_thread(transfer.release)
-            transfer.task = None
-            self._announce(transfer)
+            if transfer.finishing:
+                transfer.finishing = False
+                self._tell(self._line.confirm_file, transfer.key, ok=False)
+                self._fail(transfer, problem)
+            raise
+        if transfer.finishing:
+            self._finish(transfer, path)
+            self._tell(self._line.confirm_file, transfer.key, ok=True)
 
-    # How transfers end.
+    def _take_other_way(self) -> None:
+        for transfer in self._active.values():
+            if transfer.direction == "out":
+                self._tell(self._line.rewind_file, transfer.key)
+                self._wake(transfer)
 
-    def _advance(self, transfer: _Transfer | None, done: int) -> None:
-        if transfer is None:
-            return
-        now = monotonic()
-        transfer.meter.advance(done, now)
-        if now - transfer.shown >= _PROGRESS_EVERY:
-            transfer.shown = now
-            name, direction, size, meter = transfer.name, transfer.direction, transfer.size, transfer.meter
-            self._emit(FileProgress(transfer.key, name, direction, done, size, meter.rate, meter.eta))
-
-    def _finish(self, transfer: _Transfer, path: Path | None) -> None:
-        elapsed = transfer.meter.elapsed(monotonic())
-        name, direction, size, sha256 = transfer.name, transfer.direction, transfer.size, transfer.sha256.hex()
-        self._end(transfer, FileDone(transfer.key, name, direction, size, sha256, elapsed, path))
-
-    def _stop(self, transfer: _Transfer, problem: TransferIncomplete) -> None:
-        if transfer.finishing or transfer.ended:
-            return
-        early = transfer.direction == "in" and transfer.file is None
-        verb = self._line.decline_file if early else self._line.cancel_file
-        self._tell(verb, transfer.key, _REASONS.get(problem.code, StopReason.FAILED))
-        self._fail(transfer, problem)
-
-    def _fail(self, transfer: _Transfer, problem: HardwireError) -> None:
-        if not transfer.finishing:
-            self._end(transfer, _failed(transfer.key, transfer.name, transfer.direction, problem))
-
-    def _end(self, transfer: _Transfer, outcome: FileDone | FileFailed) -> None:
-        if not transfer.ended:
-            transfer.outcome = outcome
-            transfer.pieces.clear()
-            transfer.wake.set()
-            del self._active[transfer.key]
-            self._announce(transfer)
-
-    def _announce(self, transfer: _Transfer) -> None:
-        """Once it has ended and let go of the disk."""
-        if transfer.outcome is not None and transfer.task is None:
-            transfer.over.set_result(transfer.outcome)
-            self._emit(transfer.outcome)
-
-    def _tell(self, verb: Callable[..., None], *arguments: object, **named: object) -> None:
-        """Say something to the peer, unless the line or the transfer ended while the event of that waits its turn."""
-        with contextlib.suppress(ConnectionLost, TransferIncomplete):
-            verb(*arguments, **named)
-
-    def _offered(self, key: int) -> _Transfer:
+    def _waiting(self, key: int) -> Transfer:
         if key not in self.waiting:
             raise UsageError(f"there is no file {key} to answer for", hint="offers are numbered as they come in")
         return self._active[key]
 
+    def _named(self, key: int | None) -> list[Transfer]:
+        if key is not None and key not in self._active:
+            raise UsageError(f"there is no transfer {key}")
+        return [self._active[key]] if key is not None else list(self._active.values())
 
-def _write(file: IncomingFile, pieces: list[tuple[int, bytes]]) -> None:
-    for offset, data in pieces:
-        file.write(offset, data)
+
+def _cancelled(reason: StopReason) -> TransferIncomplete:
+    if reason is StopReason.PERSON:
+        return TransferIncomplete("the peer stopped it", code="cancelled", hint="ask your peer")
+    code = "file-changed" if reason is StopReason.FILE_CHANGED else "peer-failed"
+    return TransferIncomplete(words_for(reason), code=code, hint="ask your peer")
 
 
-def _failed(key: int, name: str, direction: str, problem: HardwireError) -> FileFailed:
-    return FileFailed(key, name, direction, problem.code, problem.message, problem.hint)
+_ABOUT_FILES: Final = frozenset(
+    {
+        line_events.FileOffered,
+        line_events.FileAccepted,
+        line_events.FileWindow,
+        line_events.FileProgress,
+        line_events.FileChunk,
+        line_events.FileFinished,
+        line_events.FileDone,
+        line_events.FilePaused,
+        line_events.FileComplete,
+        line_events.FileDeclined,
+        line_events.FileCancelled,
+    }
+)

@@ -4,6 +4,7 @@
 :class:`SecureChannel` is the only machine here that a driver needs; it cannot be built without a finished handshake.
 """
 
+from hardwire.channel.bulk import PATH_CHUNK_MAX, BulkPath
 from hardwire.channel.channel import SecureChannel
 from hardwire.channel.events import (
     ChatDelivered,
@@ -16,7 +17,9 @@ from hardwire.channel.events import (
     FileComplete,
     FileDeclined,
     FileDone,
+    FileFinished,
     FileOffered,
+    FilePaused,
     FileProgress,
     FileWindow,
     LineClosed,
@@ -24,9 +27,11 @@ from hardwire.channel.events import (
     PeerConfirmed,
     PeerVerified,
 )
+from hardwire.channel.fields import NAME_MAX
+from hardwire.channel.filecontrol import FILE_SIZE_MAX, Offer, StopReason, TransferKind
 from hardwire.channel.lane import LaneAgreed, LaneEnded, LaneOffered, LaneWanted
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
-from hardwire.channel.messages import CHUNK_SIZE, FILE_SIZE_MAX, NAME_MAX, TEXT_MAX, CloseReason, StopReason
+from hardwire.channel.messages import CHUNK_SIZE, TEXT_MAX, CloseReason
 from hardwire.channel.paths import NextAnswered, NextOffered, PathTold, path_credentials
 from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL
 from hardwire.channel.records import FRAME_MAX
@@ -40,7 +45,9 @@ __all__ = [
     "FILE_SIZE_MAX",
     "FRAME_MAX",
     "NAME_MAX",
+    "PATH_CHUNK_MAX",
     "TEXT_MAX",
+    "BulkPath",
     "ChatDelivered",
     "ChatReceived",
     "CloseReason",
@@ -52,7 +59,9 @@ __all__ = [
     "FileComplete",
     "FileDeclined",
     "FileDone",
+    "FileFinished",
     "FileOffered",
+    "FilePaused",
     "FileProgress",
     "FileWindow",
     "LaneAgreed",
@@ -64,10 +73,12 @@ __all__ = [
     "LineFailed",
     "NextAnswered",
     "NextOffered",
+    "Offer",
     "PathTold",
     "PeerConfirmed",
     "PeerVerified",
     "SecureChannel",
     "StopReason",
+    "TransferKind",
     "path_credentials",
 ]

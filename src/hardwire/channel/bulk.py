@@ -5,18 +5,18 @@ A transfer is one numbered stream of octets; a chunk is ``(transfer, offset, dat
 concern of the transfer: channel 1 of the line is one way, a direct connection beside it another. Whoever builds a way
 gives the sending side a :class:`BulkPath`, and hands what arrives at the other side to the line::
 
-    sender    transfers.open_path(path)              chunks of every transfer go over it from the next drained moment on
+    sender    transfers.open_path(path)              chunks of every transfer go over it from now on
               transfers.path_writable()              there is room again after ``may_send`` was false
-              transfers.close_path(path)             it broke: unacknowledged octets are sent again over what is left
+              transfers.close_path(path)             it broke: chunks take the line again
     receiver  line.receive_chunk(transfer, offset, data, chunk_size)      authenticated octets of the peer, in order
 
 Rules:
 
 * **A way is ordered** and says of each chunk whose it is; octets it hands over are the peer's (sealed under keys of the
   line). It may lose everything that is in flight when it breaks, and nothing before.
-* **One way at a time for each transfer.** A sender takes another way only when everything it sent is acknowledged
-  (``WRITTEN``), or when the old way broke; then it goes back to the last acknowledged octet. So a receiver sees octets
-  in order, or octets again that it has, and never a gap.
+* **Whoever takes another way goes back to the last acknowledged octet** (``WRITTEN``), whether the old way broke or a
+  better one came up. The receiver has at least that much, so it sees octets in order, or octets again that it has, and
+  never a gap; there is nothing to wait for and nothing to agree on.
 * **Chunks of a way have one size**, the way's ``chunk_size`` (or the window, if that is smaller), but for the last of a
   transfer: a window bounds the number of chunks that wait in memory, and not only their octets. Leaves of the hash list
   (``tree.py``) know nothing of chunks: a chunk may hold several, or a part of one.

@@ -25,10 +25,12 @@ from hardwire.channel.events import (
     PeerConfirmed,
     PeerVerified,
 )
+from hardwire.channel.filecontrol import FileControl, decode_file_control
+from hardwire.channel.fileverbs import FileVerbs
 from hardwire.channel.lane import Lanes
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
 from hardwire.channel.linetime import LineTime
-from hardwire.channel.messages import CRITICAL, CloseReason, FileControl, Kind, StopReason
+from hardwire.channel.messages import CRITICAL, CloseReason, Kind
 from hardwire.channel.paths import Paths
 from hardwire.channel.ratchet import BULK, CHANNELS, CONTROL, Epoch
 from hardwire.channel.records import Record, RecordLayer
@@ -49,7 +51,7 @@ _ON_ANY_CHANNEL: Final = frozenset({Kind.DUMMY, Kind.REKEY_FIN})
 _ON_BULK: Final = frozenset({Kind.CHUNK}) | _ON_ANY_CHANNEL
 
 
-class SecureChannel:
+class SecureChannel(FileVerbs):
     """A line between two parties who proved themselves.
 
     Args:
@@ -116,7 +118,7 @@ class SecureChannel:
     def _handlers_by_kind(self) -> dict[int, Callable[[bytes], None]]:
         return {
             Kind.CHAT: lambda payload: self._chats.on_chat(payload, self._now),
-            Kind.FILE: lambda payload: self._transfers.on_control(messages.decode_file_control(payload)),
+            Kind.FILE: lambda payload: self._transfers.on_control(decode_file_control(payload)),
             Kind.CHUNK: lambda payload: self._transfers.on_chunk(messages.decode_chunk(payload)),
             Kind.ACK: self._chats.on_acks,
             Kind.KEEPALIVE: messages.decode_empty,
@@ -229,48 +231,6 @@ class SecureChannel:
         """Tell the peer what the person here said about the strings."""
         with self._verb(now):
             self._send(CONTROL, Kind.VERIFICATION, bytes([matched]))
-
-    # Files: see transfer.py for the states, and messages.py for what may be offered.
-
-    def offer_file(self, name: str, size: int, sha256: bytes, now: float) -> int:
-        """Offer a file; the number of the transfer. Raises Misuse or LocalError ``too-many-transfers``."""
-        with self._verb(now):
-            return self._transfers.offer(name, size, sha256)
-
-    def accept_file(self, transfer: int, now: float) -> None:
-        """Take an offered file. Raises TransferIncomplete ``transfer-over`` when the peer withdrew it meanwhile."""
-        with self._verb(now):
-            self._transfers.accept(transfer)
-
-    def decline_file(self, transfer: int, reason: StopReason, now: float) -> None:
-        """Refuse an offered file."""
-        with self._verb(now):
-            self._transfers.decline(transfer, reason)
-
-    def cancel_file(self, transfer: int, reason: StopReason, now: float) -> None:
-        """Give a transfer up, as sender or receiver."""
-        with self._verb(now):
-            self._transfers.cancel(transfer, reason)
-
-    def chunk_room(self, transfer: int) -> int:
-        """Octets of the next chunk that may be sent now: exactly that many. 0: wait for FileWindow, or it is all."""
-        return 0 if self._over else self._transfers.room(transfer, queue_full=self._queue_full)
-
-    def send_chunk(self, transfer: int, data: bytes, now: float) -> None:
-        """Send the next ``chunk_room`` octets. Raises TransferIncomplete ``transfer-over`` or Misuse."""
-        with self._verb(now):
-            offset = self._transfers.sending(transfer, data, queue_full=self._queue_full)
-            self._send(BULK, Kind.CHUNK, messages.chunk_head(transfer, offset), data)
-
-    def acknowledge_written(self, transfer: int, offset: int, now: float) -> None:
-        """The first ``offset`` octets are on disk: the peer may send more."""
-        with self._verb(now):
-            self._transfers.written(transfer, offset)
-
-    def confirm_file(self, transfer: int, *, ok: bool, now: float) -> None:
-        """After FileDone: whether the hash was right. Raises TransferIncomplete ``transfer-over`` or Misuse."""
-        with self._verb(now):
-            self._transfers.confirm(transfer, ok=ok)
 
     # Direct lanes: the verbs are those of lane/negotiation.py.
 

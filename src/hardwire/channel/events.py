@@ -7,8 +7,9 @@ Transfers have one number on the whole line: odd ones were offered by the initia
 
 from dataclasses import dataclass, field
 
+from hardwire.channel.filecontrol import Offer, StopReason
 from hardwire.channel.lane.events import LaneEvent
-from hardwire.channel.messages import CloseReason, StopReason
+from hardwire.channel.messages import CloseReason
 from hardwire.channel.paths import PathEvent
 from hardwire.errors import HardwireError
 
@@ -42,26 +43,21 @@ class PeerVerified:
 
 @dataclass(frozen=True, slots=True)
 class FileOffered:
-    """The peer offers a file: ``accept_file`` or ``decline_file``.
-
-    Attributes:
-        id: Number of the transfer.
-        name: 1 to 255 octets of UTF-8: one path component, without control characters. Still the peer's choice.
-        size: Octets, at most 2^53.
-        sha256: 32 octets.
-    """
+    """The peer offers a transfer: ``accept_file`` or ``decline_file``. Its name is still the peer's choice."""
 
     id: int
-    name: str
-    size: int
-    sha256: bytes
+    offer: Offer
 
 
 @dataclass(frozen=True, slots=True)
 class FileAccepted:
-    """The peer wants the file: send ``chunk_room`` octets at a time with ``send_chunk``, while there is room."""
+    """The peer takes it, and has ``start`` octets of its stream already.
+
+    Send ``chunk_room`` octets at a time from there with ``send_chunk``, while there is room.
+    """
 
     id: int
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +70,38 @@ class FileDeclined:
 
 @dataclass(frozen=True, slots=True)
 class FileChunk:
-    """The next octets of an accepted file. When they are written, ``acknowledge_written`` lets more come."""
+    """The next octets of an accepted transfer's stream: manifest, hash list, content.
+
+    When they are written, ``acknowledge_written`` lets more come.
+    """
 
     id: int
     offset: int
-    data: bytes = field(repr=False)
+    data: bytes | memoryview = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFinished:
+    """A stream of unknown length ends after ``size`` octets, and has this root. Its last chunks may still be coming."""
+
+    id: int
+    size: int
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileDone:
-    """All octets of an incoming file were handed out: compare the hash, then ``confirm_file``."""
+    """All octets of an incoming transfer were handed out: ``confirm_file`` when they are what they should be."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilePaused:
+    """The peer holds a transfer (``on``), or lets it go on, in either direction."""
+
+    id: int
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,7 @@ class FileWindow:
 
 @dataclass(frozen=True, slots=True)
 class FileComplete:
-    """The peer has the whole file, and ``ok`` says whether its hash is the offered one. The transfer has ended."""
+    """The peer has everything, and ``ok`` says whether it is what was offered. The transfer has ended."""
 
     id: int
     ok: bool
@@ -155,7 +171,9 @@ Event = (
     | FileAccepted
     | FileDeclined
     | FileChunk
+    | FileFinished
     | FileDone
+    | FilePaused
     | FileProgress
     | FileWindow
     | FileComplete

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files: offer, consent, chunks under a window, a verdict (protocol.md §14).
+"""Files: offer, consent, a stream of chunks under a window, a verdict (protocol.md §14.7).
 
 ::
 
-    sender     OFFERED ──ACCEPT──► SENDING ──last chunk──► SENT ──CONFIRM──► ended
-    receiver   OFFERED ──accept──► RECEIVING ─last chunk─► RECEIVED ─confirm─► ended
-               DECLINE ends the first state, CANCEL from either side any of them
+    sender     OFFERED ──ACCEPT──► MOVING ──last chunk──► WHOLE ──CONFIRM──► ended
+    receiver   OFFERED ──accept──► MOVING ──last chunk──► WHOLE ──confirm──► ended
+               DECLINE ends the first state, CANCEL from either side any of them; PAUSE holds the chunks, nothing else
 
-Control travels on channel 0 and chunks on channel 1, so they may overtake each other; two rules keep that harmless.
-A number is never used twice, so whatever comes late for a transfer that has ended is known to be late and dropped.
-And the octets such a transfer was still allowed to carry stay counted: a peer may finish sending what it had credit
-for, and not an octet more.
+A transfer is one stream of octets: manifest, hash list, content. The machine counts it and looks at nothing in it; what
+it is worth is judged by ``preface.py`` and ``tree.py``. The receiver says where the stream begins (``start``), because
+it may have the rest since an earlier line.
 
-Chunks are canonical: each has the full size but the last, so a given file is cut in one way only, and a window bounds
-the number of chunks that wait in memory, not only their octets.
+Control travels on channel 0 and chunks on ways of their own (``bulk.py``), so they may overtake each other; three rules
+keep that harmless. A number is never used twice, so whatever comes late for a transfer that has ended is known to be
+late and dropped. The octets such a transfer was still allowed to carry stay counted: a peer may finish sending what it
+had credit for, and not an octet more. And octets that come again, because a way broke and another goes on, are dropped
+as long as no more than a window of them comes without anything new.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from typing import Final
 
 from hardwire.channel.events import (
     Event,
@@ -28,63 +29,34 @@ from hardwire.channel.events import (
     FileComplete,
     FileDeclined,
     FileDone,
+    FileFinished,
     FileOffered,
+    FilePaused,
     FileProgress,
     FileWindow,
 )
-from hardwire.channel.limits import Limits
-from hardwire.channel.messages import (
-    CHUNK_SIZE,
+from hardwire.channel.filecontrol import (
     TRANSFER_MAX,
-    Chunk,
     FileAccept,
     FileCancel,
     FileConfirm,
     FileControl,
     FileDecline,
+    FileFinish,
     FileOffer,
+    FilePause,
     FileWritten,
+    Offer,
     StopReason,
 )
+from hardwire.channel.flow import Incoming, Outgoing, State, wrong
+from hardwire.channel.limits import Limits
+from hardwire.channel.messages import CHUNK_SIZE, Chunk
 from hardwire.channel.ratchet import PEER_OF
-from hardwire.errors import LocalError, Misuse, TransferIncomplete, WireError
+from hardwire.errors import LocalError, Misuse, TransferIncomplete
 from hardwire.handshake.events import Role
 
-
-class State(Enum):
-    """Where a transfer is; one that has ended is no longer kept."""
-
-    OFFERED = "offered"
-    MOVING = "moving"
-    WHOLE = "whole"
-
-
-@dataclass(slots=True)
-class _Outgoing:
-    size: int
-    state: State = State.OFFERED
-    window: int = 0
-    sent: int = 0
-    written: int = 0
-    starved: bool = False
-
-
-@dataclass(slots=True)
-class _Incoming:
-    size: int
-    state: State = State.OFFERED
-    window: int = 0
-    received: int = 0
-    written: int = 0
-    told: int = 0
-
-    @property
-    def credit(self) -> int:
-        """Octets the peer may still send."""
-        return min(self.size, self.told + self.window) - self.received
-
-
-_FIRST_NUMBER = {Role.INITIATOR: 1, Role.RESPONDER: 2}
+_FIRST_NUMBER: Final = {Role.INITIATOR: 1, Role.RESPONDER: 2}
 
 
 class Transfers:
@@ -103,19 +75,18 @@ class Transfers:
         self._limits = limits
         self._emit = emit
         self._send = send
-        self._outgoing: dict[int, _Outgoing] = {}
-        self._incoming: dict[int, _Incoming] = {}
+        self._outgoing: dict[int, Outgoing] = {}
+        self._incoming: dict[int, Incoming] = {}
         self._next_outgoing = _FIRST_NUMBER[role]
         self._next_incoming = _FIRST_NUMBER[PEER_OF[role]]
         self._stale_credit = 0
 
     # The sender's verbs.
 
-    def offer(self, name: str, size: int, sha256: bytes) -> int:
-        """Offer a file; the number of the transfer.
+    def offer(self, offer: Offer) -> int:
+        """Offer a transfer; its number.
 
         Raises:
-            Misuse: for a name, size or hash that cannot be offered.
             LocalError: ``too-many-transfers``.
         """
         if len(self._outgoing) >= self._limits.transfers or self._next_outgoing > TRANSFER_MAX:
@@ -124,52 +95,75 @@ class Transfers:
                 code="too-many-transfers",
                 hint="wait until one of them is through",
             )
-        offer = FileOffer(self._next_outgoing, size, sha256, name)
-        self._send(offer)
-        self._outgoing[offer.id] = _Outgoing(size)
+        number = self._next_outgoing
+        self._send(FileOffer(number, offer))
+        self._outgoing[number] = Outgoing(offer.end)
         self._next_outgoing += 2
-        return offer.id
+        return number
 
-    def room(self, transfer: int, *, queue_full: bool = False) -> int:
+    def room(self, transfer: int, chunk_size: int = CHUNK_SIZE, *, queue_full: bool = False) -> int:
         """Octets of the next chunk that may be sent now; 0 while there is no room, and when nothing is left."""
         out = self._outgoing.get(transfer)
-        if out is None or out.state is not State.MOVING:
+        if out is None or not out.accepted:
             return 0
-        size = min(CHUNK_SIZE, out.size - out.sent)
-        if queue_full or out.sent + size > out.written + out.window:
+        size = out.due(out.sent, chunk_size)
+        if not size or queue_full or out.held or out.stopped or out.sent + size > out.written + out.window:
             out.starved = True
             return 0
         return size
 
-    def sending(self, transfer: int, data: bytes, *, queue_full: bool = False) -> int:
-        """Count a chunk as sent; its offset in the file.
+    def sending(self, transfer: int, data: bytes, chunk_size: int = CHUNK_SIZE, *, queue_full: bool = False) -> int:
+        """Count a chunk as sent; its offset in the stream.
 
         Raises:
             TransferIncomplete: ``transfer-over``, when the transfer has ended.
-            Misuse: when ``data`` has not exactly the octets that :meth:`room` gives.
+            Misuse: when ``data`` has not exactly the octets of :meth:`room`; the last of a stream may have less.
         """
         out = self._own(transfer)
-        room = self.room(transfer, queue_full=queue_full)
-        if not room or len(data) != room:
+        room = self.room(transfer, chunk_size, queue_full=queue_full)
+        last_of_stream = out.end is None and 0 < len(data) < room
+        if not room or (len(data) != room and not last_of_stream):
             raise Misuse(f"the next chunk of transfer {transfer} has {room} octets, not {len(data)}")
         offset = out.sent
-        out.sent += room
-        if out.sent == out.size:
-            out.state = State.WHOLE
+        out.go_to(offset + len(data))
         return offset
 
+    def finish(self, transfer: int, root: bytes) -> None:
+        """A stream is at its end. Raises TransferIncomplete ``transfer-over`` or Misuse."""
+        out = self._own(transfer)
+        if out.end is not None or not out.accepted:
+            raise Misuse(f"transfer {transfer} is no stream that could end here")
+        out.end = out.sent
+        self._send(FileFinish(transfer, out.end, root))
+        out.go_to(out.sent)
+
+    def position(self, transfer: int) -> int:
+        """Where in the stream the next chunk begins; 0 for a transfer that has ended."""
+        out = self._outgoing.get(transfer)
+        return 0 if out is None else out.sent
+
+    def rewind(self, transfer: int) -> None:
+        """Another way is taken: what is not acknowledged is sent again. Nothing before ACCEPT and after the end."""
+        out = self._outgoing.get(transfer)
+        if out is not None and out.accepted:
+            out.go_to(out.written)
+            self._feed(transfer, out)
+
     def wake(self) -> None:
-        """There is room in the queue again: tell every transfer that waited for it."""
+        """There is room in a queue again: tell every transfer that waited for it."""
         for transfer, out in self._outgoing.items():
             self._feed(transfer, out)
 
     # The receiver's verbs.
 
-    def accept(self, transfer: int) -> None:
-        """Take an offered file. Raises TransferIncomplete ``transfer-over`` or Misuse."""
+    def accept(self, transfer: int, start: int = 0) -> None:
+        """Take an offered transfer, of which ``start`` octets are here. Raises TransferIncomplete or Misuse."""
         into = self._theirs(transfer, State.OFFERED)
+        if start < 0 or (into.end is not None and start > into.end):
+            raise Misuse(f"transfer {transfer} has no {start} octets")
         into.state, into.window = State.MOVING, self._limits.window
-        self._send(FileAccept(transfer, into.window))
+        into.received = into.written = into.told = start
+        self._send(FileAccept(transfer, into.window, start))
         self._finish_if_whole(transfer, into)
 
     def decline(self, transfer: int, reason: StopReason) -> None:
@@ -187,10 +181,7 @@ class Transfers:
         if not into.written <= offset <= into.received:
             raise Misuse(f"transfer {transfer} has received {into.received} octets, {offset} cannot be written")
         into.written = offset
-        # A quarter of the window at a time: one small frame for many large ones, and never a stalled sender.
-        if offset > into.told and (offset == into.size or offset - into.told >= into.window // 4):
-            into.told = offset
-            self._send(FileWritten(transfer, offset))
+        self._tell(transfer, into)
 
     def confirm(self, transfer: int, *, ok: bool) -> None:
         """Tell the sender whether the hash was right. Raises TransferIncomplete ``transfer-over`` or Misuse."""
@@ -199,6 +190,20 @@ class Transfers:
         del self._incoming[transfer]
 
     # Either side's.
+
+    def pause(self, transfer: int, *, on: bool) -> None:
+        """Hold a transfer, or let it go on; nothing when it has ended or is so already. Raises Misuse before ACCEPT."""
+        one = self._outgoing.get(transfer) or self._incoming.get(transfer)
+        if one is None or one.held == on:
+            return
+        if not one.accepted:
+            raise Misuse(f"transfer {transfer} is not under way yet")
+        one.held = on
+        self._send(FilePause(transfer, on))
+        if isinstance(one, Outgoing):
+            self._feed(transfer, one)
+        elif not on and isinstance(one, Incoming):
+            self._tell(transfer, one)
 
     def cancel(self, transfer: int, reason: StopReason) -> None:
         """Give a transfer up; nothing happens when it has ended meanwhile."""
@@ -213,83 +218,115 @@ class Transfers:
             self._on_offer(control)
         elif isinstance(control, FileCancel):
             self._on_cancel(control)
+        elif isinstance(control, FilePause):
+            self._on_pause(control)
+        elif isinstance(control, FileFinish):
+            self._on_finish(control)
         elif not self._mine(control.id):
-            raise _wrong(control.id, "an answer to an offer that this side never made")
+            raise wrong(control.id, "an answer to an offer that this side never made")
         elif out := self._outgoing.get(control.id):
             self._on_answer(control, out)
 
-    def on_chunk(self, chunk: Chunk) -> None:
-        """One chunk. Raises WireError when it is not the next one, or beyond the window."""
+    def on_chunk(self, chunk: Chunk, chunk_size: int = CHUNK_SIZE) -> None:
+        """One chunk of a way with that chunk size. Raises WireError when it was not due, or is beyond the window."""
         into = self._incoming.get(chunk.id)
         if into is None:
             self._on_stale(chunk)
             return
-        if into.state is not State.MOVING or chunk.offset != into.received:
-            raise _wrong(chunk.id, f"a chunk at {chunk.offset} that was not due")
-        if len(chunk.data) != min(CHUNK_SIZE, into.size - into.received):
-            raise _wrong(chunk.id, f"a chunk of {len(chunk.data)} octets")
-        if len(chunk.data) > into.credit:
-            raise _wrong(chunk.id, "more than the window allows")
-        into.received += len(chunk.data)
-        self._emit(FileChunk(chunk.id, chunk.offset, chunk.data))
-        self._finish_if_whole(chunk.id, into)
+        offset = into.received
+        if data := into.take(chunk, chunk_size):
+            self._emit(FileChunk(chunk.id, offset, data))
+            self._finish_if_whole(chunk.id, into)
 
     def _on_offer(self, offer: FileOffer) -> None:
         if offer.id != self._next_incoming:
-            raise _wrong(offer.id, f"an offer where number {self._next_incoming} was due")
+            raise wrong(offer.id, f"an offer where number {self._next_incoming} was due")
         if len(self._incoming) >= self._limits.transfers:
-            raise _wrong(offer.id, "more offers than are allowed at a time")
+            raise wrong(offer.id, "more offers than are allowed at a time")
         self._next_incoming += 2
-        self._incoming[offer.id] = _Incoming(offer.size)
-        self._emit(FileOffered(offer.id, offer.name, offer.size, offer.sha256))
+        self._incoming[offer.id] = Incoming(offer.offer.end)
+        self._emit(FileOffered(offer.id, offer.offer))
 
     def _on_cancel(self, cancel: FileCancel) -> None:
-        if not self._mine(cancel.id) and not self._known(cancel.id):
-            raise _wrong(cancel.id, "an end of what never began")
+        self._expect_known(cancel.id)
         if self._forget(cancel.id):
             self._emit(FileCancelled(cancel.id, cancel.reason))
 
-    def _on_answer(self, control: FileAccept | FileDecline | FileWritten | FileConfirm, out: _Outgoing) -> None:
+    def _on_pause(self, pause: FilePause) -> None:
+        self._expect_known(pause.id)
+        out, into = self._outgoing.get(pause.id), self._incoming.get(pause.id)
+        one = out or into
+        if one is None:
+            return
+        if not one.accepted:
+            raise wrong(pause.id, "a pause of what has not begun")
+        if out is not None:
+            out.stopped = pause.on
+            self._feed(pause.id, out)
+        self._emit(FilePaused(pause.id, pause.on))
+
+    def _on_finish(self, finish: FileFinish) -> None:
+        if not self._known(finish.id):
+            raise wrong(finish.id, "the end of a stream that was never offered")
+        into = self._incoming.get(finish.id)
+        if into is None:
+            return
+        into.finish(finish)
+        self._emit(FileFinished(finish.id, finish.size, finish.root))
+        self._finish_if_whole(finish.id, into)
+
+    def _on_answer(self, control: FileAccept | FileDecline | FileWritten | FileConfirm, out: Outgoing) -> None:
         if isinstance(control, FileAccept) and out.state is State.OFFERED:
-            out.window = control.window
-            out.state = State.MOVING if out.size else State.WHOLE
-            self._emit(FileAccepted(control.id))
+            if out.end is not None and control.start > out.end:
+                raise wrong(control.id, f"that it has {control.start} octets of {out.end}")
+            out.window, out.written = control.window, control.start
+            out.go_to(control.start)
+            self._emit(FileAccepted(control.id, control.start))
         elif isinstance(control, FileDecline) and out.state is State.OFFERED:
             del self._outgoing[control.id]
             self._emit(FileDeclined(control.id, control.reason))
-        elif isinstance(control, FileWritten) and out.written < control.written <= out.sent:
-            out.written = control.written
+        elif isinstance(control, FileWritten) and out.acknowledge(control.written):
             self._emit(FileProgress(control.id, control.written))
             self._feed(control.id, out)
-        elif isinstance(control, FileConfirm) and out.state is State.WHOLE:
+        elif isinstance(control, FileConfirm) and out.accepted and out.highest == out.end:
             del self._outgoing[control.id]
             self._emit(FileComplete(control.id, control.ok))
         else:
-            raise _wrong(control.id, f"{type(control).__name__} in state {out.state.value}")
+            raise wrong(control.id, f"{type(control).__name__} in state {out.state.value}")
 
     def _on_stale(self, chunk: Chunk) -> None:
         if not self._known(chunk.id):
-            raise _wrong(chunk.id, "a chunk of what was never offered")
+            raise wrong(chunk.id, "a chunk of what was never offered")
         self._stale_credit -= len(chunk.data)
         if not chunk.data or self._stale_credit < 0:
-            raise _wrong(chunk.id, "more of an ended transfer than its window allowed")
+            raise wrong(chunk.id, "more of an ended transfer than its window allowed")
 
-    def _feed(self, transfer: int, out: _Outgoing) -> None:
+    def _feed(self, transfer: int, out: Outgoing) -> None:
         if out.starved and self.room(transfer):
             out.starved = False
             self._emit(FileWindow(transfer))
 
-    def _finish_if_whole(self, transfer: int, into: _Incoming) -> None:
-        if into.received == into.size:
+    def _finish_if_whole(self, transfer: int, into: Incoming) -> None:
+        if into.received == into.end:
             into.state = State.WHOLE
             self._emit(FileDone(transfer))
+
+    def _tell(self, transfer: int, into: Incoming) -> None:
+        if into.news():
+            into.told = into.written
+            self._send(FileWritten(transfer, into.told))
 
     def _forget(self, transfer: int) -> bool:
         into = self._incoming.pop(transfer, None)
         if into is not None:
-            self._stale_credit += into.credit
+            # What it had credit for, and what a broken way may make it send again.
+            self._stale_credit += into.credit + into.window
             return True
         return self._outgoing.pop(transfer, None) is not None
+
+    def _expect_known(self, transfer: int) -> None:
+        if not self._mine(transfer) and not self._known(transfer):
+            raise wrong(transfer, "a word about what never began")
 
     def _mine(self, transfer: int) -> bool:
         """Whether this side offered a transfer of that number, ended or not."""
@@ -299,13 +336,13 @@ class Transfers:
         """Whether the peer offered a transfer of that number, ended or not."""
         return 0 < transfer < self._next_incoming and transfer % 2 == self._next_incoming % 2
 
-    def _own(self, transfer: int) -> _Outgoing:
+    def _own(self, transfer: int) -> Outgoing:
         out = self._outgoing.get(transfer)
         if out is None:
             raise self._gone(transfer)
         return out
 
-    def _theirs(self, transfer: int, state: State) -> _Incoming:
+    def _theirs(self, transfer: int, state: State) -> Incoming:
         into = self._incoming.get(transfer)
         if into is None:
             raise self._gone(transfer)
@@ -317,7 +354,3 @@ class Transfers:
         if self._mine(transfer) or self._known(transfer):
             return TransferIncomplete(f"transfer {transfer} has ended", code="transfer-over")
         return Misuse(f"there is no transfer {transfer}")
-
-
-def _wrong(transfer: int, what: str) -> WireError:
-    return WireError(f"transfer {transfer}: the peer sent {what}", code="transfer")

@@ -11,10 +11,12 @@ from typing import Final
 
 from hardwire.app.attestation import load_trust
 from hardwire.app.crlstore import CrlStore
+from hardwire.app.events import Notice
 from hardwire.app.identity import load_identity
 from hardwire.app.keys import DeviceKey, person_prompter
 from hardwire.app.membership import load_membership, refuse_revoked
 from hardwire.app.organisations import load_organisations, with_authorities
+from hardwire.app.outgoing import OutgoingFile
 from hardwire.app.policy import check_expected
 from hardwire.app.session import Session, SessionConfig, host, join
 from hardwire.app.verdict import Verifier
@@ -26,6 +28,7 @@ from hardwire.net import IceServers
 from hardwire.net.config import DEFAULT_PATIENCE
 
 _QUESTION: Final = "type the three numbers as your peer reads them to you (or: differs): "
+_SKIPPED_SHOWN: Final = 5
 _TRIES: Final = 3
 """Wrong numbers before a comparison counts as failed."""
 
@@ -172,6 +175,14 @@ async def race(session: Session, work: Callable[[], Awaitable[None]]) -> None:
     for outcome in (ended, said):
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome
+
+
+def tell_skipped(face: Face, file: OutgoingFile) -> None:
+    """Say what of a directory is not sent."""
+    for what in file.skipped[:_SKIPPED_SHOWN]:
+        face.emit(Notice(f"not sent: {what}"))
+    if (more := len(file.skipped) - _SKIPPED_SHOWN) > 0:
+        face.emit(Notice(f"and {more} more that are not sent; `hardwire send --follow` follows links"))
 
 
 def require_directory(directory: Path) -> None:

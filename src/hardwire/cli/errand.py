@@ -1,92 +1,199 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A line for one errand: `send` offers its files and closes, `receive` takes what it is offered until the end."""
+"""A line for one errand: `send` offers its files and closes, `receive` takes what it is offered until the end.
+
+Meanwhile a person may type ``pause``, ``resume`` or ``cancel`` (while nothing is asked), and a program may send
+SIGUSR1, which pauses everything that moves, or lets it go on.
+"""
 
 import asyncio
+import contextlib
+import signal
 from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hardwire.app import events
-from hardwire.app.files import OutgoingFile, inspect
+from hardwire.app.files import check_name
+from hardwire.app.outgoing import OutgoingFile, inspect
+from hardwire.app.partials import partials
+from hardwire.app.pipes import PipeSource
 from hardwire.app.session import Session
-from hardwire.app.text import human_size, printable
-from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory
+from hardwire.app.text import human_duration, human_size, printable
+from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory, tell_skipped
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
+from hardwire.cli.redirect import take_stdin, take_stdout
 from hardwire.errors import TransferIncomplete, UsageError
 
+Sources = Sequence[OutgoingFile | PipeSource]
 
-async def send(out: Output, wishes: Wishes, paths: list[Path], *, plain: bool) -> None:
-    """Open a line, have the person compare, deliver the files.
+
+async def send(
+    out: Output, wishes: Wishes, paths: list[Path], *, plain: bool, follow: bool = False, name: str | None = None
+) -> None:
+    """Open a line, have the person compare, deliver the files. ``-`` is standard input, called ``name``.
 
     Raises:
         TransferIncomplete: One of them did not arrive whole.
     """
+    if Path("-") in paths:
+        sources: Sources = [_pipe(paths, name)]
+    elif name is not None:
+        raise UsageError("--name is for what has none: hardwire send - --name NAME")
+    else:
+        sources = await _read(out, paths, follow=follow)
+    async with conversation(out, wishes, hosting=True, plain=plain) as (session, face):
+        for source in sources:
+            if isinstance(source, OutgoingFile):
+                tell_skipped(face, source)
+        await race(session, lambda: _deliver(session, face, sources))
+
+
+def _pipe(paths: list[Path], name: str | None) -> PipeSource:
+    if len(paths) > 1:
+        raise UsageError("- is standard input, and goes alone")
+    if name is None:
+        raise UsageError("what shall it be called?", hint="hardwire send - --name NAME")
+    try:
+        check_name(name)
+    except TransferIncomplete as problem:
+        raise UsageError(problem.message, code=problem.code) from None
+    return PipeSource(take_stdin(), name)
+
+
+async def _read(out: Output, paths: list[Path], *, follow: bool) -> Sources:
     files = []
     for path in paths:
 
         def progress(done: int, size: int, path: Path = path) -> None:
             out.transient(f"reading {path}: {100 * done // max(size, 1)} %")
 
-        files.append(await inspect(path, progress))
-    for file in files:
-        out.say(f"  {file.name}, {human_size(file.size)}, sha256 {file.sha256.hex()}")
-    async with conversation(out, wishes, hosting=True, plain=plain) as (session, face):
-        await race(session, lambda: _deliver(session, face, files))
+        file = await inspect(path, progress, follow=follow)
+        files.append(file)
+        many = f", {file.offer.files} files" if file.path.is_dir() else ""
+        out.say(f"  {file.name}, {human_size(file.size)}{many}, root {file.offer.root.hex()}")
+    return files
 
 
-async def receive(out: Output, wishes: Wishes, directory: Path, *, plain: bool, yes: bool) -> None:
+async def receive(
+    out: Output, wishes: Wishes, directory: Path, *, plain: bool, yes: bool, to_stdout: bool = False
+) -> None:
     """Join a line, have the person compare, take the files they consent to.
 
     Raises:
         TransferIncomplete: Nothing came, or something did not arrive whole.
     """
     await asyncio.to_thread(require_directory, directory)
+    destination = take_stdout() if to_stdout else directory
     tally = _Tally()
     async with conversation(out, wishes, hosting=False, plain=plain) as (session, face):
         face.watch = tally.count
-        await race(session, lambda: _take(session, face, directory, yes=yes))
+        await race(session, lambda: _take(session, face, destination, yes=yes))
     tally.judge()
+
+
+def show_partials(out: Output, directory: Path) -> None:
+    """Tell what unfinished transfers lie in a directory.
+
+    Raises:
+        UsageError: There is no such directory.
+    """
+    require_directory(directory)
+    found = partials(directory)
+    for partial in found:
+        fields = {"path": str(partial.path), "octets": partial.octets, "age": round(partial.age)}
+        out.record({"event": "partial", **fields})
+        out.say(f"{partial.path}  {human_size(partial.octets)}, untouched for {human_duration(partial.age)}")
+    if not found:
+        out.say(f"nothing unfinished in {directory}")
+    else:
+        out.say("they go on when the same peer sends the same again, and go away after seven days; rm -r is safe, too")
 
 
 _AT_ONCE: Final = 8
 """Files on offer at the same time; a line takes no more than 16."""
 
 
-async def _deliver(session: Session, face: Face, files: list[OutgoingFile]) -> None:
+async def _deliver(session: Session, face: Face, files: Sources) -> None:
     await compare(session, face)
     face.out.say("waiting for your peer to accept")
     waiting, under_way = deque(files), deque[int]()
     tally = _Tally()
-    while waiting or under_way:
-        while waiting and len(under_way) < _AT_ONCE:
-            under_way.append(session.offer(waiting.popleft()))
-        tally.count(await session.transfers.outcome(under_way.popleft()))
+    async with _listening(session, face, typed=True):
+        while waiting or under_way:
+            while waiting and len(under_way) < _AT_ONCE:
+                under_way.append(session.offer(waiting.popleft()))
+            tally.count(await session.transfers.outcome(under_way.popleft()))
     tally.judge()
 
 
-async def _take(session: Session, face: Face, directory: Path, *, yes: bool) -> None:
+async def _take(session: Session, face: Face, destination: Path | int, *, yes: bool) -> None:
     await compare(session, face)
     face.out.say("waiting for your peer's files")
-    while True:
-        await session.transfers.offered.wait()
-        session.transfers.offered.clear()
-        for number in session.transfers.waiting:
-            try:
-                if yes or await _consents(face, session, number, directory):
-                    session.transfers.accept(number, directory)
-                else:
-                    session.transfers.decline(number)
-            except UsageError:
-                face.out.say(f"file {number} is not offered any more")  # taken back while the person was asked
+    taken = False
+    async with _listening(session, face, typed=yes):
+        while True:
+            await session.transfers.offered.wait()
+            session.transfers.offered.clear()
+            for number in session.transfers.waiting:
+                try:
+                    if isinstance(destination, int) and taken:  # what is in a pipe has no end but the last
+                        session.transfers.decline(number)
+                    elif yes or await _consents(face, session, number, destination):
+                        taken = True
+                        session.transfers.accept(number, destination)
+                    else:
+                        session.transfers.decline(number)
+                except UsageError:
+                    face.out.say(f"file {number} is not offered any more")  # taken back while the person was asked
 
 
-async def _consents(face: Face, session: Session, number: int, directory: Path) -> bool:
+async def _consents(face: Face, session: Session, number: int, destination: Path | int) -> bool:
     name, size = session.transfers.describe(number)
-    question = f"take {printable(name)!r} ({human_size(size)}) into {directory}? [y/N] "
-    answer = await face.ask("take-file", question, file=number)
+    where = "to standard output" if isinstance(destination, int) else f"into {destination}"
+    how_large = human_size(size) if size else "nobody knows yet how large"
+    answer = await face.ask("take-file", f"take {printable(name)!r} ({how_large}) {where}? [y/N] ", file=number)
     return (answer or "").strip().lower() in {"y", "yes"}
+
+
+@asynccontextmanager
+async def _listening(session: Session, face: Face, *, typed: bool) -> AsyncIterator[None]:
+    """Take ``pause``, ``resume`` and ``cancel`` from whoever types, and SIGUSR1, for as long as this lasts."""
+    loop = asyncio.get_running_loop()
+    paused = False
+
+    def toggle() -> None:
+        nonlocal paused
+        paused = not paused
+        session.transfers.pause(on=paused)
+
+    async def listen() -> None:
+        while (text := await face.lines.line("")) is not None:
+            match text.strip().lower():
+                case "pause":
+                    session.transfers.pause()
+                case "resume":
+                    session.transfers.pause(on=False)
+                case "cancel":
+                    session.transfers.cancel()
+                case "":
+                    pass
+                case _:
+                    face.out.say("pause, resume or cancel")
+
+    loop.add_signal_handler(signal.SIGUSR1, toggle)
+    listener = asyncio.create_task(listen()) if typed else None
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        if listener is not None:
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
 
 
 @dataclass(slots=True)

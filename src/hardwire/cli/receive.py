@@ -8,14 +8,22 @@ import typer
 
 from hardwire.cli import options
 from hardwire.cli.output import Output
-from hardwire.cli.run import JsonOption, PlainOption, run_async
+from hardwire.cli.run import JsonOption, PlainOption, run, run_async
+
+YesOption = Annotated[bool, typer.Option("--yes", help="Take every file without asking (sizes are still checked).")]
+StdoutOption = Annotated[
+    bool, typer.Option("--stdout", help="Write the one file that comes to standard output; talk goes to stderr.")
+]
+PartialsOption = Annotated[
+    bool, typer.Option("--partials", help="Only show what unfinished transfers lie in the directory.")
+]
 
 
 def command(
     directory: options.DirOption = Path(),
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Take every file without asking (sizes are still checked).")
-    ] = False,
+    yes: YesOption = False,
+    to_stdout: StdoutOption = False,
+    list_partials: PartialsOption = False,
     peer: options.PeerOption = None,
     require_attested: options.RequireAttestedOption = False,
     trust_ca: options.TrustCaOption = None,
@@ -36,15 +44,18 @@ def command(
 ) -> None:
     """Receive files from somebody who ran `hardwire send`. Asks for their code, and before each file.
 
-    Nothing is overwritten, and nothing half-written keeps its name.
+    Nothing is overwritten, and nothing half-written gets its name. What broke off is kept for seven days, and goes on
+    when the same peer sends the same again. With --stdout, rely on the octets only when the exit code is 0.
 
     \b
     Examples:
-      hardwire receive
       hardwire receive --dir ~/incoming
+      hardwire receive --stdout --yes --peer did:key:zDnae... | tar x
       hardwire receive --code-file invite.png --peer did:key:zDnae... --yes
     """
     out = Output(json_mode=json_mode, plain=plain)
+    if list_partials:
+        return _list_partials(out, directory)
 
     async def body() -> None:
         from hardwire.cli.conversation import Wishes
@@ -65,6 +76,12 @@ def command(
             out_file=out_file,
             code_file=code_file,
         )
-        await receive(out, wishes, directory, plain=plain, yes=yes)
+        await receive(out, wishes, directory, plain=plain, yes=yes, to_stdout=to_stdout)
 
-    run_async(out, body)
+    return run_async(out, body)
+
+
+def _list_partials(out: Output, directory: Path) -> None:
+    from hardwire.cli.errand import show_partials
+
+    run(out, lambda: show_partials(out, directory))

@@ -46,23 +46,12 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             out.say("  (no path to your peer right now: this line waits)", style="dim")
         case events.PathLost() | events.PathFound():
             _path(out, event)
-        case events.FileOffer(id=number, name=name, size=size):
-            out.say(f"file {number}: peer offers {printable(name)!r}, {human_size(size)}", style="bold")
-        case events.FileProgress():
-            _progress(out, event)
-        case events.FileDone():
-            _done(out, event)
-        case events.FileFailed(id=number, name=name, reason=reason, hint=hint):
-            out.status(number, None)
-            out.say(f"file {number}: {printable(name)!r} did not arrive: {printable(reason)}", style="red")
-            if hint:
-                out.say(f"hint: {hint}")
         case events.Notice(text=text):
             out.say(printable(text), style="dim")
         case events.LineClosed(clean=True, reason=reason):
             out.say("line closed" if reason == CLOSED_HERE else f"line closed: {printable(reason)}")
         case _:
-            pass  # Delivered, EpochChanged, own words: a person needs no line for them
+            _file(out, event)
 
 
 def _path(out: Output, event: events.PathLost | events.PathFound) -> None:
@@ -77,6 +66,32 @@ def _path(out: Output, event: events.PathLost | events.PathFound) -> None:
         out.say(f"the line goes on {way}, after {human_duration(event.seconds)}", style="green")
     else:
         out.say("the line moved to another path", style="dim")
+
+
+def _file(out: Output, event: events.Event) -> None:
+    """What is about a file. Nothing for the rest: Delivered, EpochChanged, own words need no line for a person."""
+    match event:
+        case events.FileOffer(id=number):
+            out.say(f"file {number}: peer offers {offered(event)}", style="bold")
+        case events.FileStarted(done=done) if done:
+            _started(out, event)
+        case events.FilePaused(id=number, name=name, by=by, on=on):
+            who = "you" if by == "here" else "your peer"
+            out.say(f"file {number}: {printable(name)!r} {'paused' if on else 'goes on'} ({who})", style="dim")
+        case events.FileMoved(id=number, was=was, name=name):
+            out.status(was, None)
+            out.say(f"file {number}: {printable(name)!r} goes on over the new line (it was file {was})", style="dim")
+        case events.FileProgress():
+            _progress(out, event)
+        case events.FileDone():
+            _done(out, event)
+        case events.FileFailed(id=number, name=name, reason=reason, hint=hint):
+            out.status(number, None)
+            out.say(f"file {number}: {printable(name)!r} did not arrive: {printable(reason)}", style="red")
+            if hint:
+                out.say(f"hint: {hint}")
+        case _:
+            pass
 
 
 def _peer(out: Output, event: events.PeerSeen) -> None:
@@ -117,14 +132,29 @@ def _open(out: Output, event: events.LineOpen) -> None:
 
 
 def _progress(out: Output, event: events.FileProgress) -> None:
-    share = 100 * event.done // event.size if event.size else 100
-    words = (
-        f"file {event.id}: {printable(event.name)!r} {share} %  {human_size(event.done)} of {human_size(event.size)}"
-    )
+    share = 100 * event.done // event.size if event.size else 0
+    far = f"{share} %  {human_size(event.done)} of {human_size(event.size)}" if event.size else human_size(event.done)
+    words = f"file {event.id}: {printable(event.name)!r} {far}"
     words += f"  {human_size(round(event.rate))}/s"
     if event.eta is not None:
         words += f"  {human_duration(event.eta)} left"
     out.progress(event.id, int(share), words)
+
+
+def offered(event: events.FileOffer) -> str:
+    """An offer in words: what it is, how large, how many files."""
+    name = printable(event.name)
+    if event.kind == "stream":
+        return f"{name!r}, of unknown size"
+    many = f" in {event.files} {'file' if event.files == 1 else 'files'}" if event.kind == "directory" else ""
+    return f"{'the directory ' if event.kind == 'directory' else ''}{name!r}, {human_size(event.size)}{many}"
+
+
+def _started(out: Output, event: events.FileStarted) -> None:
+    share = 100 * event.done // max(event.size, 1)
+    out.say(
+        f"file {event.id}: {printable(event.name)!r} goes on at {share} %: {human_size(event.done)} is there already"
+    )
 
 
 def _done(out: Output, event: events.FileDone) -> None:
@@ -134,4 +164,4 @@ def _done(out: Output, event: events.FileDone) -> None:
         out.say(f"file {event.id}: saved {event.path} ({rate})", style="green")
     else:
         out.say(f"file {event.id}: {event.name!r} arrived whole ({rate})", style="green")
-    out.say(f"  sha256 {event.sha256}", style="dim")
+    out.say(f"  root {event.root}", style="dim")

@@ -10,9 +10,17 @@ from hardwire.cli import options
 from hardwire.cli.output import Output
 from hardwire.cli.run import JsonOption, PlainOption, run_async
 
+PathsArgument = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Files and directories to send; - is standard input.")
+]
+NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What standard input is called there.")]
+FollowOption = Annotated[bool, typer.Option("--follow", help="Send what symbolic links in a directory lead to.")]
+
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to send.")],
+    paths: PathsArgument,
+    name: NameOption = None,
+    follow: FollowOption = False,
     peer: options.PeerOption = None,
     require_attested: options.RequireAttestedOption = False,
     trust_ca: options.TrustCaOption = None,
@@ -31,14 +39,17 @@ def command(
     json_mode: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Send files over a line of their own. The peer runs `hardwire receive`.
+    """Send files and directories over a line of their own. The peer runs `hardwire receive`.
 
-    Nothing is offered before the numbers were compared, or the peer is the one named with --peer.
+    Nothing is offered before the numbers were compared, or the peer is the one named with --peer. What did not arrive
+    whole goes on from where it was when the same is sent again (exit code 40). While it moves: type pause, resume or
+    cancel, or send SIGUSR1, which pauses and resumes.
 
     \b
     Examples:
       hardwire send report.pdf
-      tar czf photos.tar.gz photos && hardwire send photos.tar.gz
+      hardwire send photos/
+      tar c / | hardwire send - --name backup.tar --code-file answer --peer did:key:zDnae...
       hardwire send --peer did:key:zDnae... backup.img
     """
     out = Output(json_mode=json_mode, plain=plain)
@@ -63,6 +74,6 @@ def command(
             code_file=code_file,
             counterpart="hardwire receive",
         )
-        await send(out, wishes, paths, plain=plain)
+        await send(out, wishes, paths, plain=plain, follow=follow, name=name)
 
     run_async(out, body)

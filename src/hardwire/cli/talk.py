@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app import events
-from hardwire.app.files import inspect
+from hardwire.app.outgoing import inspect
 from hardwire.app.session import Session
 from hardwire.app.text import human_size, printable
-from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory, slip
+from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory, slip, tell_skipped
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
 from hardwire.cli.render import CLOSED_HERE, show
@@ -28,10 +28,11 @@ PATIENCE: Final = 7200.0
 
 HELP: Final = """\
 /verify [NUMBERS|differs]  say which numbers (or words) your peer reads to you
-/send FILE                offer a file
+/send PATH                offer a file or a directory
 /accept [N]               take an offered file (the newest, or number N)
 /decline [N]              do not take it
 /cancel [N]               stop a transfer (all, or number N)
+/pause [N], /resume [N]   hold a transfer, and let it go on
 /files                    what is offered and on its way
 /id                       show your peer's identity again
 /quit                     close the line
@@ -86,8 +87,8 @@ class Talk:
                 what = f"file {number}: {printable(name)!r} ({human_size(size)})"
                 self._keep(number, f"{what} is offered to you: /accept {number} or /decline {number}")
             case events.FileProgress(id=number, name=name, done=done, size=size):
-                share = 100 * done // max(size, 1)
-                self._open_files[number] = f"file {number}: {printable(name)!r} {share} % of {human_size(size)}"
+                far = f"{100 * done // size} % of {human_size(size)}" if size else human_size(done)
+                self._open_files[number] = f"file {number}: {printable(name)!r} {far}"
             case events.FileDone(id=number) | events.FileFailed(id=number):
                 self._open_files.pop(number, None)
             case events.Said(by="here", id=key, text=text):
@@ -132,7 +133,7 @@ class Talk:
     async def _say(self, text: str) -> None:
         self.session.say(text)
 
-    async def _command(self, word: str, rest: str) -> None:
+    async def _command(self, word: str, rest: str) -> None:  # noqa: C901 (one case a word; the table is the point)
         transfers = self.session.transfers
         match word:
             case "help" | "h" | "?":
@@ -147,6 +148,8 @@ class Talk:
                 transfers.decline(_number(rest, transfers.waiting))
             case "cancel":
                 self._cancel(rest)
+            case "pause" | "resume":
+                self._pause(rest, on=word == "pause")
             case "files":
                 for words in self._open_files.values() or ["no file is offered or on its way"]:
                     self.face.out.say(words)
@@ -180,9 +183,13 @@ class Talk:
             raise UsageError("there is nothing to cancel")
         self.session.transfers.cancel(_whole(rest) if rest else None)
 
+    def _pause(self, rest: str, *, on: bool) -> None:
+        if not self.session.transfers.pause(_whole(rest) if rest else None, on=on):
+            raise UsageError(f"there is nothing to {'pause' if on else 'resume'}")
+
     def _send(self, name: str) -> None:
         if not name:
-            raise UsageError("which file?", hint="/send FILE")
+            raise UsageError("which file?", hint="/send PATH")
         if not self.session.verified:
             self.face.out.say("careful: this line is not verified", style="yellow")
         # Hashing a large file takes seconds: talk goes on meanwhile.
@@ -192,6 +199,7 @@ class Talk:
 
     async def _offer(self, name: str) -> None:
         file = await inspect(await asyncio.to_thread(_path, name))
+        tell_skipped(self.face, file)
         number = self.session.offer(file)
         self.face.out.say(f"file {number}: offered {file.name!r} to your peer")
         self._keep(number, f"file {number}: {file.name!r} ({human_size(file.size)}) waits for your peer to take it")

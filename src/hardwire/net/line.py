@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Self
 
-from hardwire.channel import CHANNELS, CloseReason, LineClosed, LineFailed, PathTold, SecureChannel, StopReason
+from hardwire.channel import CHANNELS, CloseReason, LineClosed, LineFailed, Offer, PathTold, SecureChannel, StopReason
 from hardwire.channel import Event as ChannelEvent
 from hardwire.errors import ConnectionLost, HardwireError, PeerError, WireError
 from hardwire.handshake import HandshakeDone
@@ -114,15 +114,15 @@ class Line:
         self._channel.send_verification(matched=matched, now=self._now())
         self._pump()
 
-    def offer_file(self, name: str, size: int, sha256: bytes) -> int:
-        """Offer a file; the number of the transfer."""
-        transfer = self._channel.offer_file(name, size, sha256, self._now())
+    def offer_file(self, offer: Offer) -> int:
+        """Offer a file, a directory or a stream; the number of the transfer."""
+        transfer = self._channel.offer_file(offer, self._now())
         self._pump()
         return transfer
 
-    def accept_file(self, transfer: int) -> None:
-        """Let the file come."""
-        self._channel.accept_file(transfer, self._now())
+    def accept_file(self, transfer: int, start: int = 0) -> None:
+        """Let it come, from that octet of its stream on."""
+        self._channel.accept_file(transfer, start, self._now())
         self._pump()
 
     def decline_file(self, transfer: int, reason: StopReason) -> None:
@@ -135,13 +135,48 @@ class Line:
         self._channel.cancel_file(transfer, reason, self._now())
         self._pump()
 
-    def chunk_room(self, transfer: int) -> int:
-        """Octets of the next chunk, exactly that many; when 0, wait for ``FileWindow``, or it was all."""
-        return self._channel.chunk_room(transfer)
+    def pause_file(self, transfer: int, *, on: bool) -> None:
+        """Hold a transfer or let it go on, in either direction."""
+        self._channel.pause_file(transfer, on=on, now=self._now())
+        self._pump()
+
+    def chunk_room(self, transfer: int, chunk_size: int | None = None) -> int:
+        """Octets of the next chunk, exactly that many; when 0, wait for ``FileWindow``, or it was all.
+
+        Args:
+            transfer: Its number.
+            chunk_size: Of another way than the line's own.
+        """
+        return self._channel.chunk_room(transfer, chunk_size)
+
+    def chunk_position(self, transfer: int) -> int:
+        """Where in the stream the next chunk begins."""
+        return self._channel.chunk_position(transfer)
 
     def send_chunk(self, transfer: int, data: bytes) -> None:
-        """Send the next octets of an accepted file, as many as :meth:`chunk_room` said."""
+        """Send the next octets of an accepted transfer, as many as :meth:`chunk_room` said."""
         self._channel.send_chunk(transfer, data, self._now())
+        self._pump()
+
+    def count_chunk(self, transfer: int, data: bytes, chunk_size: int) -> int:
+        """Count a chunk that another way carries (``channel/bulk.py``); the offset it has."""
+        offset = self._channel.count_chunk(transfer, data, chunk_size, self._now())
+        self._pump()
+        return offset
+
+    def rewind_file(self, transfer: int) -> None:
+        """Another way is taken: send again what the peer has not acknowledged."""
+        self._channel.rewind_file(transfer, self._now())
+        self._pump()
+
+    def receive_chunk(self, transfer: int, offset: int, data: bytes | memoryview, chunk_size: int) -> None:
+        """A chunk of the peer that came another way, authenticated; wrong ones end the line."""
+        self._channel.receive_chunk(transfer, offset, data, chunk_size, self._now())
+        self._pump()
+
+    def finish_stream(self, transfer: int, root: bytes) -> None:
+        """A stream of unknown length is at its end."""
+        self._channel.finish_stream(transfer, root, self._now())
         self._pump()
 
     def acknowledge_written(self, transfer: int, offset: int) -> None:

@@ -1,104 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-import asyncio
 import errno
-import hashlib
 import os
-import subprocess
-import sys
-import threading
 
 import pytest
 
-from hardwire.app import files as files_module
-from hardwire.app.files import IncomingFile, OutgoingReader, check_name, inspect, inspect_outgoing
-from hardwire.errors import TransferIncomplete, UsageError
-
-DATA = bytes(range(256)) * 40
-HASH = hashlib.sha256(DATA).digest()
+from hardwire.app import files
+from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish, reserve
+from hardwire.errors import TransferIncomplete
 
 
-def incoming(directory, name="report.pdf", size=10240, sha256=HASH):
-    return IncomingFile.create(directory, name, size, sha256)
+@pytest.fixture
+def part(tmp_path):
+    (tmp_path / "side").mkdir()
+    (tmp_path / "side" / "data").write_text("theirs")
+    return tmp_path / "side" / "data"
 
 
-def test_a_whole_file_gets_its_name_and_only_then(tmp_path):
-    file = incoming(tmp_path)
-    file.write(0, DATA[:1000])
-    assert not (tmp_path / "report.pdf").exists()
-    file.write(1000, DATA[1000:])
-    assert file.finish() == tmp_path / "report.pdf"
-    assert (tmp_path / "report.pdf").read_bytes() == DATA
-    assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
+@pytest.fixture
+def tree(tmp_path):
+    (tmp_path / "side" / "tree").mkdir(parents=True)
+    (tmp_path / "side" / "tree" / "a").write_text("theirs")
+    return tmp_path / "side" / "tree"
 
 
-def test_an_empty_file_is_a_file(tmp_path):
-    assert incoming(tmp_path, size=0, sha256=hashlib.sha256().digest()).finish().read_bytes() == b""
+TRICKS = ["", ".", "..", "a/b", "../../etc/passwd", "a\\b", "a\0b", "x" * 256, "gnp\u202egpj.exe", "a\nb"]
 
 
-def test_nothing_is_overwritten(tmp_path):
-    (tmp_path / "report.pdf").write_text("mine")
-    (tmp_path / "report (2).pdf").symlink_to("/nonexistent/target")
-    file = incoming(tmp_path)
-    file.write(0, DATA)
-    assert file.finish().name == "report (3).pdf"
-    assert (tmp_path / "report.pdf").read_text() == "mine"
-
-
-def test_a_wrong_hash_leaves_nothing(tmp_path):
-    file = incoming(tmp_path, sha256=bytes(32))
-    file.write(0, DATA)
+@pytest.mark.parametrize("name", [*TRICKS, ".bashrc", " a", "a "])
+def test_a_name_is_a_name(name):
     with pytest.raises(TransferIncomplete) as caught:
-        file.finish()
-    assert caught.value.code == "hash-mismatch"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_short_file_leaves_nothing(tmp_path):
-    file = incoming(tmp_path)
-    file.write(0, DATA[:5])
-    with pytest.raises(TransferIncomplete, match="5 of 10240 octets"):
-        file.finish()
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("offset,data", [(1, b"x"), (0, DATA + b"x")])
-def test_a_piece_that_does_not_belong(tmp_path, offset, data):
-    file = incoming(tmp_path)
-    with pytest.raises(TransferIncomplete):
-        file.write(offset, data)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_discard_twice(tmp_path):
-    file = incoming(tmp_path)
-    file.discard()
-    file.discard()
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        ".",
-        "..",
-        "a/b",
-        "../../etc/passwd",
-        "a\\b",
-        "a\0b",
-        ".bashrc",
-        "x" * 256,
-        "gnp\u202egpj.exe",
-        "a\nb",
-        " a",
-        "a ",
-    ],
-)
-def test_a_name_is_a_name(tmp_path, name):
-    with pytest.raises(TransferIncomplete) as caught:
-        incoming(tmp_path, name=name)
+        check_name(name)
     assert caught.value.code == "bad-name"
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_ordinary_names_pass():
@@ -106,143 +38,111 @@ def test_ordinary_names_pass():
         check_name(name)
 
 
-def test_a_full_disk_is_seen_before_the_first_octet(tmp_path):
-    """A real full disk: a tmpfs of 1 MB, in a mount namespace of its own."""
-    script = (
-        "import sys, pathlib\n"
-        "from hardwire.app.files import IncomingFile\n"
-        "from hardwire.errors import TransferIncomplete\n"
-        "d = pathlib.Path(sys.argv[1])\n"
-        "try:\n    IncomingFile.create(d, 'big', 5_000_000, bytes(32))\n"
-        "except TransferIncomplete as e:\n    print(e.code, '|', e.message, '|', e.hint, '|', list(d.iterdir()))\n"
-    )
-    command = f'mount -t tmpfs -o size=1m none "{tmp_path}" && exec "{sys.executable}" -c "$1" "{tmp_path}"'
-    shell = ["unshare", "--user", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
-    run = subprocess.run([*shell, "sh", "-c", command, "sh", script], capture_output=True, text=True, check=False)
-    code, message, hint, left = (part.strip() for part in run.stdout.split("|"))
-    assert code == "disk-full", run.stderr
-    assert message.startswith("no room for 5.0 MB in")
-    assert "--dir" in hint
-    assert left == "[]"
+def test_names_inside_a_directory():
+    for name in (".git", " a", "a "):
+        check_component(name)
+    for name in TRICKS:
+        with pytest.raises(TransferIncomplete):
+            check_component(name)
 
 
-def test_a_disk_that_fills_up_later(tmp_path, monkeypatch):
-    file = incoming(tmp_path)
-
-    def full(_descriptor, _data):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(TransferIncomplete) as caught:
-        file.write(0, DATA)
-    assert caught.value.code == "disk-full"
-    assert list(tmp_path.iterdir()) == []
+def test_a_finished_file_gets_its_name(part, tmp_path):
+    assert publish(part, tmp_path, "report.pdf") == tmp_path / "report.pdf"
+    assert (tmp_path / "report.pdf").read_text() == "theirs"
+    assert not part.exists()
 
 
-def test_a_directory_that_is_not_there(tmp_path):
-    with pytest.raises(TransferIncomplete, match="no such file or directory"):
-        incoming(tmp_path / "nowhere")
+def test_nothing_is_overwritten(part, tmp_path):
+    (tmp_path / "report.pdf").write_text("mine")
+    (tmp_path / "report (2).pdf").symlink_to("/nonexistent/target")
+    assert publish(part, tmp_path, "report.pdf").name == "report (3).pdf"
+    assert (tmp_path / "report.pdf").read_text() == "mine"
 
 
-def test_a_link_where_the_side_file_would_be(tmp_path, monkeypatch):
-    monkeypatch.setattr("hardwire.app.files.secrets.token_hex", lambda _size: "t1")
-    (tmp_path / ".hardwire-t1.part").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(TransferIncomplete):
-        incoming(tmp_path)
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_without_hard_links_the_name_is_claimed_first(tmp_path, monkeypatch):
+def test_without_hard_links_the_name_is_claimed_first(part, tmp_path, monkeypatch):
     def no_links(_source, _target, **_):
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
     (tmp_path / "report.pdf").write_text("mine")
-    file = incoming(tmp_path)
-    file.write(0, DATA)
-    assert file.finish().name == "report (2).pdf"
+    assert publish(part, tmp_path, "report.pdf").name == "report (2).pdf"
     assert (tmp_path / "report.pdf").read_text() == "mine"
-    assert (tmp_path / "report (2).pdf").read_bytes() == DATA
+    assert (tmp_path / "report (2).pdf").read_text() == "theirs"
 
 
-def test_an_outgoing_file_is_read_once_and_described(tmp_path):
-    path = tmp_path / "data.bin"
-    path.write_bytes(DATA)
-    seen = []
-    file = inspect_outgoing(path, lambda done, size: seen.append((done, size)))
-    assert (file.name, file.size, file.sha256) == ("data.bin", len(DATA), HASH)
-    assert seen == [(len(DATA), len(DATA))]
-    reader = OutgoingReader(file)
-    assert reader.read(100) + reader.read(len(DATA) - 100) == DATA
+def test_a_finished_directory_gets_its_name(tree, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos (2)").write_text("a file")
+    (tmp_path / "photos (3)").symlink_to("/nonexistent/target")
+    assert publish(tree, tmp_path, "photos") == tmp_path / "photos (4)"
+    assert (tmp_path / "photos (4)" / "a").read_text() == "theirs"
+    assert list((tmp_path / "photos").iterdir()) == [], "not even an empty directory is replaced"
+
+
+@pytest.mark.parametrize("there", ["file", "directory"])
+def test_a_name_that_appears_just_then(tree, tmp_path, monkeypatch, there):
+    """Another program takes the name between the look and the move; the file system decides."""
+    if there == "file":
+        (tmp_path / "photos").write_text("mine")
+    else:
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / "b").write_text("mine")
+    monkeypatch.setattr(files.os.path, "lexists", lambda _path: False)
+    assert publish(tree, tmp_path, "photos").name == "photos (2)"
+
+
+def test_a_directory_that_cannot_be_moved(tree, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        publish(tree, tmp_path / "gone", "photos")
+
+
+def test_too_many_of_one_name(part, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_SAME_NAME_MAX", 2)
+    (tmp_path / "a").touch()
     with pytest.raises(TransferIncomplete):
-        reader.read(1)
-    reader.close()
+        publish(part, tmp_path, "a")
 
 
-def test_a_file_that_changes_is_not_sent(tmp_path):
-    path = tmp_path / "data.bin"
-    path.write_bytes(DATA)
-    file = inspect_outgoing(path)
-    reader = OutgoingReader(file)
-    reader.read(10)
-    path.write_bytes(b"something else")
-    with pytest.raises(TransferIncomplete) as caught:
-        reader.read(10)
-    reader.close()
-    assert caught.value.code == "file-changed"
-    with pytest.raises(TransferIncomplete):
-        OutgoingReader(file)
+def test_room(tmp_path):
+    check_room(tmp_path, 1)
+    with pytest.raises(OSError, match="No space left"):
+        check_room(tmp_path, 1 << 60)
 
 
-def test_what_cannot_be_offered(tmp_path):
-    with pytest.raises(UsageError, match="no such file"):
-        inspect_outgoing(tmp_path / "nothing")
-    with pytest.raises(UsageError) as caught:
-        inspect_outgoing(tmp_path)
-    assert "tar czf" in caught.value.hint
-    with pytest.raises(UsageError, match="not a regular file"):
-        inspect_outgoing(tmp_path.joinpath("/dev/null"))
-    gone = tmp_path / "gone"
-    gone.write_bytes(b"x")
-    file = inspect_outgoing(gone)
-    gone.unlink()
-    with pytest.raises(TransferIncomplete, match="no such file"):
-        OutgoingReader(file)
+def test_space_is_taken(tmp_path):
+    with (tmp_path / "a").open("wb") as file:
+        reserve(file.fileno(), 0)
+        assert os.fstat(file.fileno()).st_size == 0
+        reserve(file.fileno(), 1_000_000)
+        info = os.fstat(file.fileno())
+    assert info.st_size == 1_000_000
+    assert info.st_blocks * 512 >= 1_000_000
 
 
-async def test_reading_a_file_tells_how_far_it_is_on_the_loop(tmp_path):
-    path = tmp_path / "data"
-    path.write_bytes(bytes(3 << 20))
-    seen = []
-    file = await inspect(path, lambda done, size: seen.append((done, size, threading.get_ident())))
-    assert file.size == 3 << 20
-    assert seen[-1] == (3 << 20, 3 << 20, threading.get_ident())
+@pytest.mark.parametrize("number, size", [(errno.EOPNOTSUPP, 1000), (errno.EDQUOT, 0)])
+def test_where_space_cannot_be_taken(tmp_path, monkeypatch, number, size):
+    def refuses(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuses)
+    with (tmp_path / "a").open("wb") as file:
+        if size:
+            reserve(file.fileno(), 1000)
+        else:
+            with pytest.raises(OSError, match="no"):
+                reserve(file.fileno(), 1000)
+        assert os.fstat(file.fileno()).st_size == size
 
 
-async def test_reading_stops_when_nobody_waits_any_more(tmp_path, monkeypatch):
-    """Otherwise Ctrl-C would wait until the last octet of a large file was read."""
-    ended = threading.Event()
-    began = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    real = files_module.inspect_outgoing
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_disk_that_is_full(tmp_path, number):
+    problem = disk_problem(OSError(number, "x"), tmp_path, 5_000_000)
+    assert problem.code == "disk-full"
+    assert problem.message.startswith(f"no room for 5.0 MB in {tmp_path}: ")
+    assert problem.message.endswith(" free")
+    assert "--dir" in problem.hint
 
-    def watched(path, progress):
-        def slowly(done, size):
-            loop.call_soon_threadsafe(began.set)
-            progress(done, size)
 
-        try:
-            return real(path, slowly)
-        finally:
-            ended.set()
-
-    monkeypatch.setattr(files_module, "inspect_outgoing", watched)
-    path = tmp_path / "huge"
-    with path.open("wb") as file:
-        file.truncate(1 << 36)
-    reading = asyncio.create_task(inspect(path))
-    await asyncio.wait_for(began.wait(), 5)
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
-    assert await asyncio.to_thread(ended.wait, 5)
+def test_a_disk_that_will_not(tmp_path):
+    assert disk_problem(OSError(errno.EIO, "Bad sector"), tmp_path, 1).message == f"{tmp_path}: bad sector"
+    assert disk_problem(OSError(errno.ENOSPC, "x"), tmp_path / "gone", 1).message.endswith("gone")

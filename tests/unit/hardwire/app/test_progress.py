@@ -20,6 +20,14 @@ def test_rate_and_remaining_time():
     assert meter.elapsed(2.5) == 2.5
 
 
+def test_what_was_here_before_makes_no_rate():
+    meter = Meter(1000, 0.0, 500)
+    assert (meter.done, meter.rate) == (500, 0)
+    meter.advance(600, 1.0)
+    assert meter.rate == pytest.approx(100)
+    assert meter.eta == pytest.approx(4)
+
+
 def test_the_rate_follows_the_last_seconds():
     meter = Meter(10**6, 0.0)
     for second in range(1, 11):

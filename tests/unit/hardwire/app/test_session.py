@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
-import hashlib
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hardwire.app import session as session_module
 from hardwire.app.attestation import Trust
 from hardwire.app.events import (
     Delivered,
@@ -21,8 +19,10 @@ from hardwire.app.events import (
     Said,
     Verified,
 )
+from hardwire.app.outgoing import OutgoingFile
 from hardwire.app.session import host, join
 from hardwire.app.verdict import Verifier
+from hardwire.channel import Offer, TransferKind
 from hardwire.errors import (
     ConnectionLost,
     DeviceFailed,
@@ -228,7 +228,7 @@ async def test_after_the_end(clean):
             await alice.session.verify(matched=False)
 
 
-NOTHING = session_module.OutgoingFile(None, "nothing", 0, hashlib.sha256().digest(), (0, 0, 0, 0))
+NOTHING = OutgoingFile(Path("nothing"), Offer(TransferKind.FILE, 0, 1, 21, bytes(32), "nothing"), bytes(21), ())
 
 
 async def test_a_line_that_is_cut_is_no_goodbye():

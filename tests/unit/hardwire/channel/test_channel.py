@@ -21,11 +21,13 @@ from hardwire.channel import (
     LineFailed,
     NextAnswered,
     NextOffered,
+    Offer,
     PathTold,
     PeerConfirmed,
     PeerVerified,
     SecureChannel,
     StopReason,
+    TransferKind,
 )
 from hardwire.channel.lane import LaneAgreed, LaneWanted
 from hardwire.channel.messages import Chat, Kind
@@ -140,7 +142,7 @@ def test_verification_notices():
         (Kind.CHUNK, bytes(13), CONTROL, "record-kind"), (Kind.CHUNK, bytes(13), BULK, "transfer"),
         (Kind.CLOSE, b"\x00", BULK, "record-kind"), (Kind.CLOSE, b"\x09", CONTROL, "malformed"),
         (Kind.ACK, ID, CONTROL, "malformed"), (Kind.CHAT, ID, CONTROL, "malformed"),
-        (Kind.FILE, b"", CONTROL, "malformed"), (Kind.FILE, bytes.fromhex("020000000000010000"), CONTROL, "transfer"),
+        (Kind.FILE, b"", CONTROL, "malformed"), (Kind.FILE, bytes.fromhex("0200000000000100000000000000000000"), CONTROL, "transfer"),
         (Kind.VERIFICATION, b"\x02", CONTROL, "malformed"),
     ],
 )  # fmt: skip
@@ -169,13 +171,17 @@ def test_a_dead_line_is_deaf_dumb_and_forgetful():
     for call in (
         lambda: end.send_chat("x", 0.0),
         lambda: end.send_verification(matched=True, now=0.0),
-        lambda: end.offer_file("a", 1, bytes(32), 0.0),
-        lambda: end.accept_file(1, 0.0),
+        lambda: end.offer_file(an_offer(1), 0.0),
+        lambda: end.accept_file(1, 0, 0.0),
         lambda: end.decline_file(1, StopReason.PERSON, 0.0),
         lambda: end.cancel_file(1, StopReason.PERSON, 0.0),
         lambda: end.send_chunk(1, b"x", 0.0),
         lambda: end.acknowledge_written(1, 1, 0.0),
         lambda: end.confirm_file(1, ok=True, now=0.0),
+        lambda: end.pause_file(1, on=True, now=0.0),
+        lambda: end.count_chunk(1, b"x", 1, 0.0),
+        lambda: end.rewind_file(1, 0.0),
+        lambda: end.finish_stream(1, bytes(32), 0.0),
         lambda: end.request_rekey(0.0),
     ):
         with pytest.raises(ConnectionLost) as caught:
@@ -281,10 +287,15 @@ def test_a_hard_stop_in_what_cannot_raise(verb):
     assert end.data_to_send() is None
 
 
+def an_offer(size):
+    """A directory with nothing in it but a manifest of that many octets: the stream is as long."""
+    return Offer(TransferKind.DIRECTORY, 0, 0, size, bytes(32), "a.tar")
+
+
 def offered(wire, size):
-    number = wire.initiator.offer_file("a.tar", size, bytes(32), 0.0)
+    number = wire.initiator.offer_file(an_offer(size), 0.0)
     wire.settle()
-    assert wire.take(R, FileOffered) == [FileOffered(number, "a.tar", size, bytes(32))]
+    assert wire.take(R, FileOffered) == [FileOffered(number, an_offer(size))]
     return number
 
 
@@ -292,9 +303,9 @@ def test_a_file():
     wire = Wire(Limits(window=2 * CHUNK_SIZE))
     content = bytes(range(256)) * 1200
     number = offered(wire, len(content))
-    wire.responder.accept_file(number, 0.0)
+    wire.responder.accept_file(number, 0, 0.0)
     wire.settle()
-    assert wire.take(I, FileAccepted) == [FileAccepted(number)]
+    assert wire.take(I, FileAccepted) == [FileAccepted(number, 0)]
     sent, got, progress = 0, b"", []
     while len(got) < len(content):
         while room := wire.initiator.chunk_room(number):
@@ -328,14 +339,14 @@ def test_files_declined_and_cancelled():
     wire.settle()
     assert wire.take(R, FileCancelled) == [FileCancelled(number, StopReason.FILE_CHANGED)]
     with pytest.raises(TransferIncomplete):
-        wire.responder.accept_file(number, 0.0)
+        wire.responder.accept_file(number, 0, 0.0)
     assert wire.responder.next_timeout() is not None
 
 
 def test_the_queue_of_chunks_is_bounded_and_control_goes_first():
     wire = Wire(Limits(queue=2 * 65_536))
     number = offered(wire, 10 * CHUNK_SIZE)
-    wire.responder.accept_file(number, 0.0)
+    wire.responder.accept_file(number, 0, 0.0)
     wire.settle()
     sent = 0
     while room := wire.initiator.chunk_room(number):

@@ -20,5 +20,5 @@ def test_contents_stay_out_of_logs():
 
 def test_the_public_names_are_all_there():
     assert all(hasattr(hardwire.channel, name) for name in hardwire.channel.__all__)
-    assert len(typing.get_args(events.Event)) == 23
+    assert len(typing.get_args(events.Event)) == 25
     assert dataclasses.is_dataclass(events.LineFailed)

@@ -3,8 +3,8 @@ import dataclasses
 
 import pytest
 
+from hardwire.channel.filecontrol import WINDOW_MAX, WINDOW_MIN
 from hardwire.channel.limits import DEFAULT_LIMITS, Limits
-from hardwire.channel.messages import WINDOW_MAX, WINDOW_MIN
 
 
 def test_the_protocols_numbers():
@@ -23,7 +23,7 @@ def test_the_protocols_numbers():
         "life": 86_400.0,
         "keepalive": 2.0,
         "silence": 15.0,
-        "window": 4_194_304,
+        "window": 8_388_608,
         "queue": 1_048_576,
         "transfers": 16,
         "chats": 256,

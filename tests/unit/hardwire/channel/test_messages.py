@@ -6,71 +6,6 @@ from hardwire.channel.records import PAYLOAD_MAX
 from hardwire.errors import Misuse, WireError
 
 ID = bytes(range(16))
-HASH = bytes(range(32))
-
-CONTROLS = [
-    (m.FileOffer(1, 5, HASH, "é.txt"), "01 00000001 0000000000000005" + HASH.hex() + "06 c3a92e747874"),
-    (m.FileAccept(2, m.WINDOW_MAX), "02 00000002 01000000"),
-    (m.FileDecline(3, m.StopReason.NO_SPACE), "03 00000003 01"),
-    (m.FileWritten(4, 9), "04 00000004 0000000000000009"),
-    (m.FileConfirm(5, ok=True), "05 00000005 01"),
-    (m.FileConfirm(5, ok=False), "05 00000005 00"),
-    (m.FileCancel(6, m.StopReason.FAILED), "06 00000006 05"),
-]
-
-
-@pytest.mark.parametrize("value,octets", CONTROLS)
-def test_file_control_as_written(value, octets):
-    octets = bytes.fromhex(octets)
-    assert value.encode() == octets
-    assert m.decode_file_control(octets) == value
-    for cut in range(len(octets)):
-        with pytest.raises(WireError):
-            m.decode_file_control(octets[:cut])
-    with pytest.raises(WireError):
-        m.decode_file_control(octets + b"\x00")
-
-
-@pytest.mark.parametrize(
-    "octets",
-    [
-        "00 00000001", "07 00000001 00", "ff",
-        "03 00000001 06", "06 00000001 ff",  # reasons outside the list
-        "05 00000001 02",
-        "02 00000001 0000ffce", "02 00000001 01000001",  # a window too small, too large
-        "01 00000001 0020000000000001" + HASH.hex() + "01 61",  # 2^53 + 1
-        "01 00000001 0000000000000001" + HASH.hex() + "00",
-        "01 00000001 0000000000000001" + HASH.hex() + "02 c328",
-    ],
-)  # fmt: skip
-def test_file_control_out_of_range(octets):
-    with pytest.raises(WireError):
-        m.decode_file_control(bytes.fromhex(octets))
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "a\x00b", "a\nb", "\x7f", "a\x9bb", "é" * 128, "\udc80"])
-def test_names_that_are_no_name(name):
-    with pytest.raises(Misuse):
-        m.FileOffer(1, 0, HASH, name)
-    encoded = name.encode("utf-8", "surrogatepass")[:255]
-    if name.startswith("é"):
-        return  # 256 octets do not fit the field at all
-    offer = b"\x01" + bytes(12) + HASH + bytes([len(encoded)]) + encoded
-    with pytest.raises(WireError):
-        m.decode_file_control(offer)
-
-
-@pytest.mark.parametrize("name", ["a", "...", "-rf", "a b", "é" * 127 + "x", "a\\b", "CON"])
-def test_names_that_pass(name):
-    assert m.decode_file_control(m.FileOffer(1, 0, HASH, name).encode()).name == name
-
-
-def test_what_may_not_be_offered():
-    for size, sha256 in [(-1, HASH), (m.FILE_SIZE_MAX + 1, HASH), (1, HASH[:-1])]:
-        with pytest.raises(Misuse):
-            m.FileOffer(1, size, sha256, "a")
-    with pytest.raises(Misuse):
-        m.FileAccept(1, 1)
 
 
 def test_chat():
@@ -129,5 +64,3 @@ def test_code_points():
         "PATH": 0x09, "LANE": 0x0A, "NEXT": 0x0B,
         "CLOSE": 0x0F, "REKEY_INIT": 0xF0, "REKEY_ACK": 0xF1, "REKEY_FIN": 0xF2, "REKEY_REQUEST": 0xF3,
     }  # fmt: skip
-    assert [op.value for op in m.FileOp] == [1, 2, 3, 4, 5, 6]
-    assert [reason.value for reason in m.StopReason] == [0, 1, 2, 3, 4, 5]

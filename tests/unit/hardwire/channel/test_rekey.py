@@ -12,6 +12,7 @@ from hardwire.channel import (
     LineFailed,
     SecureChannel,
 )
+from hardwire.channel.filecontrol import Offer, TransferKind
 from hardwire.channel.messages import CHUNK_SIZE, Kind, RekeyAck, RekeyInit
 from hardwire.channel.ratchet import Chain, Epoch
 from hardwire.channel.records import RecordLayer
@@ -34,9 +35,11 @@ def failure(wire, role):
 
 def transfer(wire, chunks):
     """A file under way from R to I, with room for this many chunks."""
-    number = wire.responder.offer_file("a", chunks * CHUNK_SIZE, bytes(32), wire.now)
+    number = wire.responder.offer_file(
+        Offer(TransferKind.DIRECTORY, 0, 0, chunks * CHUNK_SIZE, bytes(32), "a"), wire.now
+    )
     wire.settle()
-    wire.initiator.accept_file(number, wire.now)
+    wire.initiator.accept_file(number, 0, wire.now)
     wire.settle()
     for role in Role:
         wire.take(role)

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import os
+import signal
 
 import pytest
 
 from hardwire.app.events import FileDone, FileFailed, Notice
-from hardwire.app.files import inspect_outgoing
+from hardwire.app.outgoing import inspect_outgoing
+from hardwire.app.partials import Place
+from hardwire.app.pipes import PipeSource
 from hardwire.cli.conversation import Wishes, race
-from hardwire.cli.errand import _deliver, _take, _Tally, receive, send
+from hardwire.cli.errand import _deliver, _take, _Tally, receive, send, show_partials
 from hardwire.cli.output import Output
 from hardwire.errors import TransferIncomplete, UsageError
 from hardwire.net.servers import NO_SERVERS
-from support.faces import seats
+from support.faces import seats, until
 
 DONE = FileDone(2, "a", "out", 1, "00", 0.1, None)
 FAILED = FileFailed(4, "b\x1b", "out", "declined", "the peer said no", "ask your peer")
@@ -39,7 +43,7 @@ async def test_compare_consent_deliver(tmp_path):
 async def test_without_questions(tmp_path):
     async with seats(unverified=True) as (alice, bob):
         assert await errand(alice, bob, tmp_path, yes=True) == [None, None]
-        assert not bob.face.lines.prompts
+        assert bob.face.lines.prompts == [""], "it listens, and asks nothing"
 
 
 @pytest.mark.parametrize("answer", ["", "n", "what?", None])
@@ -113,3 +117,65 @@ async def test_what_cannot_be_sent_or_kept_is_refused_first(tmp_path):
         await send(Output(), Wishes(NO_SERVERS), [tmp_path / "none"], plain=False)
     with pytest.raises(UsageError, match="not a directory"):
         await receive(Output(), Wishes(NO_SERVERS), tmp_path / "none", plain=False, yes=False)
+
+
+async def test_words_while_it_moves(tmp_path):
+    """A stream that waits for its pipe gives all the time in the world."""
+    (tmp_path / "in").mkdir()
+    reading, writing = os.pipe()
+    async with seats(unverified=True) as (alice, bob):
+
+        async def words():
+            await alice.hears("waiting for your peer")
+            os.write(writing, b"some")
+            await until(lambda: alice.session.transfers.pause(on=False) == 0 and bool(alice.session.transfers._active))
+            await until(lambda: all(one.accepted for one in alice.session.transfers._active.values()))
+            alice.type("", "what?", "pause")
+            await alice.hears("pause, resume or cancel")
+            await bob.hears("paused (your peer)")
+            alice.type("resume")
+            await bob.hears("goes on (your peer)")
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await until(lambda: "paused (you)" in alice.said.err[200:] or "paused (you)" in bob.said.err)
+            bob.type("cancel")
+            await alice.hears("did not arrive")
+
+        outcomes = await asyncio.gather(
+            race(alice.session, lambda: _deliver(alice.session, alice.face, [PipeSource(reading, "stream")])),
+            race(bob.session, lambda: _take(bob.session, bob.face, tmp_path / "in", yes=True)),
+            words(),
+            return_exceptions=True,
+        )
+    assert isinstance(outcomes[0], TransferIncomplete)
+    assert outcomes[1:] == [None, None]
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_only_one_file_goes_through_a_pipe(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    files = [inspect_outgoing(tmp_path / name) for name in ("one", "two")]
+    with (tmp_path / "out").open("wb") as out:
+        async with seats(unverified=True) as (alice, bob):
+            bob.type("y")
+            outcome, _ = await asyncio.gather(
+                race(alice.session, lambda: _deliver(alice.session, alice.face, files)),
+                race(bob.session, lambda: _take(bob.session, bob.face, out.fileno(), yes=False)),
+                return_exceptions=True,
+            )
+            assert "to standard output?" in bob.face.lines.prompts[-1]
+    assert isinstance(outcome, TransferIncomplete)
+    assert (tmp_path / "out").read_text() == "one"
+
+
+def test_what_lies_unfinished(tmp_path, capsys):
+    show_partials(Output(), tmp_path)
+    assert "nothing unfinished" in capsys.readouterr().err
+    place = Place(tmp_path, "ab" * 16)
+    place.data.write_bytes(bytes(5000))
+    place.leave()
+    show_partials(Output(json_mode=True), tmp_path)
+    assert '"event": "partial"' in capsys.readouterr().out
+    show_partials(Output(), tmp_path)
+    assert f"{place.path}  8.2 kB, untouched for" in capsys.readouterr().err

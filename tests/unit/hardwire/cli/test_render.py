@@ -29,7 +29,7 @@ def test_numbers_and_words_stand_side_by_side_as_data(capsys):
     "event",
     [
         events.Said("peer", "00", EVIL),
-        events.FileOffer(1, EVIL, 5, "00"),
+        events.FileOffer(1, EVIL, "file", 5, 1, "00"),
         events.FileFailed(1, EVIL, "in", "declined", EVIL, "ask"),
         events.FileProgress(1, EVIL, "in", 1, 5, 1.0, None),
         events.FileDone(1, EVIL, "out", 5, "00", 1.0, None),
@@ -62,7 +62,7 @@ def test_a_message_of_several_lines_is_marked_on_each(capsys):
         (events.HelperUsed("stun:s", "your address"), "asked stun:s: it learns your address\n"),
         (events.Verified("here", matched=True), "verified: nobody is between you two\n"),
         (events.Verified("peer", matched=True), "your peer says that the numbers match\n"),
-        (events.FileOffer(3, "a.txt", 2_000_000, "00"), "file 3: peer offers 'a.txt', 2.0 MB\n"),
+        (events.FileOffer(3, "a.txt", "file", 2_000_000, 1, "00"), "file 3: peer offers 'a.txt', 2.0 MB\n"),
         (events.Notice("no relay"), "no relay\n"),
         (events.LineClosed(clean=True, reason=CLOSED_HERE), "line closed\n"),
         (events.LineClosed(clean=True, reason="your peer left"), "line closed: your peer left\n"),
@@ -109,7 +109,7 @@ def test_a_proved_device_is_shown_with_whoever_vouches_for_it(capsys):
 
 def test_the_end_of_a_file(capsys):
     done = events.FileDone(1, "a", "in", 5, "abcd", 0.5, Path("/tmp/a"))
-    assert shown(capsys, done)[1] == "file 1: saved /tmp/a (5 B in 500 ms)\n  sha256 abcd\n"
+    assert shown(capsys, done)[1] == "file 1: saved /tmp/a (5 B in 500 ms)\n  root abcd\n"
     failed = events.FileFailed(1, "a", "in", "disk-full", "no room", "make room")
     assert shown(capsys, failed)[1] == "file 1: 'a' did not arrive: no room\nhint: make room\n"
 
@@ -151,3 +151,20 @@ def test_a_verified_line_shows_nothing_to_compare(capsys):
     out, err = shown(capsys, replace(OPEN, verified_by="ACME"))
     assert out == ""
     assert "verified by ACME: there is nothing to compare" in err
+
+
+@pytest.mark.parametrize(
+    "event, words",
+    [
+        (events.FileOffer(3, "a", "directory", 5, 2, "00"), "file 3: peer offers the directory 'a', 5 B in 2 files\n"),
+        (events.FileOffer(3, "a", "directory", 5, 1, "00"), "file 3: peer offers the directory 'a', 5 B in 1 file\n"),
+        (events.FileOffer(3, "a", "stream", 0, 1, "00"), "file 3: peer offers 'a', of unknown size\n"),
+        (events.FileStarted(3, "a", "in", 0, 5), ""),
+        (events.FileStarted(3, "a", "in", 2, 5), "file 3: 'a' goes on at 40 %: 2 B is there already\n"),
+        (events.FilePaused(3, "a", "here", True), "file 3: 'a' paused (you)\n"),
+        (events.FilePaused(3, "a", "peer", False), "file 3: 'a' goes on (your peer)\n"),
+        (events.FileMoved(2, 3, "a", "in"), "file 2: 'a' goes on over the new line (it was file 3)\n"),
+    ],
+)
+def test_words_about_files(capsys, event, words):
+    assert shown(capsys, event) == ("", words)

@@ -9,6 +9,7 @@ from hardwire.cli.conversation import race
 from hardwire.cli.talk import Talk
 from hardwire.errors import PeerNotVerified
 from support.faces import seats, until
+from support.trees import a_tree
 
 
 @asynccontextmanager
@@ -148,3 +149,23 @@ async def test_lines_that_nobody_confirmed_are_named_at_the_end(tmp_path):
         talk.watch(events.Delivered("01"))
         talk.watch(events.LineClosed(clean=False, reason="cut"))
         assert "your peer did not confirm the last of your lines (1):\n  and this?\n" in alice.said.err
+
+
+async def test_pausing_and_what_is_not_sent(tmp_path):
+    top = a_tree(tmp_path / "photos", octets=30_000_000)
+    for number in range(7):
+        (top / f"link {number}").symlink_to("empty")
+    async with talks(tmp_path) as (alice, bob, _):
+        alice.type(f"/send {top}")
+        await alice.hears("not sent: link")
+        await alice.hears("and 2 more that are not sent")
+        await bob.hears("peer offers the directory 'photos'")
+        bob.type("/resume", "/accept")
+        await bob.hears("there is nothing to resume")
+        await until(lambda: any(one.accepted for one in alice.session.transfers._active.values()))
+        bob.type("/pause")
+        await alice.hears("paused (your peer)")
+        bob.type("/resume 2")
+        await alice.hears("goes on (your peer)")
+        bob.type("/cancel")
+        await alice.hears("did not arrive")

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What arrives, on its way to the disk, and from there to its name.
+
+* Until it is whole it lies in a private side directory (``partials.py``). A final name is given by one rename or link
+  of what is complete, proved and on the disk: whoever looks sees all of it or nothing.
+* Each leaf is judged as it is completed (``tree.py``), so octets that are not the offered ones are noticed within a
+  leaf, and what was proved once is proved for ever: neither the end nor a new beginning reads it again.
+* The disk writes out behind the back of the stream: every 64 MiB another thread waits for it and notes a mark, so that
+  a power cut costs no more than that and a slow disk holds nobody up before its memory is full.
+
+Everything here blocks: it is called on worker threads.
+"""
+
+import contextlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Protocol
+
+from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish
+from hardwire.app.layout import Layout, put_on_disk
+from hardwire.app.partials import Place, place_name, sweep
+from hardwire.app.paths import sync_directory, write_private
+from hardwire.app.text import printable
+from hardwire.channel import FILE_SIZE_MAX, Offer, TransferKind
+from hardwire.channel.manifest import Entry, EntryKind, Manifest
+from hardwire.channel.preface import Preface, open_preface
+from hardwire.channel.tree import LEAF_MIN, LeafWalk, RootHash, mismatch, new_leaf
+from hardwire.errors import PeerError, TransferIncomplete
+
+MARK_EVERY: Final = 64 << 20
+"""Octets after which what was written is put on the disk, and that is noted."""
+
+
+class Sink(Protocol):
+    """Where a transfer goes.
+
+    Attributes:
+        received: Octets of the stream that it has taken; the next chunk begins there.
+    """
+
+    received: int
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Take the next octets. Raises TransferIncomplete."""
+        ...
+
+    def finish(self, size: int, root: bytes) -> Path | None:
+        """All came: judge it, and give it its name.
+
+        Args:
+            size: Of the content.
+            root: What the sender says it is.
+
+        Raises:
+            TransferIncomplete: It is not what was offered, or the disk refused.
+        """
+        ...
+
+    def release(self, *, keep: bool) -> None:
+        """Let go; what is not finished is kept for another time, or removed. Safe to call twice."""
+        ...
+
+
+class StreamHash:
+    """Root of a stream while it comes in: a leaf's hash at a time, whatever its length."""
+
+    def __init__(self) -> None:
+        self._root = RootHash(TransferKind.STREAM, b"")
+        self._leaf = new_leaf()
+        self._filled = 0
+        self._size = 0
+
+    def update(self, data: memoryview) -> None:
+        """The next octets."""
+        self._size += len(data)
+        while data:
+            part = data[: LEAF_MIN - self._filled]
+            self._leaf.update(part)
+            self._filled += len(part)
+            if self._filled == LEAF_MIN:
+                self._root.add(self._leaf.digest())
+                self._leaf, self._filled = new_leaf(), 0
+            data = data[len(part) :]
+
+    def digest(self) -> bytes:
+        """The root of everything so far, as if it were all; to be asked once."""
+        if self._filled:
+            self._root.add(self._leaf.digest())
+        return self._root.digest(self._size)
+
+
+class Incoming:
+    """A file, a directory or a stream that goes into a directory of this side's.
+
+    Args:
+        directory: Where it shall end up.
+        owner: Hex of the sender's device id: nobody else continues what they began.
+        offer: What was offered; its name is checked here.
+
+    Raises:
+        TransferIncomplete: The name is a trick (``bad-name``), the disk is too full (``disk-full``), the directory
+            cannot be written (``disk``), or another process is at it (``busy``). Nothing is left behind.
+    """
+
+    def __init__(self, directory: Path, owner: str, offer: Offer) -> None:
+        check_name(offer.name)
+        self.received = 0
+        self._directory = directory
+        self._offer = offer
+        self._head = bytearray()
+        self._walk: LeafWalk | None = None
+        self._stream = StreamHash()
+        self._layout: Layout | None = None
+        self._marker = ThreadPoolExecutor(1, "hardwire mark")
+        self._marking: Future[None] | None = None
+        self._unmarked = 0
+        sweep(directory)
+        try:
+            self._place = Place(directory, place_name(owner, offer.root))
+        except OSError as problem:
+            raise disk_problem(problem, directory, offer.size) from None
+        try:
+            if not self._go_on():
+                self._begin()
+        except OSError as problem:
+            self.release(keep=False)
+            raise disk_problem(problem, directory, offer.size) from None
+
+    @property
+    def proved(self) -> int:
+        """Octets of content that are here and right."""
+        return self._walk.octets if self._walk else 0
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """See :class:`Sink`."""
+        if offset != self.received:
+            raise TransferIncomplete(f"{printable(self._offer.name)}: a piece that does not belong there")
+        head = data[: max(0, self._offer.preface - offset)]
+        try:
+            if head:
+                self._head += head
+                if len(self._head) == self._offer.preface:
+                    self._open_preface()
+            self._write_content(max(0, offset - self._offer.preface), memoryview(data)[len(head) :])
+        except OSError as problem:
+            raise disk_problem(problem, self._directory, self._offer.size) from None
+        self.received += len(data)
+
+    def finish(self, size: int, root: bytes) -> Path:
+        """See :class:`Sink`."""
+        name = self._offer.name
+        if self._offer.kind is TransferKind.STREAM:
+            if self._stream.digest() != root or size != self.received:
+                raise mismatch()
+        elif self.proved != self._offer.size or self._layout is None:
+            raise TransferIncomplete(f"{printable(name)}: {self.proved} of {self._offer.size} octets arrived")
+        try:
+            self._settle()
+            if self._walk is not None and self._layout is not None:
+                self._layout.dress()
+            final = publish(self._place.data, self._directory, name)
+        except OSError as problem:
+            raise disk_problem(problem, self._directory, self._offer.size) from None
+        with contextlib.suppress(OSError):  # a directory that may be written and not read; the file is there
+            sync_directory(self._directory)
+        self.release(keep=False)
+        return final
+
+    def release(self, *, keep: bool) -> None:
+        """See :class:`Sink`. Nothing is kept of which no leaf is proved."""
+        if keep and self.proved:
+            with contextlib.suppress(OSError):  # it will be read again, then
+                self._settle()
+        self._marker.shutdown()
+        if self._layout is not None:
+            self._layout.close()
+        if keep and self.proved:
+            self._place.leave()
+        else:
+            self._place.remove()
+
+    def _go_on(self) -> bool:
+        """Take up what is here; False when there is nothing that can be relied on."""
+        if self._offer.kind is TransferKind.STREAM:
+            return False
+        try:
+            preface = open_preface(self._offer, self._place.preface.read_bytes())
+        except (OSError, PeerError, TransferIncomplete):
+            return False
+        marked = self._place.marked()
+        layout = Layout(self._place.data, preface.manifest)
+        if marked is None or not layout.intact():
+            return False
+        self._layout = layout
+        self._walk = LeafWalk(self._offer.size, preface.leaves, marked)
+        self._reprove(self._walk, layout)
+        self.received = self._offer.preface + self._walk.octets
+        return True
+
+    def _reprove(self, walk: LeafWalk, layout: Layout) -> None:
+        """Read what was written after the last mark: as far as it is right, it need not come again."""
+        marked = walk.octets
+        with contextlib.suppress(TransferIncomplete):
+            while walk.missing and walk.octets - marked < 2 * MARK_EVERY:
+                for block in layout.read(walk.octets, walk.missing):
+                    walk.update(memoryview(block))
+
+    def _begin(self) -> None:
+        self._place.wipe()
+        check_room(self._directory, self._offer.size)
+        if self._offer.kind is not TransferKind.DIRECTORY:
+            # One file, whatever it is called: its space is taken before the first octet is asked for.
+            sized = self._offer.kind is TransferKind.FILE
+            entry = Entry(EntryKind.FILE, 0o600, 0, self._offer.size if sized else FILE_SIZE_MAX, "")
+            self._layout = Layout(self._place.data, Manifest((entry,)))
+            self._layout.build(sized=sized)
+
+    def _open_preface(self) -> None:
+        try:
+            preface = open_preface(self._offer, bytes(self._head))
+            _check_names(preface)
+        except PeerError as problem:
+            raise TransferIncomplete(problem.message, code="bad-name") from None
+        self._head.clear()
+        if self._layout is not None:
+            self._layout.close()
+        layout = Layout(self._place.data, preface.manifest)
+        if self._offer.kind is TransferKind.DIRECTORY:
+            layout.build()
+        self._layout = layout
+        self._walk = LeafWalk(self._offer.size, preface.leaves)
+        write_private(self._place.preface, preface.manifest.encode() + preface.leaves)
+        self._place.mark(0)
+
+    def _write_content(self, offset: int, data: memoryview) -> None:
+        if self._layout is None:
+            return
+        while data:
+            part = data[: self._walk.missing] if self._walk else data
+            self._layout.write(offset, part)
+            if self._walk is not None:
+                self._walk.update(part)
+            else:
+                self._stream.update(part)
+            offset += len(part)
+            data = data[len(part) :]
+            self._unmarked += len(part)
+        if self._unmarked >= MARK_EVERY:
+            self._mark_soon()
+
+    def _mark_soon(self) -> None:
+        if self._marking is not None:
+            if not self._marking.done():
+                return  # the disk is still at the last one
+            self._marking.result()
+        self._unmarked = 0
+        if self._layout is not None:
+            self._marking = self._marker.submit(self._mark, self._layout.touched(), self._leaves())
+
+    def _settle(self) -> None:
+        """Everything that was written is on the disk now, and noted. Raises OSError."""
+        if self._marking is not None:
+            self._marking.result()
+        if self._layout is not None:
+            self._mark(self._layout.touched(), self._leaves())
+
+    def _mark(self, files: frozenset[Path], leaves: int) -> None:
+        put_on_disk(files)
+        if leaves:
+            self._place.mark(leaves)
+
+    def _leaves(self) -> int:
+        return self._walk.proved if self._walk else 0
+
+
+def _check_names(preface: Preface) -> None:
+    for entry in preface.manifest.entries:
+        for name in entry.components[-1:]:
+            check_component(name)

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is offered: a file or a directory, read once to know its hash list, and again to send it.
+
+The first reading hashes leaves on several threads; nothing of it is kept on the disk. From then on each file is only
+good as long as its device, inode, size and time of change stay what they were: what changes while it is on its way is
+not sent, under whatever name.
+
+Symbolic links inside a directory are left out unless the person asked to follow them, and so is what is no file and no
+directory; both are told. Everything but :func:`inspect` blocks: it is called on worker threads.
+"""
+
+import asyncio
+import bisect
+import itertools
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from hardwire.app.files import check_component, check_name
+from hardwire.channel import Offer
+from hardwire.channel.manifest import DEPTH_MAX, ENTRIES_MAX, Entry, EntryKind, in_order
+from hardwire.channel.preface import make_offer
+from hardwire.channel.tree import leaf_count, leaf_size, new_leaf
+from hardwire.errors import LocalError, Misuse, TransferIncomplete, UsageError
+
+_BLOCK: Final = 1 << 20
+_HASHERS: Final = min(4, os.cpu_count() or 1)
+
+Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One regular file of a transfer.
+
+    Attributes:
+        path: Where it is.
+        size: Octets.
+        stamp: (device, inode, size, mtime in ns) when it was found.
+    """
+
+    path: Path
+    size: int
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFile:
+    """Something that was read once, to know what is offered.
+
+    Attributes:
+        path: Where it is.
+        offer: What the peer is told; its name is the last component of the path only.
+        preface: Manifest and hash list, as they go over the line.
+        parts: Its regular files, in the order of the manifest.
+        skipped: What was left out of a directory, and why.
+    """
+
+    path: Path
+    offer: Offer
+    preface: bytes = field(repr=False)
+    parts: tuple[Part, ...] = field(repr=False)
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the peer is told."""
+        return self.offer.name
+
+    @property
+    def size(self) -> int:
+        """Octets of content."""
+        return self.offer.size
+
+
+def inspect_outgoing(
+    path: Path, progress: Callable[[int, int], None] | None = None, *, follow: bool = False
+) -> OutgoingFile:
+    """Read ``path`` once and say what it is; blocking, for a worker thread.
+
+    Args:
+        path: A regular file or a directory (a symbolic link is followed: the person named it).
+        progress: Called with (octets read, octets in all); may raise to stop.
+        follow: Follow symbolic links inside a directory, too.
+
+    Raises:
+        UsageError: Not there, not readable, neither file nor directory, or something the protocol cannot carry.
+    """
+    try:
+        name = path.name if path.name not in {"", ".."} else path.resolve().name
+        check_name(name)
+        scan = _Scan(path, follow=follow)
+        manifest = in_order(scan.found)
+        parts = tuple(scan.found[entry] for entry in manifest.entries if entry.kind is EntryKind.FILE)
+        leaves = _hash_list(parts, manifest.size, progress)
+        offer, preface = make_offer(name, manifest, leaves)
+    except OSError as problem:
+        where = problem.filename or path
+        raise UsageError(f"{where}: {(problem.strerror or str(problem)).lower()}") from None
+    except Misuse as problem:
+        hint = f"pack it first: tar czf {path.name or 'directory'}.tar.gz -C {path.parent} {path.name}"
+        raise UsageError(f"{path}: {problem.message}", hint=hint) from None
+    except TransferIncomplete as problem:
+        raise UsageError(problem.message, code=problem.code, hint=problem.hint) from None
+    return OutgoingFile(path, offer, preface, parts, tuple(scan.skipped))
+
+
+async def inspect(
+    path: Path, progress: Callable[[int, int], None] | None = None, *, follow: bool = False
+) -> OutgoingFile:
+    """Read what is to be offered, off the event loop; ``progress`` is called on it.
+
+    Raises:
+        UsageError: It cannot be offered.
+    """
+    loop = asyncio.get_running_loop()
+    given_up = threading.Event()
+
+    def tick(done: int, size: int) -> None:
+        if given_up.is_set():
+            raise UsageError(f"{path}: not read to its end")
+        if progress is not None:
+            loop.call_soon_threadsafe(progress, done, size)
+
+    try:
+        return await asyncio.to_thread(partial(inspect_outgoing, path, tick, follow=follow))
+    except asyncio.CancelledError:
+        given_up.set()  # otherwise the process would go on reading after Ctrl-C
+        raise
+
+
+class OutgoingReader:
+    """Reads the stream of an offered transfer, anywhere in it; refuses what is no longer what was offered."""
+
+    def __init__(self, file: OutgoingFile) -> None:
+        self._preface = file.preface
+        self._content = Content(file.parts)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """``size`` octets from ``offset``, exactly; the caller asks for no more than there are.
+
+        Raises:
+            TransferIncomplete: ``file-changed``: something changed under the transfer; or it cannot be read.
+        """
+        head = self._preface[offset : offset + size]
+        if len(head) == size:
+            return head
+        start = offset + len(head) - len(self._preface)
+        return head + b"".join(self._content.read(start, size - len(head)))
+
+    def close(self) -> None:
+        """Let go of the files; safe to call twice."""
+        self._content.close()
+
+
+class Content:
+    """The octets of many files one after another. One file is open at a time."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = [part for part in parts if part.size]
+        self._starts = list(itertools.accumulate((part.size for part in self._parts), initial=0))
+        self._open: tuple[int, int] = (-1, -1)
+
+    def read(self, offset: int, size: int) -> Iterator[bytes]:
+        """``size`` octets from ``offset``, in blocks.
+
+        Raises:
+            TransferIncomplete: ``file-changed``, or a file that cannot be read.
+        """
+        while size:
+            index = bisect.bisect_right(self._starts, offset) - 1
+            part = self._parts[index]
+            within = offset - self._starts[index]
+            wanted = min(size, part.size - within, _BLOCK)
+            try:
+                descriptor = self._descriptor(index, part)
+                data = os.pread(descriptor, wanted, within)
+                stamp = stamp_of(os.fstat(descriptor))
+            except OSError as problem:
+                raise TransferIncomplete(f"{part.path}: {(problem.strerror or str(problem)).lower()}") from None
+            if stamp != part.stamp or not data:
+                raise _changed(part.path)
+            offset += len(data)
+            size -= len(data)
+            yield data
+
+    def close(self) -> None:
+        """Let go of the open file; safe to call twice."""
+        (_, descriptor), self._open = self._open, (-1, -1)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _descriptor(self, index: int, part: Part) -> int:
+        if self._open[0] != index:
+            self.close()
+            # A named pipe put in its place would keep the caller waiting for a writer.
+            self._open = (index, os.open(part.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        return self._open[1]
+
+
+class _Scan:
+    """What lies under a path.
+
+    Attributes:
+        found: Each entry of the manifest, with its file; directories have an empty one.
+        skipped: What was left out.
+    """
+
+    def __init__(self, path: Path, *, follow: bool) -> None:
+        self.found: dict[Entry, Part] = {}
+        self.skipped: list[str] = []
+        self._follow = follow
+        info = path.stat()
+        if stat.S_ISREG(info.st_mode):
+            self._add(path, "", info)
+        elif stat.S_ISDIR(info.st_mode):
+            self._walk(path, info)
+        else:
+            raise UsageError(f"{path}: neither a file nor a directory")
+
+    def _walk(self, top: Path, info: os.stat_result) -> None:
+        """Every directory once: ``above`` knows the ones on the way here, so that a link cannot lead in a circle."""
+        self._add(top, "", info)
+        waiting = deque([(top, "", frozenset({(info.st_dev, info.st_ino)}))])
+        while waiting:
+            directory, prefix, above = waiting.popleft()
+            with os.scandir(directory) as listing:
+                for item in listing:
+                    found = self._look(item, prefix)
+                    if found is None or not stat.S_ISDIR(found.st_mode):
+                        continue
+                    place = (found.st_dev, found.st_ino)
+                    if place in above:
+                        raise UsageError(
+                            f"{item.path}: a link that leads back to where it is", hint="leave out --follow"
+                        )
+                    waiting.append((Path(item.path), f"{prefix}{item.name}/", above | {place}))
+
+    def _look(self, item: os.DirEntry[str], prefix: str) -> os.stat_result | None:
+        if item.is_symlink() and not self._follow:
+            self.skipped.append(f"{prefix}{item.name}: a symbolic link")
+            return None
+        info = item.stat()
+        if not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):
+            self.skipped.append(f"{prefix}{item.name}: neither a file nor a directory")
+            return None
+        check_component(item.name)
+        self._add(Path(item.path), prefix + item.name, info)
+        return info
+
+    def _add(self, path: Path, relative: str, info: os.stat_result) -> None:
+        regular = stat.S_ISREG(info.st_mode)
+        if len(self.found) == ENTRIES_MAX or relative.count("/") >= DEPTH_MAX:
+            raise Misuse(f"more than {ENTRIES_MAX} entries, or more than {DEPTH_MAX} levels of them")
+        kind = EntryKind.FILE if regular else EntryKind.DIRECTORY
+        size = info.st_size if regular else 0
+        entry = Entry(kind, info.st_mode & 0o777, max(0, info.st_mtime_ns), size, relative)
+        self.found[entry] = Part(path, size, stamp_of(info))
+
+
+def _hash_list(parts: Sequence[Part], size: int, progress: Callable[[int, int], None] | None) -> bytes:
+    """All leaf hashes, in order; a few leaves at a time, each on a thread of its own."""
+    leaf = leaf_size(size)
+    hashes = []
+    with ThreadPoolExecutor(_HASHERS, "hardwire hash") as pool:
+        running: deque[Future[bytes]] = deque()
+        try:
+            for index in range(leaf_count(size)):
+                running.append(pool.submit(_hash_leaf, parts, index * leaf, min(leaf, size - index * leaf)))
+                if len(running) > 2 * _HASHERS:
+                    hashes.append(running.popleft().result())
+                    if progress:
+                        progress(leaf * len(hashes), size)
+            hashes += [future.result() for future in running]
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    if progress:
+        progress(size, size)
+    return b"".join(hashes)
+
+
+def _hash_leaf(parts: Sequence[Part], offset: int, size: int) -> bytes:
+    content, digest = Content(parts), new_leaf()
+    try:
+        for block in content.read(offset, size):
+            digest.update(block)
+    finally:
+        content.close()
+    return digest.digest()
+
+
+def stamp_of(info: os.stat_result) -> Stamp:
+    """What tells whether a file is still the one that was looked at."""
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def _changed(path: Path) -> LocalError:
+    hint = "send it when nothing writes to it any more"
+    return TransferIncomplete(f"{path}: changed since it was offered", hint=hint, code="file-changed")

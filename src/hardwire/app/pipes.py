@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Octets that come from a pipe and go into one: `hardwire send -` and `hardwire receive --stdout`.
+
+A pipe cannot be read twice and not be unwritten. So a sender keeps what is not acknowledged yet, which is never more
+than a window; and a receiver writes a leaf when it is proved, or, of a stream whose root comes last, at once: then the
+exit code is the verdict, and what was piped on before it must not be relied on.
+"""
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from hardwire.app.entropy import SystemEntropy
+from hardwire.app.files import check_name
+from hardwire.app.incoming import StreamHash
+from hardwire.channel import Offer, TransferKind
+from hardwire.channel.preface import open_preface
+from hardwire.channel.tree import HASH_SIZE, LeafWalk, mismatch
+from hardwire.errors import PeerError, TransferIncomplete
+
+_LOOK: Final = 0.2
+"""Seconds between two looks whether anybody still wants what a silent pipe may bring."""
+_HELD_LEAF_MAX: Final = 16 << 20
+"""Octets of the largest leaf that is held back until it is proved; larger ones pass as they come."""
+
+
+class Source(Protocol):
+    """Where a transfer comes from.
+
+    Attributes:
+        offer: What is offered.
+    """
+
+    @property
+    def offer(self) -> Offer:
+        """See the class."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Octets of the stream from ``offset``; fewer than ``size`` only at its end. Raises TransferIncomplete."""
+        ...
+
+    def close(self) -> None:
+        """Let go; safe to call twice."""
+        ...
+
+
+class PipeSource:
+    """A descriptor that is read to its end.
+
+    Args:
+        descriptor: Open for reading; not closed here.
+        name: What the peer is told.
+
+    Attributes:
+        acknowledged: What the peer has; the next read forgets what is before it.
+    """
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        check_name(name)
+        self.offer = Offer(TransferKind.STREAM, 0, 1, 0, SystemEntropy().octets(HASH_SIZE), name)
+        self._descriptor = descriptor
+        self._kept: deque[bytes] = deque()
+        self._start = 0
+        self._end = 0
+        self._over = False
+        self._closed = False
+        self._hash = StreamHash()
+        self._root = b""
+        self._one = threading.Lock()
+        self.acknowledged = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See :class:`Source`. One at a time: another line may want to read while the last one still waits."""
+        with self._one:
+            return self._read(offset, size)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        while self._kept and self._start + len(self._kept[0]) <= self.acknowledged:
+            self._start += len(self._kept.popleft())
+        if offset < self._start:
+            raise TransferIncomplete("what came through the pipe is gone, and the peer does not have it")
+        while self._end < offset + size and not self._over:
+            self._take()
+        return b"".join(self._pieces(offset, size))
+
+    def ends_at(self, offset: int) -> bool:
+        """Whether the pipe ended, and there."""
+        return self._over and offset == self._end
+
+    def root(self) -> bytes:
+        """Of everything, once it ended."""
+        self._root = self._root or self._hash.digest()
+        return self._root
+
+    def close(self) -> None:
+        """See :class:`Source`; a read that waits for the pipe ends."""
+        self._closed = True
+
+    def _pieces(self, offset: int, size: int) -> Iterator[bytes]:
+        start, end = self._start, offset + size
+        for piece in self._kept:
+            if start < end and start + len(piece) > offset:
+                yield piece[max(0, offset - start) : end - start]
+            start += len(piece)
+
+    def _take(self) -> None:
+        while not select.select([self._descriptor], [], [], _LOOK)[0]:
+            if self._closed:
+                raise TransferIncomplete("stopped before the pipe ended")
+        try:
+            data = os.read(self._descriptor, 1 << 20)
+        except OSError as problem:
+            raise TransferIncomplete(f"standard input: {(problem.strerror or str(problem)).lower()}") from None
+        self._over = not data
+        if data:
+            self._kept.append(data)
+            self._end += len(data)
+            self._hash.update(memoryview(data))
+
+
+class PipeSink:
+    """A descriptor that one file, or one stream, is written to.
+
+    Args:
+        descriptor: Open for writing; not closed here.
+        offer: What was offered.
+
+    Raises:
+        TransferIncomplete: ``not-a-file``: a directory.
+    """
+
+    def __init__(self, descriptor: int, offer: Offer) -> None:
+        if offer.kind is TransferKind.DIRECTORY:
+            raise TransferIncomplete(
+                "a directory cannot go through a pipe", code="not-a-file", hint="receive it without --stdout"
+            )
+        self.received = 0
+        self._descriptor = descriptor
+        self._offer = offer
+        self._head = bytearray()
+        self._leaf = bytearray()
+        self._walk: LeafWalk | None = None
+        self._stream = StreamHash()
+        self._closed = False
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """See :class:`~hardwire.app.incoming.Sink`."""
+        del offset  # a pipe has one end only; the machine below gives no gaps
+        self.received += len(data)
+        head = self._offer.preface - len(self._head) if self._walk is None else 0
+        if head:
+            self._head += data[:head]
+            data = data[head:]
+            if len(self._head) == self._offer.preface:
+                self._open_preface()
+        view = memoryview(data)
+        if self._offer.kind is TransferKind.STREAM:
+            self._stream.update(view)
+            self._put(view)
+        elif self._walk is not None:
+            self._prove(self._walk, view)
+
+    def finish(self, size: int, root: bytes) -> None:
+        """See :class:`~hardwire.app.incoming.Sink`."""
+        if self._offer.kind is TransferKind.STREAM and (self._stream.digest() != root or size != self.received):
+            raise mismatch()
+
+    def release(self, *, keep: bool) -> None:
+        """See :class:`~hardwire.app.incoming.Sink`; a write that waits for a reader ends."""
+        del keep  # what is in a pipe is in a pipe
+        self._closed = True
+
+    def _open_preface(self) -> None:
+        try:
+            preface = open_preface(self._offer, bytes(self._head))
+        except PeerError as problem:
+            raise TransferIncomplete(problem.message) from None
+        self._walk = LeafWalk(self._offer.size, preface.leaves)
+
+    def _prove(self, walk: LeafWalk, data: memoryview) -> None:
+        while data:
+            part = data[: walk.missing]
+            proved = walk.proved
+            walk.update(part)
+            self._leaf += part
+            if walk.proved > proved or walk.leaf_size > _HELD_LEAF_MAX:
+                self._put(memoryview(self._leaf))
+                self._leaf = bytearray()
+            data = data[len(part) :]
+
+    def _put(self, data: memoryview) -> None:
+        try:
+            while data:
+                while not select.select([], [self._descriptor], [], _LOOK)[1]:
+                    if self._closed:
+                        return
+                data = data[os.write(self._descriptor, data[: select.PIPE_BUF]) :]
+        except OSError as problem:
+            raise TransferIncomplete(
+                f"standard output: {(problem.strerror or str(problem)).lower()}", code="output-failed"
+            ) from None

@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hardwire.app import incoming as module
+from hardwire.app.incoming import Incoming, StreamHash
+from hardwire.app.outgoing import OutgoingReader, inspect_outgoing
+from hardwire.app.partials import SIDE_DIRECTORY
+from hardwire.channel import Offer, TransferKind
+from hardwire.channel.manifest import Entry, EntryKind, Manifest
+from hardwire.channel.preface import make_offer
+from hardwire.channel.tree import root_of
+from hardwire.errors import TransferIncomplete
+from support.trees import MIB, a_tree, portrait
+
+PEER = "aa" * 32
+STREAM = Offer(TransferKind.STREAM, 0, 1, 0, bytes(32), "stream")
+
+
+@pytest.fixture
+def inbox(tmp_path) -> Path:
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+def a_file(tmp_path, size=3 * MIB + 5):
+    (tmp_path / "report.pdf").write_bytes(os.urandom(size))
+    return inspect_outgoing(tmp_path / "report.pdf")
+
+
+def feed(sink, file, *, until=None, step=65_487):
+    """Give it the stream from where it is; ``until`` counts from the beginning of the stream."""
+    reader = OutgoingReader(file)
+    end = file.offer.end if until is None else until
+    while sink.received < end:
+        sink.write(sink.received, reader.read(sink.received, min(step, end - sink.received)))
+    reader.close()
+
+
+def finish(sink):
+    return sink.finish(0, b"")
+
+
+def left(inbox):
+    return sorted(path.name for path in inbox.iterdir())
+
+
+def test_a_whole_file_gets_its_name_and_only_then(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    assert (sink.received, sink.proved) == (0, 0)
+    feed(sink, file)
+    assert left(inbox) == [SIDE_DIRECTORY]
+    assert sink.proved == file.size
+    assert finish(sink) == inbox / "report.pdf"
+    assert left(inbox) == ["report.pdf"]
+    assert portrait(inbox / "report.pdf") == portrait(tmp_path / "report.pdf")
+
+
+@pytest.mark.parametrize("step", [1000, 65_487, MIB, 3 * MIB])
+def test_a_whole_directory(tmp_path, inbox, step):
+    top = a_tree(tmp_path / "photos")
+    file = inspect_outgoing(top)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, step=step)
+    assert left(inbox) == [SIDE_DIRECTORY]
+    assert finish(sink) == inbox / "photos"
+    assert left(inbox) == ["photos"]
+    assert portrait(inbox / "photos") == portrait(top)
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_what_is_empty(tmp_path, inbox, kind):
+    path = tmp_path / "nothing"
+    path.touch() if kind == "file" else path.mkdir()
+    file = inspect_outgoing(path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file)
+    finish(sink)
+    assert portrait(inbox / "nothing") == portrait(path)
+
+
+def test_taking_up_what_was_kept(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + 2 * MIB + 7)
+    sink.release(keep=True)
+    sink = Incoming(inbox, PEER, file.offer)
+    assert sink.received == file.offer.preface + 2 * MIB
+    feed(sink, file)
+    assert finish(sink).read_bytes() == (tmp_path / "report.pdf").read_bytes()
+    assert left(inbox) == ["report.pdf"]
+
+
+def test_only_the_same_peer_with_the_same_content_goes_on(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + MIB)
+    sink.release(keep=True)
+    other = a_file(tmp_path)
+    for owner, offer in (("bb" * 32, file.offer), (PEER, other.offer)):
+        stranger = Incoming(inbox, owner, offer)
+        assert stranger.received == 0
+        stranger.release(keep=False)
+    assert Incoming(inbox, PEER, file.offer).received > 0
+
+
+def test_nothing_proved_is_nothing_kept(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + MIB - 1)
+    sink.release(keep=True)
+    assert left(inbox) == []
+
+
+KILLED = """
+import os, signal, sys, pathlib
+sys.path[:0] = sys.argv[4:]
+from hardwire.app import incoming
+from hardwire.app.outgoing import OutgoingReader, inspect_outgoing
+incoming.MARK_EVERY = 2 << 20
+file = inspect_outgoing(pathlib.Path(sys.argv[1]))
+sink = incoming.Incoming(pathlib.Path(sys.argv[2]), "aa" * 32, file.offer)
+reader = OutgoingReader(file)
+end = int(sys.argv[3])
+while sink.received < end:
+    sink.write(sink.received, reader.read(sink.received, min(65487, end - sink.received)))
+if sink.received == file.offer.end:
+    incoming.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    sink.finish(0, b"")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed(path, inbox, end):
+    run = subprocess.run([sys.executable, "-c", KILLED, str(path), str(inbox), str(end), *sys.path], check=False)
+    assert run.returncode == -9
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_after_a_kill(tmp_path, inbox, share):
+    top = a_tree(tmp_path / "photos", octets=9 * MIB)
+    file = inspect_outgoing(top)
+    end = round(share * file.offer.end)
+    killed(top, inbox, end)
+    assert set(left(inbox)) <= {SIDE_DIRECTORY}
+    sink = Incoming(inbox, PEER, file.offer)
+    whole = share == 1.0
+    assert sink.proved == (file.size if whole else max(0, end - file.offer.preface) // MIB * MIB), "no octet was lost"
+    feed(sink, file)
+    finish(sink)
+    assert portrait(inbox / "photos") == portrait(top)
+    assert left(inbox) == ["photos"]
+
+
+@pytest.mark.parametrize("harm", ["preface", "mark", "data", "octets behind the mark", "a second name"])
+def test_what_cannot_be_relied_on_is_not(tmp_path, inbox, harm):
+    file = a_file(tmp_path, 6 * MIB)
+    killed(file.path, inbox, file.offer.preface + 5 * MIB)
+    (place,) = (inbox / SIDE_DIRECTORY).iterdir()
+    data = place / "data"
+    if harm == "preface":
+        (place / "preface").write_bytes((place / "preface").read_bytes()[:-1] + b"\0")
+    elif harm == "mark":
+        (place / "mark").write_bytes(b"")
+    elif harm == "data":
+        data.unlink()
+    elif harm == "a second name":
+        os.link(data, inbox / "published")
+    else:
+        with data.open("r+b") as broken:
+            broken.seek(4 * MIB + 1000)
+            broken.write(b"a power cut")
+    sink = Incoming(inbox, PEER, file.offer)
+    assert sink.proved == (4 * MIB if harm == "octets behind the mark" else 0)
+    feed(sink, file)
+    assert finish(sink).read_bytes() == file.path.read_bytes()
+
+
+def test_marks_are_noted_behind_the_back_of_the_stream(tmp_path, inbox, monkeypatch):
+    monkeypatch.setattr(module, "MARK_EVERY", MIB)
+    file = a_file(tmp_path, 9 * MIB)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + 8 * MIB)
+    sink.release(keep=True)
+    (place,) = (inbox / SIDE_DIRECTORY).iterdir()
+    notes = (place / "mark").read_bytes()
+    counts = [int.from_bytes(notes[start : start + 8]) for start in range(0, len(notes), 12)]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert len(counts) > 2
+    assert counts[-1] == 8
+
+
+def test_a_mark_that_fails_fails_the_transfer(tmp_path, inbox, monkeypatch):
+    def refuses(_files):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "MARK_EVERY", 1)
+    monkeypatch.setattr(module, "put_on_disk", refuses)
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    with pytest.raises(TransferIncomplete) as caught:
+        feed(sink, file, step=1000)
+    assert caught.value.code == "disk-full"
+    sink.release(keep=True)
+
+
+def test_other_octets_are_noticed_within_a_leaf(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + MIB)
+    with pytest.raises(TransferIncomplete) as caught:
+        sink.write(sink.received, bytes(MIB))
+    assert caught.value.code == "hash-mismatch"
+    sink.release(keep=True)
+    again = Incoming(inbox, PEER, file.offer)
+    assert again.proved == MIB, "what was right is kept"
+    again.release(keep=False)
+    assert left(inbox) == []
+
+
+def test_another_preface(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, replace(file.offer, root=bytes(32)))
+    with pytest.raises(TransferIncomplete) as caught:
+        feed(sink, file, until=file.offer.preface)
+    assert caught.value.code == "hash-mismatch"
+
+
+def offered(manifest, name="photos"):
+    return make_offer(name, manifest, b"")
+
+
+TOP = Entry(EntryKind.DIRECTORY, 0o755, 0, 0, "")
+
+
+@pytest.mark.parametrize("name", ["gnp\u202egpj.exe", "a\\b"])
+def test_names_inside_that_trick(inbox, name):
+    offer, preface = offered(Manifest((TOP, Entry(EntryKind.FILE, 0o644, 0, 0, name))))
+    sink = Incoming(inbox, PEER, offer)
+    with pytest.raises(TransferIncomplete) as caught:
+        sink.write(0, preface)
+    assert caught.value.code == "bad-name"
+    sink.release(keep=True)
+    assert left(inbox) == []
+
+
+def test_a_manifest_that_breaks_the_rules(inbox):
+    offer, preface = offered(Manifest((TOP,)))
+    bad = preface.replace(b"\x02", b"\x09", 1)
+    sink = Incoming(inbox, PEER, replace(offer, root=root_of(offer.kind, bad, b"", 0)))
+    with pytest.raises(TransferIncomplete) as caught:
+        sink.write(0, bad)
+    assert caught.value.code == "bad-name"
+
+
+@pytest.mark.parametrize("name", [".bashrc", "../x", "gnp\u202egpj"])
+def test_a_name_that_tricks(tmp_path, inbox, name):
+    offer = a_file(tmp_path).offer
+    if "/" not in name:
+        with pytest.raises(TransferIncomplete):
+            Incoming(inbox, PEER, replace(offer, name=name))
+    assert left(inbox) == []
+
+
+def test_a_short_one(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + MIB)
+    with pytest.raises(TransferIncomplete, match=f"{MIB} of {file.size} octets"):
+        finish(sink)
+
+
+def test_a_piece_that_does_not_belong(tmp_path, inbox):
+    sink = Incoming(inbox, PEER, a_file(tmp_path).offer)
+    with pytest.raises(TransferIncomplete):
+        sink.write(1, b"x")
+
+
+def test_a_disk_that_is_too_small(tmp_path, inbox):
+    offer = replace(a_file(tmp_path).offer, size=1 << 52)
+    with pytest.raises(TransferIncomplete) as caught:
+        Incoming(inbox, PEER, offer)
+    assert caught.value.code == "disk-full"
+    assert left(inbox) == []
+    with pytest.raises(TransferIncomplete, match="no such file"):
+        Incoming(inbox / "gone", PEER, offer)
+
+
+def test_a_real_disk_that_is_full(tmp_path):
+    """A tmpfs of 1 MB, in a mount namespace of its own: a file is refused at once, a directory with its manifest."""
+    script = (
+        "import sys, pathlib\n"
+        "sys.path[:0] = sys.argv[2:]\n"
+        "from hardwire.app.incoming import Incoming\n"
+        "from hardwire.channel.manifest import Entry, EntryKind, Manifest\n"
+        "from hardwire.channel.preface import make_offer\n"
+        "from hardwire.errors import TransferIncomplete\n"
+        "d = pathlib.Path(sys.argv[1])\n"
+        "many = [Entry(EntryKind.FILE, 0o644, 0, 1, f'{n:04}') for n in range(2000)]\n"
+        "for m in (Manifest((Entry(EntryKind.FILE, 0o644, 0, 5_000_000, ''),)),\n"
+        "          Manifest((Entry(EntryKind.DIRECTORY, 0o755, 0, 0, ''), *many))):\n"
+        "    offer, preface = make_offer('big', m, bytes(32 * (-(-m.size // (1 << 20)))))\n"
+        "    sink = None\n"
+        "    try:\n        sink = Incoming(d, 'aa', offer)\n        sink.write(0, preface)\n"
+        "    except TransferIncomplete as e:\n"
+        "        if sink: sink.release(keep=True)\n"
+        "        print(e.code, '|', e.message, '|', e.hint, '|', list(d.iterdir()), '|', sink is None)\n"
+    )
+    command = f'mount -t tmpfs -o size=1m none "{tmp_path}" && exec "{sys.executable}" -c "$@"'
+    shell = ["unshare", "--user", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
+    words = [*shell, "sh", "-c", command, "sh", script, str(tmp_path), *sys.path]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    answers = [[part.strip() for part in line.split("|")] for line in run.stdout.splitlines()]
+    assert len(answers) == 2, run.stderr
+    for (code, message, hint, leftover, early), wanted in zip(answers, ("True", "False"), strict=True):
+        assert code == "disk-full"
+        assert message.startswith("no room for")
+        assert "--dir" in hint
+        assert leftover == "[]"
+        assert early == wanted
+
+
+def test_a_stream(inbox):
+    data = os.urandom(2 * MIB + 9)
+    sink = Incoming(inbox, PEER, STREAM)
+    for start in range(0, len(data), 65_487):
+        sink.write(start, data[start : start + 65_487])
+    hashed = StreamHash()
+    hashed.update(memoryview(data))
+    root = hashed.digest()
+    assert sink.finish(len(data), root).read_bytes() == data
+    assert left(inbox) == ["stream"]
+
+
+@pytest.mark.parametrize("size, root", [(3, bytes(32)), (4, None)])
+def test_a_stream_that_is_another_one(inbox, size, root):
+    sink = Incoming(inbox, PEER, STREAM)
+    sink.write(0, b"abc")
+    hashed = StreamHash()
+    hashed.update(memoryview(b"abc"))
+    with pytest.raises(TransferIncomplete) as caught:
+        sink.finish(size, root or hashed.digest())
+    assert caught.value.code == "hash-mismatch"
+    sink.release(keep=True)
+    assert left(inbox) == [], "a stream cannot be taken up again"
+
+
+def test_the_root_of_a_stream_is_that_of_its_leaves():
+    import hashlib
+
+    for size in (0, 1, MIB, MIB + 1):
+        data = bytes(size)
+        hashed = StreamHash()
+        hashed.update(memoryview(data)[:7])
+        hashed.update(memoryview(data)[7:])
+        leaves = [data[start : start + MIB] for start in range(0, size, MIB)]
+        listed = b"".join(hashlib.sha256(b"HBI1 leaf" + leaf).digest() for leaf in leaves)
+        assert hashed.digest() == root_of(TransferKind.STREAM, b"", listed, size)
+
+
+def test_a_finish_that_the_disk_refuses(tmp_path, inbox, monkeypatch):
+    def refuses(*_):
+        raise OSError(5, "Input/output error")
+
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file)
+    monkeypatch.setattr(module, "publish", refuses)
+    with pytest.raises(TransferIncomplete, match="input/output error"):
+        finish(sink)
+    sink.release(keep=True)
+    monkeypatch.undo()
+    assert finish(Incoming(inbox, PEER, file.offer)).exists()
+
+
+def test_old_ones_go_when_a_new_one_comes(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + MIB)
+    sink.release(keep=True)
+    (place,) = (inbox / SIDE_DIRECTORY).iterdir()
+    for path in (place / "mark", place / "data", place):
+        os.utime(path, (0, 0))
+    other = Incoming(inbox, PEER, a_file(tmp_path).offer)
+    assert not place.exists()
+    other.release(keep=False)

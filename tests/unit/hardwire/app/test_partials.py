@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hardwire.app import partials as module
+from hardwire.app.partials import LIFE, SIDE_DIRECTORY, Place, partials, place_name, sweep
+from hardwire.errors import TransferIncomplete
+
+NAME = place_name("aa" * 32, bytes(32))
+
+
+def test_names_say_nothing_and_belong_to_one_peer_and_one_root():
+    assert len(NAME) == 32
+    assert set(NAME) <= set("0123456789abcdef")
+    assert len({NAME, place_name("ab" * 32, bytes(32)), place_name("aa" * 32, b"x" * 32)}) == 3
+
+
+def test_a_private_place(tmp_path):
+    place = Place(tmp_path, NAME)
+    for path in (tmp_path / SIDE_DIRECTORY, place.path):
+        assert path.stat().st_mode & 0o777 == 0o700
+    place.leave()
+    place.leave()
+    assert place.path.exists()
+    again = Place(tmp_path, NAME)
+    again.remove()
+    again.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_others_keep_the_side_directory(tmp_path):
+    first, second = Place(tmp_path, NAME), Place(tmp_path, "other")
+    first.remove()
+    assert [path.name for path in (tmp_path / SIDE_DIRECTORY).iterdir()] == ["other"]
+    second.remove()
+
+
+def test_one_at_a_time(tmp_path):
+    place = Place(tmp_path, NAME)
+    with pytest.raises(TransferIncomplete) as caught:
+        Place(tmp_path, NAME)
+    assert caught.value.code == "busy"
+    place.leave()
+    Place(tmp_path, NAME).remove()
+
+
+def test_the_lock_of_a_process_that_was_killed_is_gone(tmp_path):
+    script = "import sys, pathlib, os, signal\nfrom hardwire.app.partials import Place\np = Place(pathlib.Path(sys.argv[1]), sys.argv[2])\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    run = subprocess.run([sys.executable, "-c", script, str(tmp_path), NAME], check=False)
+    assert run.returncode == -9
+    Place(tmp_path, NAME).remove()
+
+
+@pytest.mark.parametrize("trap", ["a link", "a file", "open to others"])
+def test_a_side_directory_that_was_laid_out_by_somebody(tmp_path, trap):
+    side = tmp_path / SIDE_DIRECTORY
+    if trap == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        side.symlink_to(tmp_path / "elsewhere")
+    elif trap == "a file":
+        side.touch()
+    else:
+        side.mkdir(mode=0o755)
+    with pytest.raises(OSError):  # noqa: PT011 - which one is the system's affair
+        Place(tmp_path, NAME)
+
+
+def test_a_place_that_is_a_link(tmp_path):
+    (tmp_path / SIDE_DIRECTORY).mkdir(mode=0o700)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / SIDE_DIRECTORY / NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError):  # noqa: PT011 - the same
+        Place(tmp_path, NAME)
+
+
+def test_a_place_that_is_removed_just_then(tmp_path, monkeypatch):
+    """Another transfer ends between the making and the opening, and between the opening and the lock."""
+    honest_open, honest_flock = os.open, module.fcntl.flock
+    todo = ["open", "lock"]
+
+    def opens(path, *words, **named):
+        if todo and todo[0] == "open" and str(path).endswith(NAME):
+            todo.pop(0)
+            Path(path).rmdir()
+        return honest_open(path, *words, **named)
+
+    def locks(*words):
+        if todo and todo[0] == "lock":
+            todo.pop(0)
+            (tmp_path / SIDE_DIRECTORY / NAME).rmdir()
+        return honest_flock(*words)
+
+    monkeypatch.setattr(os, "open", opens)
+    monkeypatch.setattr(module.fcntl, "flock", locks)
+    place = Place(tmp_path, NAME)
+    assert todo == []
+    assert place.path.exists()
+    place.remove()
+
+
+def test_marks(tmp_path):
+    place = Place(tmp_path, NAME)
+    assert place.marked() is None
+    place.mark(0)
+    assert place.marked() == 0
+    place.mark(64)
+    place.mark(128)
+    assert place.marked() == 128
+    mark = place.path / "mark"
+    for torn in range(1, 12):
+        mark.write_bytes(mark.read_bytes()[:24] + (192).to_bytes(8)[: min(torn, 8)] + bytes(max(0, torn - 8)))
+        assert place.marked() == 64
+    mark.write_bytes(mark.read_bytes()[:24] + (192).to_bytes(8) + b"\0\0\0\0")
+    assert place.marked() == 64, "the length was on the disk, and the octets were not"
+    place.wipe()
+    assert list(place.path.iterdir()) == []
+    place.remove()
+
+
+def test_wiping(tmp_path):
+    place = Place(tmp_path, NAME)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a").touch()
+    place.data.mkdir()
+    (place.data / "a").touch()
+    (place.path / "link").symlink_to(tmp_path / "elsewhere")
+    place.wipe()
+    assert list(place.path.iterdir()) == []
+    assert (tmp_path / "elsewhere" / "a").exists()
+    place.remove()
+
+
+def test_what_lies_there_and_what_goes(tmp_path):
+    assert partials(tmp_path) == []
+    assert sweep(tmp_path) == 0
+    for name, age in (("old", LIFE + 5), ("new", 5), ("held", LIFE + 5)):
+        place = Place(tmp_path, name)
+        place.mark(0)
+        place.data.write_bytes(bytes(100_000))
+        for path in (place.path / "mark", place.data, place.path):
+            os.utime(path, (module.utc_now().timestamp() - age,) * 2)
+        if name != "held":
+            place.leave()
+    found = partials(tmp_path)
+    assert sorted(partial.path.name for partial in found) == ["held", "new", "old"]
+    assert [round(partial.age, -1) for partial in found] == sorted(
+        (round(partial.age, -1) for partial in found), reverse=True
+    )
+    assert all(partial.octets >= 100_000 for partial in found)
+    assert sweep(tmp_path) == 1
+    assert sorted(partial.path.name for partial in partials(tmp_path)) == ["held", "new"]
+    assert place.path.exists()
+    place.leave()
+    assert sweep(tmp_path, life=0) == 2
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import threading
+
+import pytest
+
+from hardwire.app import pipes as module
+from hardwire.app.incoming import StreamHash
+from hardwire.app.outgoing import OutgoingReader, inspect_outgoing
+from hardwire.app.pipes import PipeSink, PipeSource
+from hardwire.channel import Offer, TransferKind
+from hardwire.channel.manifest import Entry, EntryKind, Manifest
+from hardwire.channel.preface import make_offer
+from hardwire.channel.tree import root_of
+from hardwire.errors import TransferIncomplete
+from support.trees import MIB
+
+STREAM = Offer(TransferKind.STREAM, 0, 1, 0, bytes(32), "stream")
+
+
+@pytest.fixture
+def pipe():
+    ends = list(os.pipe())
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def root(data):
+    hashed = StreamHash()
+    hashed.update(memoryview(data))
+    return hashed.digest()
+
+
+def filled(pipe, data):
+    """The writing end gets it from a thread, and is closed."""
+    writing = pipe.pop()
+
+    def write():
+        with os.fdopen(writing, "wb") as file:
+            file.write(data)
+
+    threading.Thread(target=write).start()
+
+
+def test_a_pipe_is_read_to_its_end(pipe):
+    data = os.urandom(3 * MIB + 5)
+    filled(pipe, data)
+    source = PipeSource(pipe[0], "backup.tar")
+    assert (source.offer.kind, source.offer.size, source.offer.name) == (TransferKind.STREAM, 0, "backup.tar")
+    got = b""
+    while block := source.read(len(got), 100_000):
+        assert len(block) == 100_000 or len(got) + len(block) == len(data)
+        got += block
+    assert got == data
+    assert source.ends_at(len(data))
+    assert not source.ends_at(len(data) - 1)
+    assert source.root() == source.root() == root(data)
+
+
+def test_two_streams_have_two_names(pipe):
+    assert PipeSource(pipe[0], "a").offer.root != PipeSource(pipe[0], "a").offer.root
+
+
+def test_what_is_not_acknowledged_can_be_read_again(pipe):
+    data = os.urandom(300_000)
+    filled(pipe, data)
+    source = PipeSource(pipe[0], "a")
+    source.read(0, 300_000)
+    assert source.read(1000, 5) == data[1000:1005]
+    assert source.read(60_000, 200_000) == data[60_000:260_000]
+    source.acknowledged = 200_000
+    assert source.read(250_000, 100_000) == data[250_000:]
+    assert sum(map(len, source._kept)) < 300_000
+    with pytest.raises(TransferIncomplete, match="gone"):
+        source.read(0, 5)
+
+
+def test_a_name_that_tricks(pipe):
+    with pytest.raises(TransferIncomplete):
+        PipeSource(pipe[0], "a/b")
+
+
+def test_a_silent_pipe_does_not_hold_up_the_end(pipe, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK", 0.01)
+    source = PipeSource(pipe[0], "a")
+    threading.Timer(0.05, source.close).start()
+    with pytest.raises(TransferIncomplete, match="stopped"):
+        source.read(0, 5)
+
+
+def test_what_cannot_be_read(tmp_path):
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(TransferIncomplete, match="standard input: is a directory"):
+        PipeSource(descriptor, "a").read(0, 1)
+    os.close(descriptor)
+
+
+def test_a_file_goes_through_leaf_by_leaf(tmp_path, pipe):
+    data = os.urandom(MIB + 5)
+    (tmp_path / "a").write_bytes(data)
+    file = inspect_outgoing(tmp_path / "a")
+    reader = OutgoingReader(file)
+    out = (tmp_path / "out").open("wb")
+    sink = PipeSink(out.fileno(), file.offer)
+    end = file.offer.preface + MIB
+    while sink.received < end - 1:
+        sink.write(sink.received, reader.read(sink.received, min(65_487, end - 1 - sink.received)))
+    assert (tmp_path / "out").read_bytes() == b""
+    sink.write(sink.received, reader.read(sink.received, 1))
+    assert (tmp_path / "out").read_bytes() == data[:MIB]
+    sink.write(sink.received, reader.read(sink.received, 5))
+    assert sink.finish(0, b"") is None
+    assert (tmp_path / "out").read_bytes() == data
+    sink.release(keep=True)
+    out.close()
+
+
+def test_a_wrong_leaf_never_comes_out(tmp_path):
+    (tmp_path / "a").write_bytes(b"right")
+    file = inspect_outgoing(tmp_path / "a")
+    with (tmp_path / "out").open("wb") as out:
+        sink = PipeSink(out.fileno(), file.offer)
+        sink.write(0, file.preface)
+        with pytest.raises(TransferIncomplete) as caught:
+            sink.write(sink.received, b"wrong")
+    assert caught.value.code == "hash-mismatch"
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_leaves_too_large_to_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_HELD_LEAF_MAX", 1000)
+    (tmp_path / "a").write_bytes(b"right")
+    file = inspect_outgoing(tmp_path / "a")
+    with (tmp_path / "out").open("wb") as out:
+        sink = PipeSink(out.fileno(), file.offer)
+        sink.write(0, file.preface + b"rig")
+        assert (tmp_path / "out").read_bytes() == b"rig"
+        sink.write(sink.received, b"ht")
+    assert (tmp_path / "out").read_bytes() == b"right"
+
+
+def test_a_bad_manifest(tmp_path):
+    offer, preface = make_offer("a", Manifest((Entry(EntryKind.FILE, 0o644, 0, 0, ""),)), b"")
+    bad = b"\x09" + preface[1:]
+    sink = PipeSink(1, Offer(offer.kind, 0, 1, len(bad), root_of(offer.kind, bad, b"", 0), "a"))
+    with pytest.raises(TransferIncomplete):
+        sink.write(0, bad)
+
+
+def test_a_directory_does_not_fit():
+    offer, _ = make_offer("a", Manifest((Entry(EntryKind.DIRECTORY, 0o755, 0, 0, ""),)), b"")
+    with pytest.raises(TransferIncomplete) as caught:
+        PipeSink(1, offer)
+    assert caught.value.code == "not-a-file"
+
+
+def test_a_stream_passes_at_once(tmp_path):
+    with (tmp_path / "out").open("wb") as out:
+        sink = PipeSink(out.fileno(), STREAM)
+        sink.write(0, b"abc")
+        assert (tmp_path / "out").read_bytes() == b"abc"
+        sink.finish(3, root(b"abc"))
+        for size, wrong in ((4, root(b"abc")), (3, bytes(32))):
+            with pytest.raises(TransferIncomplete) as caught:
+                sink.finish(size, wrong)
+            assert caught.value.code == "hash-mismatch"
+
+
+def test_a_reader_that_does_not_read(pipe, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK", 0.01)
+    sink = PipeSink(pipe[1], STREAM)
+    threading.Timer(0.05, lambda: sink.release(keep=False)).start()
+    sink.write(0, bytes(5 * MIB))
+    os.set_blocking(pipe[0], False)
+    assert 0 < len(os.read(pipe[0], 5 * MIB)) < 5 * MIB
+
+
+def test_a_reader_that_went_away(pipe):
+    os.close(pipe.pop(0))
+    sink = PipeSink(pipe[0], STREAM)
+    with pytest.raises(TransferIncomplete) as caught:
+        sink.write(0, b"abc")
+    assert caught.value.code == "output-failed"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The book of a line's transfers; what is done with it: test_transfers.py and test_moving.py."""
+
+import asyncio
+
+from hardwire.app.events import FileFailed, FileProgress
+from hardwire.app.moving import Transfer
+from hardwire.app.progress import Meter
+from hardwire.app.underway import Underway
+from hardwire.channel import Offer, StopReason, TransferKind
+from hardwire.errors import ConnectionLost, TransferIncomplete
+
+STREAM = Offer(TransferKind.STREAM, 0, 1, 0, bytes(32), "a")
+FILE = Offer(TransferKind.FILE, 5, 1, 21, bytes(32), "a")
+
+
+class DeadLine:
+    """Says what it was asked to say, and that it is over."""
+
+    def __init__(self):
+        self.said = []
+
+    def _say(self, *words):
+        self.said.append(words)
+        raise ConnectionLost("over")
+
+    decline_file = cancel_file = _say
+
+
+def a_book():
+    events, line = [], DeadLine()
+    return Underway(line, events.append), events, line
+
+
+async def test_an_end_is_told_once_and_after_the_task():
+    book, events, line = a_book()
+    transfer = Transfer(2, "in", FILE, Meter(5, 0.0))
+    book._add(transfer)
+    go_on = asyncio.Event()
+    book._start(transfer, go_on.wait())
+    book._stop(transfer, TransferIncomplete("no", code="disk-full"))
+    book._stop(transfer, TransferIncomplete("again", code="cancelled"))
+    assert line.said == [(2, StopReason.NO_SPACE)]
+    assert events == []
+    go_on.set()
+    await book.settled()
+    assert events == [FileFailed(2, "a", "in", "disk-full", "no", "send it again", False)]
+    assert await transfer.over == events[0]
+
+
+async def test_what_the_disk_says():
+    async def breaks():
+        raise OSError(5, "Input/output error")
+
+    book, events, _ = a_book()
+    transfer = Transfer(2, "in", FILE, Meter(5, 0.0))
+    book._add(transfer)
+    book._start(transfer, breaks())
+    await book.settled()
+    assert (events[0].code, events[0].reason) == ("disk", "a: input/output error")
+
+
+async def test_nothing_is_known_of_how_long_a_stream_takes():
+    book, events, _ = a_book()
+    book._advance(Transfer(1, "out", STREAM, Meter(0, 0.0)), 7)
+    (step,) = events
+    assert isinstance(step, FileProgress)
+    assert (step.done, step.size, step.eta) == (7, 0, None)
