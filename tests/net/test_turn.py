@@ -46,6 +46,7 @@ async def test_relay_only_works_and_tells_no_address_of_ours(transport):
         }
         assert own == set()
         first, second = await asyncio.wait_for(asyncio.gather(offer.accept(answer.text), answer.connect()), 30)
+        assert first._link.direct_path is second._link.direct_path is None  # no direct lane beside a relay
         first.send_chat("through the relay")
         assert (await next_of(second, ChatReceived)).text == "through the relay"
         began = time.perf_counter()

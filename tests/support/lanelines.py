@@ -3,7 +3,7 @@
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from hardwire.channel import LineClosed, LineFailed, SecureChannel
 from hardwire.channel.lane import LaneAgreed, LaneEnded, LaneOffered, LaneWanted
@@ -49,7 +49,8 @@ class LaneEnd:
         while (event := self.channel.next_event()) is not None:
             self.said.append(event)
             if isinstance(event, LANE_EVENTS):
-                self.keeper.handle(event)
+                with suppress(ConnectionLost):  # then the line's last event is the next one
+                    self.keeper.handle(event)
             elif isinstance(event, (LineClosed, LineFailed)):
                 self.keeper.stop()
         self.changed.set()

@@ -21,6 +21,13 @@ _VERBS = (
 )  # fmt: skip
 
 
+class NoLanes:
+    """Everything goes over the line."""
+
+    def carried(self, transfer: int) -> dict[str, int]:
+        return {}
+
+
 class MemoryEnd:
     def __init__(self, role: Role) -> None:
         self.channel = SecureChannel(finished(role), entropy=CountedEntropy(role.value), now=0.0)
@@ -29,6 +36,7 @@ class MemoryEnd:
         self.peer: MemoryEnd | None = None
         self.hold = False
         self.held: list[object] = []
+        self.beside = NoLanes()
         self._turning = False
 
     def __getattr__(self, name: str):

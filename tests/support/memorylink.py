@@ -8,6 +8,8 @@ from hardwire.errors import ConnectionLost
 
 
 class MemoryLink:
+    direct_path = None
+
     def __init__(self) -> None:
         self.sent: deque[tuple[int, bytes]] = deque()
         self.may_send = True

@@ -106,11 +106,11 @@ class Lab:
         """Run ``ip`` beside the bridge."""
         await self.run(*self.inside(self._holder.pid), "ip", *words)
 
-    async def machine(self, name: str, mode: str, **interfaces: int) -> Machine:
-        """Start one, with these cards and addresses."""
+    async def machine(self, name: str, mode: str, program: str = "support.mover", **interfaces: int) -> Machine:
+        """Start one that runs this program, with these cards and addresses."""
         process = await asyncio.create_subprocess_exec(
             *self.inside(self._holder.pid),
-            *("unshare", "--net", sys.executable, "-m", "support.mover", mode),
+            *("unshare", "--net", sys.executable, "-m", program, mode),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(TESTS)},

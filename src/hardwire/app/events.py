@@ -236,8 +236,19 @@ class FileProgress(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WayChanged(Event):
+    """Files take another way from now on: a ``direct`` connection beside the line that opened, or is gone."""
+
+    way: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FileDone(Event):
-    """All of it, its hashes checked by the receiver. ``path`` is where it lies there; None elsewhere, and in a pipe."""
+    """All of it, its hashes checked by the receiver. ``path`` is where it lies there; None elsewhere, and in a pipe.
+
+    ``direct``: octets of it that went over a direct connection; the others went over the line's own data channel.
+    """
 
     id: int
     name: str
@@ -246,6 +257,7 @@ class FileDone(Event):
     root: str
     seconds: float
     path: Path | None
+    direct: int = 0
 
 
 @dataclass(frozen=True, slots=True)

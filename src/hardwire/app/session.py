@@ -166,6 +166,7 @@ class Session:
         self.peer = peer
         self.verified = peer.pinned or bool(peer.organisation)
         self.transfers = Transfers(line, face.emit, peer.device_id)
+        line.beside.serve(self.transfers)
         self._line = line
         self._face = face
         self._sas = line.done.sas

@@ -155,6 +155,7 @@ class Transfers(Underway):
     def open_path(self, path: BulkPath) -> None:
         """Chunks go over ``path`` from now on, beginning with what is not acknowledged."""
         self._paths.append(path)
+        self._emit(events.WayChanged(path.name, open=True))
         self._take_other_way()
 
     def path_writable(self) -> None:
@@ -166,6 +167,7 @@ class Transfers(Underway):
         """``path`` broke: what it was given and the peer has not acknowledged goes another way. Safe to call twice."""
         if path in self._paths:
             self._paths.remove(path)
+            self._emit(events.WayChanged(path.name, open=False))
             self._take_other_way()
 
     # The end of a line.

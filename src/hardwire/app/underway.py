@@ -20,7 +20,7 @@ from hardwire.app.progress import Meter
 from hardwire.app.stops import failed, given_up, reason_for
 from hardwire.app.text import printable
 from hardwire.errors import ConnectionLost, HardwireError, TransferIncomplete
-from hardwire.net import Line
+from hardwire.net import DirectLane, Line
 
 _PROGRESS_EVERY: Final = 0.25
 """Seconds between two progress events of one transfer."""
@@ -106,7 +106,9 @@ class Underway:
             if isinstance(transfer.source, PipeSource):
                 root = transfer.source.root()
         elapsed = transfer.meter.elapsed(monotonic())
-        self._end(transfer, FileDone(transfer.key, offer.name, transfer.direction, size, root.hex(), elapsed, path))
+        direct = min(size, self._line.beside.carried(transfer.key).get(DirectLane.name, 0))
+        key, name, direction = transfer.key, offer.name, transfer.direction
+        self._end(transfer, FileDone(key, name, direction, size, root.hex(), elapsed, path, direct))
 
     def _stop(self, transfer: Transfer, problem: TransferIncomplete) -> None:
         if transfer.finishing or transfer.outcome is not None:

@@ -187,7 +187,7 @@ class Transfers:
         """Tell the sender whether the hash was right. Raises TransferIncomplete ``transfer-over`` or Misuse."""
         self._theirs(transfer, State.WHOLE)
         self._send(FileConfirm(transfer, ok))
-        del self._incoming[transfer]
+        self._forget(transfer)
 
     # Either side's.
 

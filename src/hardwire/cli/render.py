@@ -46,6 +46,8 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             out.say("  (no path to your peer right now: this line waits)", style="dim")
         case events.PathLost() | events.PathFound():
             _path(out, event)
+        case events.WayChanged(open=up):
+            out.say(f"files go over {'a direct connection' if up else 'the line'} from now on", style="dim")
         case events.Notice(text=text):
             out.say(printable(text), style="dim")
         case events.LineClosed(clean=True, reason=reason):
@@ -160,6 +162,8 @@ def _started(out: Output, event: events.FileStarted) -> None:
 def _done(out: Output, event: events.FileDone) -> None:
     out.status(event.id, None)
     rate = f"{human_size(event.size)} in {human_duration(event.seconds)}"
+    if event.direct:
+        rate += f", {human_size(event.direct)} of it over a direct connection"
     if event.path is not None:
         out.say(f"file {event.id}: saved {event.path} ({rate})", style="green")
     else:

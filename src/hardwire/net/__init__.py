@@ -5,6 +5,7 @@ from hardwire.net.candidate import Candidate, CandidateKind
 from hardwire.net.config import Clock, LineConfig, Sign, Stage, Verify
 from hardwire.net.interfaces import usable_addresses
 from hardwire.net.invite import DEFAULT_LIFE, MAX_LIFE, Answer, Offer
+from hardwire.net.lane.direct import DirectLane
 from hardwire.net.line import Line, Timings
 from hardwire.net.pending import PendingAnswer, PendingOffer, host, join
 from hardwire.net.rtc import self_test
@@ -17,6 +18,7 @@ __all__ = [
     "Candidate",
     "CandidateKind",
     "Clock",
+    "DirectLane",
     "IceServers",
     "Line",
     "LineConfig",

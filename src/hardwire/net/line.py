@@ -23,7 +23,9 @@ from hardwire.errors import ConnectionLost, HardwireError, PeerError, WireError
 from hardwire.handshake import HandshakeDone
 from hardwire.net.config import LineConfig
 from hardwire.net.inbox import Inbox
-from hardwire.net.paths import PathEvent, PathKeeper
+from hardwire.net.lane.beside import Beside
+from hardwire.net.lane.path import LanePath
+from hardwire.net.paths import PathEvent, PathFound, PathKeeper
 from hardwire.net.rtc import RtcLink
 
 MAX_EVENTS: Final = 20_000
@@ -56,6 +58,7 @@ class Line:
         done: The proof: who the peer is, the short authentication string, secrets for the next meeting. What the
             record layer grew from is not in it any more.
         timings: Of the opening.
+        beside: Direct lanes, and which way the octets of each transfer took.
     """
 
     timings: Timings
@@ -83,6 +86,7 @@ class Line:
             tell=self._path_news,
             pump=self._pump,
         )
+        self.beside = Beside(self._channel, self._direct_path, config.entropy, now=self._now, pump=self._pump)
         inbox.attach(self, CHANNELS)
         self._pump()
         if not self._over:
@@ -156,11 +160,13 @@ class Line:
     def send_chunk(self, transfer: int, data: bytes) -> None:
         """Send the next octets of an accepted transfer, as many as :meth:`chunk_room` said."""
         self._channel.send_chunk(transfer, data, self._now())
+        self.beside.sent(transfer, len(data))
         self._pump()
 
     def count_chunk(self, transfer: int, data: bytes, chunk_size: int) -> int:
         """Count a chunk that another way carries (``channel/bulk.py``); the offset it has."""
         offset = self._channel.count_chunk(transfer, data, chunk_size, self._now())
+        self.beside.sent(transfer, len(data), direct=True)
         self._pump()
         return offset
 
@@ -261,6 +267,11 @@ class Line:
         self._events.append(event)
         self._arrived.set()
         self._pump()
+        if isinstance(event, PathFound):
+            self.beside.moved()
+
+    def _direct_path(self) -> LanePath | None:
+        return None if self._over or self.path_is_lost else self._link.direct_path
 
     def _now(self) -> float:
         """The time; if this process did not run for a while, that while is none of the line's."""
@@ -289,6 +300,8 @@ class Line:
         taken = False
         while not self._over and (event := self._channel.next_event()) is not None:
             taken = True
+            if self.beside.take(event):
+                continue
             if isinstance(event, PathTold):
                 self._take_path_told(event)
                 continue
@@ -341,6 +354,7 @@ class Line:
     def _end(self, *, silently: bool) -> None:
         """The last event is there: let go of the link, in a task of our own."""
         self._over = True
+        self.beside.stop()
         if not silently:
             self._send_frames(all_of_them=True)
         if self._closing is None:
@@ -350,6 +364,7 @@ class Line:
         if flush:
             await self._link.flush()
         await self._link.close()
+        await self.beside.settled()
 
     async def _shut(self) -> None:
         if self._closing is not None:

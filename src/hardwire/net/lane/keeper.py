@@ -119,9 +119,11 @@ class LaneKeeper:
                 self._on_ended(event)
 
     def moved(self) -> None:
-        """The line has another path: what stood in the way of a lane may not stand there any more."""
+        """The line has another path: a lane follows it, and what stood in its way may not stand there any more."""
         self._failures = 0
-        if self._wished:
+        if self._lane is not None and self._line.direct_path != self._path:
+            self.over(None)
+        elif self._wished:
             self.wish()
 
     def stop(self) -> None:

@@ -100,6 +100,7 @@ class Meeting:
         connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         connection.settimeout(0.0)
         self._open.add(connection)
+        connection.bind((str(self._path.own), 0))  # from where the peer expects it, whatever else this machine has
         await asyncio.get_running_loop().sock_connect(connection, (str(self._path.peer), self._port))
         await self._greet(connection, dialled=True)
 

@@ -333,6 +333,16 @@ def test_late_chunks_have_their_credit_and_no_more():
     refused(end, Chunk(2, 2 * CHUNK_SIZE, b"x"))
 
 
+def test_what_comes_again_after_the_verdict_is_late_too():
+    end = receiver(CHUNK_SIZE)
+    end.files.on_chunk(Chunk(2, 0, FULL))
+    end.files.written(2, CHUNK_SIZE)
+    end.files.confirm(2, ok=True)
+    end.drain()
+    end.files.on_chunk(Chunk(2, 0, FULL))  # it took the other way, and that was slower
+    assert end.drain() == ([], [])
+
+
 @pytest.mark.parametrize("number", [0, 1, 3, 4])
 def test_chunks_for_no_transfer(number):
     refused(receiver(9), Chunk(number, 0, b"x"))

@@ -110,8 +110,16 @@ def test_a_proved_device_is_shown_with_whoever_vouches_for_it(capsys):
 def test_the_end_of_a_file(capsys):
     done = events.FileDone(1, "a", "in", 5, "abcd", 0.5, Path("/tmp/a"))
     assert shown(capsys, done)[1] == "file 1: saved /tmp/a (5 B in 500 ms)\n  root abcd\n"
+    direct = events.FileDone(1, "a", "out", 5_000_000, "abcd", 0.5, None, 4_000_000)
+    words = "file 1: 'a' arrived whole (5.0 MB in 500 ms, 4.0 MB of it over a direct connection)"
+    assert shown(capsys, direct)[1].splitlines()[0] == words
     failed = events.FileFailed(1, "a", "in", "disk-full", "no room", "make room")
     assert shown(capsys, failed)[1] == "file 1: 'a' did not arrive: no room\nhint: make room\n"
+
+
+def test_which_way_files_take(capsys):
+    assert shown(capsys, events.WayChanged("direct", open=True))[1] == "files go over a direct connection from now on\n"
+    assert shown(capsys, events.WayChanged("direct", open=False))[1] == "files go over the line from now on\n"
 
 
 def test_a_program_gets_each_event_as_it_is(capsys):
