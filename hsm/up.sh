@@ -43,6 +43,7 @@ usage: bash hsm/up.sh COMMAND
   shell bob               the same with a software TPM (swtpm)
   shell NAME -- COMMAND…  run one command there instead of a shell
   bench line [--json]     throughput and latency, next to raw aiortc
+  bench lane [--json]     a file over a direct lane, next to TLS 1.3, scp and magic-wormhole
   bench keys [--json]     signatures, key agreement and opening on each device, next to the bare binding
   prepare [test]          install what the demo (or the tests) needs, start nothing
   help                    this text
@@ -70,7 +71,7 @@ start_demo() {
 
 start_bench() {
     local what=${1:-}
-    [[ $what == line || $what == keys ]] || usage_error "there are two benchmarks: line and keys"
+    [[ $what == line || $what == keys || $what == lane ]] || usage_error "there are three benchmarks: line, lane and keys"
     shift
     prepare bench
     export PYTHONPATH="$root/tests${PYTHONPATH:+:$PYTHONPATH}"

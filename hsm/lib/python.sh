@@ -15,7 +15,7 @@ prepare() {
     case $purpose in
         run) extras='tpm' ;;
         piv) extras='tpm yubikey' ;;
-        bench) extras='tpm dev' ;;
+        bench) extras='tpm dev bench' ;;
         test) extras='tpm scan yubikey dev' ;;
     esac
     # shellcheck disable=SC2086 # the extras are words

@@ -19,6 +19,8 @@ readonly test_packages=(
     coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 opensc openssl pinentry-curses pinentry-tty
     shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
 )
+# What a file's way over a direct lane is measured beside; what magic-wormhole needs comes with Python.
+readonly bench_packages=(openssh-client openssh-server)
 
 # One program for each package that has one: their presence is what a warm start looks at.
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
@@ -32,6 +34,7 @@ programs_present() {
     local program programs=("${base_programs[@]}")
     [[ $1 != piv && $1 != test ]] || programs+=("${piv_programs[@]}")
     [[ $1 != test ]] || programs+=("${test_programs[@]}")
+    [[ $1 != bench ]] || programs+=(scp /usr/sbin/sshd)
     for program in "${programs[@]}"; do
         command -v "$program" >/dev/null || return 1
     done
@@ -42,6 +45,7 @@ install_packages() {
     local wanted=("${base_packages[@]}") missing=()
     [[ $1 != piv && $1 != test ]] || wanted+=("${piv_packages[@]}")
     [[ $1 != test ]] || wanted+=("${test_packages[@]}")
+    [[ $1 != bench ]] || wanted+=("${bench_packages[@]}")
     doing='looking for system packages'
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
         not_debian "$1" && return
@@ -55,6 +59,9 @@ install_packages() {
     step "apt-get install ${missing[*]}" 'system packages' apt_install "${missing[@]}"
     if [[ " ${missing[*]} " == *' coturn '* ]]; then
         quieten_coturn
+    fi
+    if [[ " ${missing[*]} " == *' openssh-server '* ]]; then
+        quieten_sshd
     fi
     if [[ " ${missing[*]} " == *' vsmartcard-vpcd '* ]]; then
         quieten_vpcd
@@ -111,6 +118,12 @@ apt_install() {
 quieten_coturn() {
     [[ -d /run/systemd/system ]] || return 0
     step 'stop the coturn service' 'only the tests use it, on loopback' "${as_root[@]}" systemctl disable --now coturn
+}
+
+# And an sshd for the benchmark, where there was none: it starts its own, on loopback, with keys of its own.
+quieten_sshd() {
+    [[ -d /run/systemd/system ]] || return 0
+    step 'stop the ssh service' 'only the benchmark uses sshd, on loopback' "${as_root[@]}" systemctl disable --now ssh
 }
 
 # The same for the virtual reader: the machine's own smart-card service would let it listen on every interface. The
