@@ -45,6 +45,7 @@ usage: bash hsm/up.sh COMMAND
   bench line [--json]     throughput and latency, next to raw aiortc
   bench lane [--json]     a file over a direct lane, next to TLS 1.3, scp and magic-wormhole
   bench keys [--json]     signatures, key agreement and opening on each device, next to the bare binding
+  bench certs [--json]    verdicts on certificates and revocation lists, next to cryptography alone
   prepare [test]          install what the demo (or the tests) needs, start nothing
   help                    this text
 
@@ -71,7 +72,10 @@ start_demo() {
 
 start_bench() {
     local what=${1:-}
-    [[ $what == line || $what == keys || $what == lane ]] || usage_error "there are three benchmarks: line, lane and keys"
+    case $what in
+        line | lane | keys | certs) ;;
+        *) usage_error "there are four benchmarks: line, lane, keys and certs" ;;
+    esac
     shift
     prepare bench
     export PYTHONPATH="$root/tests${PYTHONPATH:+:$PYTHONPATH}"

@@ -30,7 +30,7 @@ from hardwire.certs.profile import ANCHOR, AUTHORITY, ISSUED, MAX_CHAIN
 from hardwire.certs.refusal import ISSUER_HINT, refused
 from hardwire.certs.revocation import NO_MATERIAL, PREFER, Judgement, RevocationMaterial, RevocationRules, judge
 from hardwire.certs.seat import Seat
-from hardwire.certs.second import MAX_SMALL, SmallCrls, validate_path
+from hardwire.certs.second import MAX_SMALL, validate_path
 from hardwire.certs.validity import NO_SKEW, common_moment, require_clock
 from hardwire.errors import Misuse
 
@@ -113,22 +113,15 @@ def verify_chain(
         judgement = judge(seats, material, trust.revocation, at=when, skew=trust.skew)
         _note_revocation(steps, judgement)
     with steps.check(10):
-        crls = small_crls(judgement)
-        policies = validate_path(gated[0], between, anchor.certificate, at=when, skew=trust.skew, crls=crls)
+        crl = short_list(judgement)
+        policies = validate_path(gated[0], between, anchor.certificate, at=when, skew=trust.skew, crl=crl)
     return prove(gated[0], did, Endorsement(anchor, tuple(between), names, policies, judgement.facts))
 
 
-def small_crls(judgement: Judgement) -> SmallCrls:
-    """The lists that the second engine can read in reasonable time, where they cover what it will ask for.
-
-    It asks for the leaf, for all authorities, or for neither.
-    """
-    leaf, *between = (one if one and len(one.serials) <= MAX_SMALL else None for one in judgement.used)
-    return SmallCrls(
-        octets=tuple({one.der for one in (leaf, *between) if one is not None}),
-        leaf=leaf is not None,
-        authorities=bool(between) and None not in between,
-    )
+def short_list(judgement: Judgement) -> bytes | None:
+    """The list that says the leaf is not revoked, if the second engine can read it in reasonable time."""
+    used = judgement.used[0]
+    return None if used is None or len(used.serials) > MAX_SMALL else used.der
 
 
 def _note_revocation(steps: Checklist, judgement: Judgement) -> None:

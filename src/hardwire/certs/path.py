@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hardwire.certs import rules
-from hardwire.certs.chain import small_crls
+from hardwire.certs.chain import short_list
 from hardwire.certs.checklist import Checklist, Verdict
 from hardwire.certs.first import find_path
 from hardwire.certs.gate import GatedCertificate, open_gate
@@ -129,8 +129,8 @@ def check_path(
         facts = "; ".join(fact.text() for fact in judgement.facts)
         steps.note(6, facts or "off", Verdict.PASSED if facts else Verdict.NOT_ASKED)
     with steps.check(7):
-        crls = small_crls(judgement)
-        policies = validate_path(leaf, path[1:-1], path[-1], at=at, skew=NO_SKEW, crls=crls)
+        crl = short_list(judgement)
+        policies = validate_path(leaf, path[1:-1], path[-1], at=at, skew=NO_SKEW, crl=crl)
     return PathReport(tuple(path), policies, judgement.facts)
 
 

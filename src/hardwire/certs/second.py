@@ -11,15 +11,14 @@ known discomforts, and what is done about each:
   refused before.
 * Its interface is a coroutine. Nothing in it waits when fetching is off; it is stepped by hand, and if it ever
   waits, the answer is no. No event loop exists here.
-* It looks at CRLs only when one is required, and at none with more than a few hundred entries in reasonable time:
-  :mod:`hardwire.certs.revocation` judges them all, and hands over the small ones for a second opinion.
+* It looks at CRLs only when one is required, at each list for each certificate, and takes seconds for long ones:
+  :mod:`hardwire.certs.revocation` judges them all, and hands over the leaf's, if it is short, for a second opinion.
 * It leaks undeclared exceptions: any exception means no.
 
 It is imported when it is first used: that takes a fifth of a second, which no other command should pay.
 """
 
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -34,24 +33,6 @@ MAX_SMALL: Final = 256
 _ANY: Final = "any_policy"
 
 
-@dataclass(frozen=True, slots=True)
-class SmallCrls:
-    """CRLs for the second opinion.
-
-    Attributes:
-        octets: Each as it was signed.
-        leaf: Whether one of them covers the leaf.
-        authorities: Whether each authority between is covered by one.
-    """
-
-    octets: tuple[bytes, ...] = ()
-    leaf: bool = False
-    authorities: bool = False
-
-
-NO_CRLS: Final = SmallCrls()
-
-
 def validate_path(
     leaf: GatedCertificate,
     between: Sequence[GatedCertificate],
@@ -59,7 +40,7 @@ def validate_path(
     *,
     at: datetime,
     skew: timedelta,
-    crls: SmallCrls = NO_CRLS,
+    crl: bytes | None = None,
 ) -> frozenset[str]:
     """Validate the path; the certificate policies that hold along it, dotted.
 
@@ -69,13 +50,13 @@ def validate_path(
         anchor: The end of the path.
         at: The time.
         skew: How far in the future a CRL may have been made.
-        crls: What it shall look at.
+        crl: A list that covers the leaf, to be looked at as well.
 
     Raises:
         CertificateRefused: ``cert-path-second``.
     """
     try:
-        return _policies(_step(_validate((leaf, *between, anchor), at, skew, crls)))
+        return _policies(_step(_validate((leaf, *between, anchor), at, skew, crl)))
     except Exception as error:
         # PathValidationError is the declared one; anything else it throws at hostile octets means no, too.
         raise refused(
@@ -102,8 +83,8 @@ def _step(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeError("the engine wants to wait for something, and there is nothing to wait for")
 
 
-async def _validate(chain: Sequence[GatedCertificate], at: datetime, skew: timedelta, crls: SmallCrls) -> Any:
-    from asn1crypto import crl  # noqa: PLC0415 - see the head of this file
+async def _validate(chain: Sequence[GatedCertificate], at: datetime, skew: timedelta, crl: bytes | None) -> Any:
+    from asn1crypto.crl import CertificateList  # noqa: PLC0415 - see the head of this file
     from pyhanko_certvalidator.authority import CertTrustAnchor, TrustQualifiers  # noqa: PLC0415
     from pyhanko_certvalidator.context import ValidationContext  # noqa: PLC0415
     from pyhanko_certvalidator.path import ValidationPath  # noqa: PLC0415
@@ -115,9 +96,9 @@ async def _validate(chain: Sequence[GatedCertificate], at: datetime, skew: timed
     )
     from pyhanko_certvalidator.validate import async_validate_path  # noqa: PLC0415
 
-    def rule(required: bool) -> RevocationCheckingRule:  # noqa: FBT001
-        return RevocationCheckingRule.CRL_REQUIRED if required else RevocationCheckingRule.NO_CHECK
-
+    rule, lists = RevocationCheckingRule.NO_CHECK, []
+    if crl is not None:
+        rule, lists = RevocationCheckingRule.CRL_REQUIRED, [CertificateList.load(crl, strict=True)]
     leaf, *between, anchor = chain
     length = anchor.values.path_length
     # With the one length but not the other, 0.33.0 subtracts one from None.
@@ -133,9 +114,9 @@ async def _validate(chain: Sequence[GatedCertificate], at: datetime, skew: timed
         trust_roots=[anchor.second],
         other_certs=[one.second for one in between],
         moment=at,
-        crls=[crl.CertificateList.load(one, strict=True) for one in crls.octets],
+        crls=lists,
         allow_fetching=False,
-        revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule(crls.leaf), rule(crls.authorities))),
+        revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, RevocationCheckingRule.NO_CHECK)),
         time_tolerance=skew,
     )
     await async_validate_path(context, path)
