@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app import events
+from hardwire.app.entropy import monotonic
 from hardwire.app.files import check_name
 from hardwire.app.outgoing import OutgoingFile, inspect
 from hardwire.app.partials import partials
@@ -40,16 +41,23 @@ async def send(
         TransferIncomplete: One of them did not arrive whole.
     """
     if Path("-") in paths:
-        sources: Sources = [_pipe(paths, name)]
-    elif name is not None:
+        source = _pipe(paths, name)
+        async with conversation(out, wishes, hosting=True, plain=plain) as (session, face):
+            await race(session, lambda: _deliver(session, face, [source]))
+        return
+    if name is not None:
         raise UsageError("--name is for what has none: hardwire send - --name NAME")
-    else:
-        sources = await _read(out, paths, follow=follow)
-    async with conversation(out, wishes, hosting=True, plain=plain) as (session, face):
-        for source in sources:
-            if isinstance(source, OutgoingFile):
-                tell_skipped(face, source)
-        await race(session, lambda: _deliver(session, face, sources))
+    # What is small, or not there, is known before anybody is asked; the rest is read while codes are carried about.
+    reading = asyncio.create_task(_read(out, paths, follow=follow))
+    try:
+        await asyncio.wait({reading}, timeout=_HEAD_START)
+        if reading.done():
+            reading.result()
+        async with conversation(out, wishes, hosting=True, plain=plain) as (session, face):
+            await race(session, lambda: _deliver(session, face, reading))
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
 
 
 def _pipe(paths: list[Path], name: str | None) -> PipeSource:
@@ -66,10 +74,12 @@ def _pipe(paths: list[Path], name: str | None) -> PipeSource:
 
 async def _read(out: Output, paths: list[Path], *, follow: bool) -> Sources:
     files = []
+    began = monotonic()
     for path in paths:
 
         def progress(done: int, size: int, path: Path = path) -> None:
-            out.transient(f"reading {path}: {100 * done // max(size, 1)} %")
+            if monotonic() - began < _HEAD_START:  # later somebody may be typing
+                out.transient(f"reading {path}: {100 * done // max(size, 1)} %")
 
         file = await inspect(path, progress, follow=follow)
         files.append(file)
@@ -113,12 +123,21 @@ def show_partials(out: Output, directory: Path) -> None:
         out.say("they go on when the same peer sends the same again, and go away after seven days; rm -r is safe, too")
 
 
+_HEAD_START: Final = 2.0
+"""Seconds of reading before the line is begun."""
 _AT_ONCE: Final = 8
 """Files on offer at the same time; a line takes no more than 16."""
 
 
-async def _deliver(session: Session, face: Face, files: Sources) -> None:
+async def _deliver(session: Session, face: Face, files: Sources | asyncio.Task[Sources]) -> None:
     await compare(session, face)
+    if isinstance(files, asyncio.Task):
+        if not files.done():
+            face.out.say("still reading what is to be sent")
+        files = await asyncio.shield(files)
+    for file in files:
+        if isinstance(file, OutgoingFile):
+            tell_skipped(face, file)
     face.out.say("waiting for your peer to accept")
     waiting, under_way = deque(files), deque[int]()
     tally = _Tally()

@@ -179,3 +179,29 @@ def test_what_lies_unfinished(tmp_path, capsys):
     assert '"event": "partial"' in capsys.readouterr().out
     show_partials(Output(), tmp_path)
     assert f"{place.path}  8.2 kB, untouched for" in capsys.readouterr().err
+
+
+async def test_what_takes_long_to_read_is_read_meanwhile(tmp_path):
+    (tmp_path / "letter").write_text("dear bob")
+    (tmp_path / "in").mkdir()
+    go_on = asyncio.Event()
+
+    async def slowly():
+        await go_on.wait()
+        return [inspect_outgoing(tmp_path / "letter")]
+
+    async with seats(unverified=True) as (alice, bob):
+        reading = asyncio.create_task(slowly())
+
+        async def wait():
+            await alice.hears("still reading what is to be sent")
+            go_on.set()
+
+        outcomes = await asyncio.gather(
+            race(alice.session, lambda: _deliver(alice.session, alice.face, reading)),
+            race(bob.session, lambda: _take(bob.session, bob.face, tmp_path / "in", yes=True)),
+            wait(),
+            return_exceptions=True,
+        )
+    assert outcomes == [None, None, None]
+    assert (tmp_path / "in" / "letter").read_text() == "dear bob"
