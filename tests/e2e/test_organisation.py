@@ -89,36 +89,24 @@ def refused(stage, host, guest) -> tuple[dict, dict]:
     return ends
 
 
-def test_two_members_open_a_line_with_nothing_to_compare(acme, stage, inbox):
-    before = acme.first.signatures(), acme.second.signatures()
-    host = stage(acme.first.json("chat", "--loopback"))
-    guest = stage(acme.second.json("join", "--loopback", "--members-only"))
-    stage.codes(host, guest)
-    seen = guest.expect("peer-seen")
-    assert (seen["organisation"], seen["names"], seen["pinned"]) == ("ACME", ["alice@example.org"], False)
-    assert host.expect("peer-seen")["names"] == ["pump7.example.org"]
-    for program in (host, guest):
-        assert program.expect("line-open")["verified_by"] == "ACME"
-    host.say("no numbers needed")
-    guest.expect("said", by="peer", text="no numbers needed")
-    host.say("/quit")
-    assert (host.finished(), guest.finished()) == (0, 0)
-    assert not [event for event in guest.seen if event.get("name") == "accept-inviter"]
-    assert (acme.first.signatures() - before[0], acme.second.signatures() - before[1]) == (1, 1)
-
-
-def test_a_person_reads_who_vouches(acme, stage, inbox):
+def test_two_members_have_nothing_to_compare(acme, stage, inbox):
     (acme.first.home / "plan.txt").write_text("all well\n")
-    host = stage(acme.first.json("send", "plan.txt", "--loopback"))
+    before = acme.first.signatures(), acme.second.signatures()
+    host = stage(acme.first.json("send", "plan.txt", "--loopback", "--members-only"))
     guest = stage(acme.second.pipe("receive", "--loopback", "--dir", inbox, "--yes"))
     guest.say(host.expect("invite-ready")["code"])
     guest.wait_for("send it back to your peer")
     host.say(next(line for line in guest.out if line.startswith("hw:")))
+    seen = host.expect("peer-seen")
+    assert (seen["organisation"], seen["names"], seen["pinned"]) == ("ACME", ["pump7.example.org"], False)
+    assert host.expect("line-open")["verified_by"] == "ACME"
     assert (host.finished(), guest.finished()) == (0, 0)
+    assert [event["name"] for event in host.seen if event["event"] == "question"] == ["answer"]
     assert "member of  ACME, verified" in guest.stderr
     assert "called     alice@example.org" in guest.stderr
     assert "verified by ACME: there is nothing to compare" in guest.stderr
     assert (inbox / "plan.txt").read_text() == "all well\n"
+    assert (acme.first.signatures() - before[0], acme.second.signatures() - before[1]) == (1, 1)
 
 
 def test_a_newer_list_comes_with_the_line_and_says_its_age(acme, stage, inbox):
