@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Final
 
 from hardwire.channel.fields import built, member, name_fits, require, utf8, utf8_size
-from hardwire.errors import WireError
+from hardwire.errors import Misuse, WireError
 from hardwire.wire import Reader, Writer
 
 ENTRIES_MAX: Final = 1 << 17
@@ -60,8 +60,9 @@ class Entry:
         require(0 <= self.mtime <= _MTIME_MAX, "an entry's time is in nanoseconds since 1970")
         require(0 <= self.size <= (_SIZE_MAX if self.kind is EntryKind.FILE else 0), "an entry has at most 2^53 octets")
         require(utf8_size(self.path) <= PATH_MAX, f"a path has at most {PATH_MAX} octets")
-        require(len(self.components) <= DEPTH_MAX, f"a path has at most {DEPTH_MAX} components")
-        require(all(name_fits(name) for name in self.components), "a path is made of plain names")
+        names = self.components
+        require(len(names) <= DEPTH_MAX, f"a path has at most {DEPTH_MAX} components")
+        require(all(map(name_fits, names)), "a path is made of plain names")
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -91,11 +92,14 @@ class Manifest:
         names = set()
         before: tuple[bytes, ...] | None = None
         for entry in self.entries:
-            place = tuple(name.encode() for name in entry.components)
-            require(before is None or before < place, f"{entry.path!r} is not in order")
-            require(before is None or place[:-1] in directories, f"{entry.path!r} is in no directory")
-            folded = (place[:-1], unicodedata.normalize("NFC", entry.path.rpartition("/")[2]).casefold())
-            require(folded not in names, f"{entry.path!r} differs from another name only by case or composition")
+            place = tuple(entry.path.encode().split(b"/")) if entry.path else ()
+            if before is not None and not before < place:
+                raise Misuse(f"{entry.path!r} is not in order")
+            if before is not None and place[:-1] not in directories:
+                raise Misuse(f"{entry.path!r} is in no directory")
+            folded = (place[:-1], _folded(entry.path.rpartition("/")[2]))
+            if folded in names:
+                raise Misuse(f"{entry.path!r} differs from another name only by case or composition")
             names.add(folded)
             if entry.kind is EntryKind.DIRECTORY:
                 directories.add(place)
@@ -117,6 +121,11 @@ class Manifest:
         data = b"".join(entry.encode() for entry in self.entries)
         require(len(data) <= MANIFEST_MAX, f"a manifest has at most {MANIFEST_MAX} octets")
         return data
+
+
+def _folded(name: str) -> str:
+    """What names have in common that some file system takes for one."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def in_order(entries: Iterable[Entry]) -> Manifest:
