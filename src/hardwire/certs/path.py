@@ -139,6 +139,7 @@ def _check_leaf(seat: Seat) -> None:
     rules.check_key(seat)
     rules.check_extensions(seat)
     rules.check_not_an_authority(seat)
+    rules.check_key_usage(seat)
     names = seat.gated.values.alt_names
     critical = any(one.critical for one in seat.gated.extensions if one.oid == SUBJECT_ALT_NAME)
     empty = seat.gated.shape.subject == _NOBODY

@@ -303,7 +303,7 @@ PATH_LEAF: Final = CertificateProfile(
     strangers=True,
     absent=_OF_AUTHORITIES,
     usages_required=frozenset(),
-    usages_allowed=frozenset(KeyUsage),
+    usages_allowed=frozenset(KeyUsage) - {KeyUsage.KEY_CERT_SIGN},
     names=None,
 )
 """Not a device's: for comparison with public suites (``hardwire cert check --profile path``)."""

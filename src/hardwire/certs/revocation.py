@@ -36,6 +36,7 @@ MAX_OCTETS: Final = 3 << 19
 """Octets of all lists together that one verification looks at: 1.5 MiB."""
 
 _HINT: Final = "fetch the organisation's current CRL (`hardwire cert crl` makes it), or ask the peer to bring it"
+_CLOCK_HINT: Final = "compare `date -u` on both machines"
 _FINAL: Final = frozenset({"cert-revoked", "cert-ambiguous"})
 _REVOKED_HINT: Final = "its organisation took it back: the device needs a new certificate for a new key"
 
@@ -180,7 +181,10 @@ def judge(
     unknown: list[CertificateRefused] = []
     for seat, above in pairwise(seats):
         try:
-            found.append(_Case(seat, above.gated, at, skew, rules, material.memory).judge(shelf))
+            namesakes = tuple(
+                one.gated for one in seats if one.gated.shape.subject == seat.gated.shape.issuer and one is not above
+            )
+            found.append(_Case(seat, above.gated, namesakes, at, skew, rules, material.memory).judge(shelf))
         except CertificateRefused as error:
             if error.code in _FINAL:
                 raise
@@ -236,6 +240,8 @@ class _Case:
 
     seat: Seat
     issuer: GatedCertificate
+    namesakes: tuple[GatedCertificate, ...]
+    """Others in the path with the issuer's name: keys it had before, or has since. Their lists can only refuse."""
     at: datetime
     skew: timedelta
     rules: RevocationRules
@@ -271,6 +277,7 @@ class _Case:
         for one in shelf.crls:
             if one.issuer != self.seat.gated.shape.issuer:
                 continue
+            self._ask_namesakes(one)
             try:
                 one.check_signature(self.issuer)
                 self._check_not_listed(one)
@@ -282,6 +289,15 @@ class _Case:
                     raise
                 problems.append(error)
         return found
+
+    def _ask_namesakes(self, one: SignedCrl) -> None:
+        """``cert-revoked``: the issuer lists it under another of its keys."""
+        for namesake in self.namesakes:
+            try:
+                one.check_signature(namesake)
+            except CertificateRefused:
+                continue
+            self._check_not_listed(one)
 
     def _check_not_listed(self, one: SignedCrl) -> None:
         """``cert-revoked``, whatever the list's age and scope."""
@@ -341,24 +357,20 @@ class _Case:
     def _check_fresh(self, one: _Statement) -> None:
         """``…-not-yet``, ``…-expired``, ``…-too-old``: between its dates, and young enough."""
         who, word = ("the CRL", "crl") if isinstance(one, SignedCrl) else ("the OCSP answer", "ocsp")
-        age = self.at - one.this_update
-        facts = {"issued": moment(one.this_update), "due": moment(one.next_update), "age": span(max(age, -age))}
+        age, most = self.at - one.this_update, self.rules.max_age
+        hint: str = _HINT
+        exit_code: int | None = EXIT_EXPIRED
         if age < -self.skew:
-            raise refused(
-                f"{word}-not-yet", f"is from the future: it was issued at {moment(one.this_update)}", who=who,
-                hint="compare `date -u` on both machines", evidence=facts,
-            )  # fmt: skip
-        if self.at - self.skew > one.next_update:
-            raise refused(
-                f"{word}-expired", f"is {span(age)} old, and a newer one was due at {moment(one.next_update)}", who=who,
-                hint=_HINT, exit_code=EXIT_EXPIRED, evidence=facts,
-            )  # fmt: skip
-        most = self.rules.max_age
-        if most is not None and age > most + self.skew:
-            raise refused(
-                f"{word}-too-old", f"is {span(age)} old, and {span(most)} is the most that is allowed here", who=who,
-                hint=_HINT, exit_code=EXIT_EXPIRED, evidence=facts,
-            )  # fmt: skip
+            code, why = "not-yet", f"is from the future: it was issued at {moment(one.this_update)}"
+            hint, exit_code = _CLOCK_HINT, None
+        elif self.at - self.skew > one.next_update:
+            code, why = "expired", f"is {span(age)} old, and a newer one was due at {moment(one.next_update)}"
+        elif most is not None and age > most + self.skew:
+            code, why = "too-old", f"is {span(age)} old, and {span(most)} is the most that is allowed here"
+        else:
+            return
+        facts = {"issued": moment(one.this_update), "due": moment(one.next_update), "age": span(max(age, -age))}
+        raise refused(f"{word}-{code}", why, who=who, hint=hint, exit_code=exit_code, evidence=facts)
 
     def _nothing_fresh(
         self,
@@ -372,13 +384,8 @@ class _Case:
                 raise error
         if self.rules.mode is RevocationMode.REQUIRE:
             if last is not None:
-                raise self.seat.no(
-                    last.code,
-                    f"may have been revoked: {last.message}",
-                    hint=last.hint,
-                    exit_code=last.exit_code,
-                    evidence=last.evidence,
-                )
+                why, code, hint = f"may have been revoked: {last.message}", last.code, last.hint
+                raise self.seat.no(code, why, hint=hint, exit_code=last.exit_code, evidence=last.evidence)
             raise self.seat.no("cert-revocation-unknown", "may have been revoked: nobody here knows", hint=_HINT)
         return self._fact(Source.NOTHING, stale, "nobody here knows" if last is None else last.message, seen)
 

@@ -9,7 +9,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hardwire.certs.names import HARDWARE_MODULE, PERMANENT_IDENTIFIER, GeneralName, NameKind
-from hardwire.certs.profile import ANY_PURPOSE, DEVICE_PURPOSE, LIMIT_KINDS, MAX_DEVICE_NAMES
+from hardwire.certs.profile import ANY_PURPOSE, DEVICE_PURPOSE, LIMIT_KINDS, MAX_DEVICE_NAMES, KeyUsage
 from hardwire.certs.seat import Seat
 
 _DID: Final = b"did:key:"
@@ -57,7 +57,8 @@ def check_key_usage(seat: Seat) -> None:
     """``cert-profile-key-usage``: the key may do what this place needs, and nothing that it must not."""
     usages = seat.gated.values.key_usage or frozenset()
     if not seat.profile.usages_required <= usages <= seat.profile.usages_allowed:
-        wanted = "certificates and CRLs" if seat.profile.names is None else "signatures (and key agreement)"
+        issues = KeyUsage.KEY_CERT_SIGN in seat.profile.usages_required
+        wanted = "certificates and CRLs" if issues else "signatures (and key agreement)"
         raise seat.no("cert-profile-key-usage", f"does not limit its key to {wanted}")
 
 

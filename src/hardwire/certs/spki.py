@@ -68,6 +68,8 @@ def _rsa(octets: bytes) -> None:
     modulus, exponent = map(der.integer, _pair(der.parse(octets), (der.INTEGER, der.INTEGER), "its RSA key"))
     if modulus <= 0 or modulus.bit_length() not in profile.RSA_BITS or modulus % 2 == 0:
         raise refused("cert-key", "has an RSA modulus that is even, or not between 2048 and 8192 bits")
+    if modulus.bit_length() % 8:
+        raise refused("cert-key", "has an RSA modulus that is not whole octets")
     if exponent not in profile.RSA_EXPONENTS:
         raise refused("cert-key", "has an RSA exponent that is even, smaller than 65537, or needlessly large")
 

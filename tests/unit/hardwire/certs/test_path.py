@@ -107,6 +107,7 @@ def test_a_leaf_needs_no_purpose_and_no_names_without_a_host() -> None:
         ({SAN: san_of(tlv(0x82, b"*.example"), tlv(0x82, b"*.com")), LIMITS: b""}, "cert-path"),
         ({SAN: san_of(tlv(0x82, b"h.example"), tlv(0x82, b"*.com"))}, "cert-profile-san"),
         ({BASIC: basic(CRITICAL)}, "cert-profile-ca"),
+        ({USAGE: org.usage_bits("03020284")}, "cert-profile-key-usage"),
         ({AKI: b""}, "cert-profile-extension"),
         ({LIMITS: limits_of(permitted=(tlv(0x82, b"h.example"),), critical=b"")}, "cert-profile-extension"),
         ({"1.2.3": extension("1.2.3", tlv(0x05), critical=CRITICAL)}, "cert-profile-extension"),
@@ -184,6 +185,18 @@ def test_revocation() -> None:
     assert [fact.source for fact in report.revocation] == [Source.CRL, Source.CRL]
     assert _code(rules=REQUIRE, crls=(Crl(entries=(entry(0x30),)).der(), root_crl().der())) == "cert-revoked"
     assert _code(rules=REQUIRE) == "cert-revocation-unknown"
+
+
+def test_an_issuer_that_lists_it_under_another_of_its_keys() -> None:
+    """A self-issued certificate hands over from one key to the next; both keys sign lists."""
+    again = middle(org.STRANGER_KEY, org.MIDDLE_KEY, issuer=org.MIDDLE_NAME).with_(serial=0x21)
+    leaf = device(signer=org.STRANGER_KEY).with_(also={SAN: HOST, EKU: SERVER})
+    newer = Crl(signer=org.STRANGER_KEY)
+    good = (Crl().der(), newer.der(), root_crl().der())
+    assert len(_check(leaf, (middle(), again), rules=REQUIRE, crls=good).path) == 4
+    for older in (Crl(entries=(entry(0x30),)), Crl(entries=(entry(0x30),), number=1)):
+        lists = (older.der(), newer.der(), root_crl().der())
+        assert _code(leaf, (middle(), again), rules=REQUIRE, crls=lists) == "cert-revoked"
 
 
 def test_the_walk() -> None:

@@ -45,7 +45,8 @@ def test_refuses(octets: bytes, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bits, exponent", [(2047, 65537), (8193, 65537), (2048, 3), (2048, 65538), (2048, 1 << 64 | 1)]
+    "bits, exponent",
+    [(2047, 65537), (2049, 65537), (3071, 65537), (8193, 65537), (2048, 3), (2048, 65538), (2048, 1 << 64 | 1)],
 )
 def test_rsa_bounds(bits: int, exponent: int) -> None:
     from support.certparts import integer, oid
