@@ -29,7 +29,7 @@ from hardwire.app.organisations import load_organisations
 from hardwire.app.paths import config_dir
 from hardwire.app.setup import describe_pin, find_devices
 from hardwire.errors import HardwireError, NoIdentity
-from hardwire.net import self_test, usable_addresses
+from hardwire.net import fast_problem, self_test, usable_addresses
 
 _EXPIRES_SOON: Final = timedelta(days=60)
 _TIMEOUT: Final = 5.0
@@ -83,7 +83,14 @@ def _libraries(name: str) -> Iterator[Finding]:
 
 def _transport(name: str) -> Iterator[Finding]:
     self_test()
-    yield Finding(name, State.OK, "the WebRTC stack is the known one, and its private parts are where they should be")
+    problem = fast_problem()
+    if problem is None:
+        yield Finding(
+            name, State.OK, "the WebRTC stack is the known one, and its private parts are where they should be"
+        )
+    else:
+        words = f"lines use aiortc's own transports, which are slower and bear less: {problem}"
+        yield Finding(name, State.NOTE, words, "reinstall hardwire with the versions it pins")
 
 
 def _clock(name: str) -> Iterator[Finding]:

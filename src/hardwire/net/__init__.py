@@ -8,7 +8,7 @@ from hardwire.net.invite import DEFAULT_LIFE, MAX_LIFE, Answer, Offer
 from hardwire.net.lane.direct import DirectLane
 from hardwire.net.line import Line, Timings
 from hardwire.net.pending import PendingAnswer, PendingOffer, host, join
-from hardwire.net.rtc import self_test
+from hardwire.net.rtc import fast_problem, self_test
 from hardwire.net.servers import IceServers
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Stage",
     "Timings",
     "Verify",
+    "fast_problem",
     "host",
     "join",
     "self_test",

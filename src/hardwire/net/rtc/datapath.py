@@ -8,7 +8,8 @@ aioice's queue, a few of them; after that they go to a sink, in trains as the so
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
 import aioice
@@ -26,7 +27,13 @@ _COMPONENT: Final = 1
 
 
 class DatagramAgent(aioice.Connection):
-    """aioice's agent with a way for datagrams beside its queue; the arguments are aioice's."""
+    """aioice's agent with a way for datagrams beside its queue; the arguments are aioice's.
+
+    Attributes:
+        datagrams_heard: For DTLS, while they take the queue.
+        unread: Octets of them since somebody last set it to 0; above ``most_unread`` they are dropped.
+        on_flood: Told when that happens.
+    """
 
     def __init__(self, *, ice_controlling: bool, local_username: str, local_password: str) -> None:
         super().__init__(ice_controlling=ice_controlling, local_username=local_username, local_password=local_password)
@@ -34,6 +41,10 @@ class DatagramAgent(aioice.Connection):
         self._sink: DatagramSink | None = None
         self._draining = False
         self._replaced = False
+        self.datagrams_heard = 0
+        self.unread = 0
+        self.most_unread = math.inf
+        self.on_flood: Callable[[], None] | None = None
 
     def take_over(self, previous: Self) -> None:
         """Carry on what ``previous`` carried, when this agent has a path: what both receive arrives in one queue.
@@ -128,7 +139,11 @@ class DatagramAgent(aioice.Connection):
                 self._drain_soon()
             return
         room = _MAX_QUEUED if self._nominated else _MAX_QUEUED_EARLY
-        if is_readable(data) and self._queue.qsize() < room:
+        self.unread += len(data)
+        if self.unread > self.most_unread and self.on_flood is not None:
+            self.on_flood()
+        elif is_readable(data) and self._queue.qsize() < room:
+            self.datagrams_heard += 1
             super().data_received(data, component)
 
     def _datagram(self, protocol: StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCIceTransport
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcdtlstransport import SRTPProtectionProfile, State
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
@@ -68,29 +68,20 @@ class LineCertificate(RTCCertificate):
         return context
 
 
-class LineDtls(FastDtls):
-    """The fast DTLS transport with fixed roles, a certificate that must be the right one, and a supervised task.
+class LineRules(RTCDtlsTransport):
+    """What a line asks of DTLS, whichever transport carries it: fixed roles, the right certificate, a supervised task.
 
-    Args:
-        transport: The ICE transport below.
-        connection: Its agent.
-        certificate: This line's certificate.
-        server: The offerer is the DTLS server (docs/protocol.md §4); never negotiated.
-        on_closed: Called once when the receiving task ended, for whatever reason.
+    Attributes:
+        peer_mismatch: The peer's certificate is not the one that its code names.
+        connection: The ICE agent of the path in use.
     """
 
-    def __init__(
-        self,
-        transport: RTCIceTransport,
-        connection: LineConnection,
-        certificate: LineCertificate,
-        *,
-        server: bool,
-        on_closed: Callable[[], None],
-    ) -> None:
-        super().__init__(transport, certificate, connection)
+    peer_mismatch: bool
+    connection: LineConnection
+
+    def _obey(self, connection: LineConnection, *, server: bool, on_closed: Callable[[], None]) -> None:
         self._set_role("server" if server else "client")
-        self._connection = connection
+        self.connection = connection
         self._on_closed = on_closed
         self._receiving: asyncio.Future[None] | None = None
         self.peer_mismatch = False
@@ -120,9 +111,9 @@ class LineDtls(FastDtls):
             transport: The ICE transport of the new path, completed.
             connection: Its agent. What the old one still receives arrives here as well, until it is closed.
         """
-        connection.take_over(self._connection)
+        connection.take_over(self.connection)
         self._transport = transport
-        self._path = self._connection = connection
+        self.connection = connection
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803  (aiortc's name)
         super()._validate_peer_identity(remoteParameters)
@@ -135,7 +126,36 @@ class LineDtls(FastDtls):
         self._on_closed()
 
 
-def read_facts(dtls: LineDtls) -> DtlsFacts:
+class LineDtls(LineRules, FastDtls):
+    """The fast DTLS transport under the rules of a line.
+
+    Args:
+        transport: The ICE transport below.
+        connection: Its agent.
+        certificate: This line's certificate.
+        server: The offerer is the DTLS server (docs/protocol.md §4); never negotiated.
+        on_closed: Called once when the receiving task ended, for whatever reason.
+    """
+
+    def __init__(
+        self,
+        transport: RTCIceTransport,
+        connection: LineConnection,
+        certificate: LineCertificate,
+        *,
+        server: bool,
+        on_closed: Callable[[], None],
+    ) -> None:
+        super().__init__(transport, certificate, connection)
+        self._obey(connection, server=server, on_closed=on_closed)
+
+    def move_to(self, transport: RTCIceTransport, connection: LineConnection) -> None:
+        """Like that of the rules, and datagrams leave that way."""
+        super().move_to(transport, connection)
+        self._path = connection
+
+
+def read_facts(dtls: LineRules) -> DtlsFacts:
     """Ask OpenSSL; nothing is judged here.
 
     Raises:

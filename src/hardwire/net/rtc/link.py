@@ -25,7 +25,9 @@ from hardwire.net.invite import IceCredentials, InviteSecrets
 from hardwire.net.lane.path import LanePath
 from hardwire.net.rtc import dtls as dtls_module
 from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, check_facts, fingerprint_refusal
+from hardwire.net.rtc.fasttest import is_fast
 from hardwire.net.rtc.path import Path, PathSettings
+from hardwire.net.rtc.plain import PlainDtls, PlainSctp
 from hardwire.net.rtc.roam import Roamer, RoamEvents, RoamSettings
 from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
 from hardwire.net.rtc.selftest import self_test
@@ -81,8 +83,8 @@ class RtcLink:
         self._settings = settings
         self._path = Path(PathSettings(settings.offerer, own, peer, self._addresses(), settings.servers))
         self._certificate = LineCertificate.generateCertificate()
-        self._dtls: LineDtls | None = None
-        self._sctp: LineSctp | None = None
+        self._dtls: LineDtls | PlainDtls | None = None
+        self._sctp: LineSctp | PlainSctp | None = None
         self._events: LinkEvents | None = None
         self._established: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._roamer: Roamer | None = None
@@ -249,7 +251,7 @@ class RtcLink:
             raise NetworkFailed("no path to the peer was found", code="no-path")
 
     async def _secure(self, fingerprint: bytes) -> DtlsFacts:
-        dtls = LineDtls(
+        dtls = (LineDtls if is_fast() else PlainDtls)(
             self._path.transport,
             self._path.connection,
             self._certificate,
@@ -269,12 +271,21 @@ class RtcLink:
     async def _associate(self) -> None:
         if self._dtls is None or self._events is None:
             raise Misuse("SCTP comes after DTLS")
-        self._sctp = LineSctp(
-            self._dtls,
-            on_message=self._events.message,
-            on_writable=self._events.writable,
-            on_state=self._association_changed,
-        )
+        told = self._events
+        if isinstance(self._dtls, PlainDtls):
+            self._sctp = PlainSctp(
+                self._dtls,
+                on_message=told.message,
+                on_writable=told.writable,
+                on_state=self._association_changed,
+            )
+        else:
+            self._sctp = LineSctp(
+                self._dtls,
+                on_message=told.message,
+                on_writable=told.writable,
+                on_state=self._association_changed,
+            )
         await self._sctp.open()
         await self._established
         if not self._sctp.is_open:

@@ -4,7 +4,8 @@
 The adapter overrides underscore names of aiortc and aioice and reads two of pyOpenSSL. A release that renamed one
 would not fail: the override would simply never be called, and with it a limit or a check would be gone. So the
 versions must be the known ones, each name must be where it was, and a DTLS handshake in memory must show the
-extended master secret, an AEAD cipher and equal exporters on both ends.
+extended master secret, an AEAD cipher and equal exporters on both ends. What only the faster transports need is asked
+in :mod:`hardwire.net.rtc.fasttest`: without it a line is slower, and not closed.
 """
 
 import functools
@@ -26,12 +27,13 @@ from hardwire.errors import LocalError
 from hardwire.net.rtc.dtls import EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_SIZE, LineCertificate
 from hardwire.net.rtc.parameters import is_installed
 
-KNOWN_VERSIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {"aiortc": "1.16.0", "aioice": "0.13.0", "pyOpenSSL": "26.4.0"}
-)
+KNOWN_VERSIONS: Final[Mapping[str, str]] = MappingProxyType({"aioice": "0.13.0", "pyOpenSSL": "26.4.0"})
+
+Signatures = tuple[tuple[Any, str, tuple[str, ...]], ...]
+Attributes = tuple[tuple[Any, tuple[str, ...]], ...]
 
 # Each function that is overridden or called below its public surface, with the parameters it must take.
-_SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
+_SIGNATURES: Final[Signatures] = (
     (aioice.Connection, "get_component_candidates", ("self", "component", "addresses", "timeout")),
     (aioice.Connection, "get_event", ("self",)),
     (aioice.Connection, "check_incoming", ("self", "message", "addr", "protocol")),
@@ -51,34 +53,13 @@ _SIGNATURES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (aioice.ice, "server_reflexive_candidate", ("protocol", "stun_server")),
     (aiortc.RTCCertificate, "_create_ssl_context", ("self", "srtp_profiles")),
     (aiortc.RTCDtlsTransport, "_setup_srtp", ("self",)),
-    (aiortc.RTCDtlsTransport, "_recv_next", ("self",)),
-    (aiortc.RTCDtlsTransport, "_send_data", ("self", "data")),
     (aiortc.RTCDtlsTransport, "_set_role", ("self", "role")),
-    (aiortc.RTCDtlsTransport, "_set_state", ("self", "state")),
     (aiortc.RTCDtlsTransport, "_validate_peer_identity", ("self", "remoteParameters")),
-    (aiortc.RTCSctpTransport, "_abort", ("self",)),
-    (aiortc.RTCSctpTransport, "_data_channel_flush", ("self",)),
-    (aiortc.RTCSctpTransport, "_handle_data", ("self", "data")),
-    (aiortc.RTCSctpTransport, "_receive", ("self", "stream_id", "pp_id", "data")),
-    (aiortc.RTCSctpTransport, "_receive_chunk", ("self", "chunk")),
-    (aiortc.RTCSctpTransport, "_reset_deferred_streams", ("self",)),
-    (aiortc.RTCSctpTransport, "_send_chunk", ("self", "chunk")),
-    (aiortc.RTCSctpTransport, "_send_sack", ("self",)),
-    (aiortc.RTCSctpTransport, "_set_extensions", ("self", "params")),
-    (aiortc.RTCSctpTransport, "_set_state", ("self", "state")),
-    (aiortc.RTCSctpTransport, "_transmit", ("self",)),
-    (aiortc.RTCSctpTransport, "_transmit_reconfig", ("self",)),
-    (
-        aiortc.RTCSctpTransport,
-        "_send",
-        ("self", "stream_id", "pp_id", "user_data", "expiry", "max_retransmits", "ordered"),
-    ),
-    (aiortc.rtcsctptransport, "parse_packet", ("data",)),
     (aiortc.rtcsctptransport, "decode_params", ("body",)),
 )
 
 # Attributes that the constructors of the libraries must set: looked for in their source, since no object is there yet.
-_ATTRIBUTES: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
+_ATTRIBUTES: Final[Attributes] = (
     (
         aioice.Connection,
         (
@@ -89,24 +70,7 @@ _ATTRIBUTES: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     ),
     (aiortc.RTCIceGatherer, ("_connection",)),
     (aiortc.RTCCertificate, ("_cert",)),
-    (aiortc.RTCDtlsTransport, ("_data_receiver", "_ssl", "_state", "_task", "_transport", "_role")),
-    (
-        aiortc.RTCSctpTransport,
-        (
-            *("_advertised_rwnd", "_association_state", "_data_channel_queue", "_inbound_streams"),
-            *("_last_received_tsn", "_last_sacked_tsn", "_local_partial_reliability", "_local_port", "_local_tsn"),
-            *("_local_verification_tag", "_outbound_queue", "_outbound_stream_seq", "_reconfig_deferred"),
-            *("_reconfig_queue", "_reconfig_response_seq", "_remote_partial_reliability", "_remote_port"),
-            *("_remote_extensions", "_remote_verification_tag"),
-        ),
-    ),
-)
-
-
-# Of OpenSSL, through pyOpenSSL's own binding.
-_OPENSSL: Final = (
-    *("BIO_read", "BIO_write", "ERR_clear_error", "SSL_ERROR_WANT_READ", "SSL_ERROR_ZERO_RETURN", "SSL_get_error"),
-    *("SSL_read", "SSL_write"),
+    (aiortc.RTCDtlsTransport, ("_ssl", "_state", "_task", "_transport", "_role")),
 )
 
 
@@ -122,6 +86,25 @@ def self_test() -> None:
     _check_dtls()
 
 
+def changed_name(signatures: Signatures, attributes: Attributes) -> str | None:
+    """The first name that is not what it was, in words; ``None`` when all are.
+
+    Args:
+        signatures: Owner and name of a function, and the parameters it must take.
+        attributes: A class, and what its constructor must set.
+    """
+    for owner, name, parameters in signatures:
+        function = getattr(owner, name, None)
+        if function is None or tuple(inspect.signature(function).parameters) != parameters:
+            return f"{owner.__name__}.{name} is not what it was"
+    for owner, names in attributes:
+        source = inspect.getsource(owner.__init__)
+        missing = next((name for name in names if f"self.{name}" not in source), None)
+        if missing is not None:
+            return f"{owner.__name__} has no {missing} any more"
+    return None
+
+
 def _check_versions(known: Mapping[str, str]) -> None:
     for package, version in known.items():
         found = importlib.metadata.version(package)
@@ -130,26 +113,21 @@ def _check_versions(known: Mapping[str, str]) -> None:
 
 
 def _check_names() -> None:
-    for owner, name, parameters in _SIGNATURES:
-        function = getattr(owner, name, None)
-        if function is None or tuple(inspect.signature(function).parameters) != parameters:
-            raise _failed(f"{owner.__name__}.{name} is not what it was")
-    for owner, attributes in _ATTRIBUTES:
-        source = inspect.getsource(owner.__init__)
-        for attribute in attributes:
-            if f"self.{attribute}" not in source:
-                raise _failed(f"{owner.__name__} has no {attribute} any more")
+    changed = changed_name(_SIGNATURES, _ATTRIBUTES)
+    if changed is not None:
+        raise _failed(changed)
     if not is_installed():
         raise _failed("aiortc reads SCTP parameters by itself")
     if not hasattr(openssl_util.lib, "SSL_get_extms_support"):
         raise _failed("pyOpenSSL does not tell about the extended master secret any more")
-    for name in _OPENSSL:
-        if not hasattr(openssl_util.lib, name):
-            raise _failed(f"pyOpenSSL has no {name} any more")
 
 
-def _check_dtls() -> None:
-    """A DTLS handshake between two certificates of ours, in memory."""
+def connected_pair() -> tuple[SSL.Connection, SSL.Connection]:
+    """Client and server of a DTLS connection between two certificates of ours, in memory.
+
+    Raises:
+        LocalError: ``rtc-self-test``: it does not come about.
+    """
     client, server = (
         SSL.Connection(LineCertificate.generateCertificate()._create_ssl_context([_any_srtp_profile()]))  # noqa: SLF001
         for _ in range(2)
@@ -167,9 +145,15 @@ def _check_dtls() -> None:
             _move(one, other)
     if len(done) != 2:  # noqa: PLR2004  (both)
         raise _failed("a DTLS handshake in memory does not complete")
+    return client, server
+
+
+def _check_dtls() -> None:
+    """What the binding of a line needs."""
+    done = connected_pair()
     exporters = {one.export_keying_material(EXPORTER_LABEL, EXPORTER_SIZE, EXPORTER_CONTEXT) for one in done}
     extended = all(openssl_util.lib.SSL_get_extms_support(one._ssl) == 1 for one in done)  # noqa: SLF001
-    cipher = client.get_cipher_name() or ""
+    cipher = done[0].get_cipher_name() or ""
     if len(exporters) != 1 or not extended or not ("GCM" in cipher or "CHACHA20" in cipher):
         raise _failed("DTLS in memory lacks the extended master secret, an AEAD cipher or a common exporter")
 

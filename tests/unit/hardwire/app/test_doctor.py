@@ -94,8 +94,13 @@ def test_libraries(monkeypatch):
     assert "hardwire[tpm]" in tpm.hint
 
 
-def test_the_transport_is_tried():
+def test_the_transport_is_tried(monkeypatch):
     assert only("transport").state is State.OK
+    monkeypatch.setattr(doctor, "fast_problem", lambda: "aiortc 9.9 is installed")
+    slower = only("transport")
+    assert slower.state is State.NOTE
+    assert "aiortc 9.9" in slower.text
+    assert "reinstall" in slower.hint
 
 
 @pytest.mark.parametrize("says,state", [("yes", State.OK), ("no", State.NOTE), ("", State.NOTE)])
