@@ -20,11 +20,11 @@ def machines(alice, bob):
 
 
 def on_its_way(stage, alice, bob, inbox):
-    """A line on which a large file is being sent; more than a fast machine gets through in a test."""
+    """A line on which a large file is being sent, and held in the middle: a direct lane would be through too soon."""
     large = alice.home / "large.bin"
-    if not large.exists() or large.stat().st_size != 400 * MB:  # another line may be sending it
+    if not large.exists() or large.stat().st_size != 800 * MB:  # another line may be sending it
         with large.open("wb") as file:
-            file.truncate(400 * MB)
+            file.truncate(800 * MB)
     host = stage(alice.json("chat", "--loopback"))
     guest = stage(bob.json("join", "--loopback", "--dir", inbox))
     stage.line(host, guest)
@@ -33,6 +33,9 @@ def on_its_way(stage, alice, bob, inbox):
     guest.say("/accept")
     while guest.expect("file-progress")["done"] < 2 * MB:
         pass
+    host.say("/pause")
+    for one in (host, guest):
+        one.expect("file-paused", on=True)
     assert left(inbox) == [SIDE_DIRECTORY]
     return host, guest
 
@@ -93,7 +96,8 @@ def test_cancelled_from_either_side(alice, bob, stage, inbox):
 
 @pytest.mark.device("softhsm", "swtpm")
 def test_a_receiver_that_is_stopped_before_the_end_says_40_at_the_sender(alice, bob, stage, inbox):
-    (alice.home / "big.bin").write_bytes(bytes(300 * MB))
+    with (alice.home / "big.bin").open("wb") as file:
+        file.truncate(900 * MB)
     host = stage(alice.json("send", "big.bin", "--loopback", "--unverified"))
     guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
     stage.codes(host, guest)
