@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hardwire.app.events import AnswerReady, DeviceAsked, Event, InviteReady, LineOpen, Opening, PeerSeen, Said
 from hardwire.app.identity import make_identity
 from hardwire.app.keys import DeviceKey, describe_device, spki_of
-from hardwire.app.session import Session, SessionConfig, host, join
+from hardwire.app.opening import SessionConfig, host, join
+from hardwire.app.session import Session
 from hardwire.certs import Assurance
 from hardwire.errors import ConnectionLost, TokenMissing
 from hardwire.handshake import SignatureScheme

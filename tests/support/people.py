@@ -11,7 +11,8 @@ from pathlib import Path
 from hardwire.app.events import AnswerReady, Event, InviteReady, PeerSeen
 from hardwire.app.identity import Identity, make_identity
 from hardwire.app.keys import DeviceKey, assurance_of_device, describe_device
-from hardwire.app.session import Session, SessionConfig, host, join
+from hardwire.app.opening import SessionConfig, host, join
+from hardwire.app.session import Session
 from hardwire.errors import InviteRefused
 from hardwire.net import Line, carriers
 from hardwire.net.servers import NO_SERVERS

@@ -308,6 +308,32 @@ class PathFound(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Reconnecting(Event):
+    """The line is lost for good; the peer is looked for, to open another one with the same device.
+
+    Attributes:
+        waiting: Chat lines that the peer's device has not confirmed; they are sent again.
+    """
+
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected(Event):
+    """Another line to the same device is open. What a person has verified holds on.
+
+    Attributes:
+        sas: The string of this line, to compare if nobody has compared one yet.
+        words: The same as words.
+        sid: Hex session id, for logs.
+    """
+
+    sas: str
+    words: tuple[str, ...]
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice(Event):
     """Something the person should know, in a sentence."""
 

@@ -1,62 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line from the first code to the last event, for whichever face asked for it.
+"""An open line and what runs over it, to the last event, for whichever face asked for it.
 
 ::
 
-    session = await host(config, face)          make a code, wait for the answer, prove, open
-    session = await join(config, face)          the other end
-    async with session:
+    async with session:                         from hardwire.app.opening
         asyncio.create_task(session.run())      events go to face.emit until the line ends
         session.say(...), session.offer(...), session.verify(...)
 
-The person and the device are asked through the face and the key; this module only puts the questions in order.
+When the line dies for want of a path, another one to the same device takes its place, if the session was given the
+means (:mod:`hardwire.app.reconnect`).
 """
 
-import asyncio
 import contextlib
 import re
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
-from hardwire.app.entropy import SystemEntropy
 from hardwire.app.events import (
-    AnswerReady,
     Delivered,
-    DeviceAsked,
     EpochChanged,
     Event,
-    HelperUsed,
-    InviteReady,
     LineClosed,
     LineOpen,
-    Notice,
-    Opening,
     PathFound,
     PathLost,
     PeerSeen,
+    Reconnected,
     Said,
     Verified,
 )
-from hardwire.app.identity import Identity
-from hardwire.app.keys import DeviceKey
-from hardwire.app.membership import Membership
 from hardwire.app.outgoing import OutgoingFile
 from hardwire.app.pipes import PipeSource
-from hardwire.app.policy import PeerPolicy
+from hardwire.app.reconnect import History, Reconnector
 from hardwire.app.transfers import Transfers
-from hardwire.app.verdict import Verifier
 from hardwire.channel import TEXT_MAX, CloseReason
 from hardwire.channel import events as line_events
-from hardwire.errors import ConnectionLost, InviteRefused, LineTimeout, PeerNotVerified, TransferIncomplete, UsageError
-from hardwire.handshake import SignatureScheme
-from hardwire.net import IceServers, Line, LineConfig, carriers, paths
-from hardwire.net import host as net_host
-from hardwire.net import join as net_join
-from hardwire.net.config import DEFAULT_PATIENCE, SYSTEM_CLOCK, Stage
-
-_LOOK_AT_CLOCK: Final = 1.0
-"""Seconds between two looks at the wall clock while a person is out to fetch a code."""
+from hardwire.errors import (
+    ConnectionLost,
+    HardwireError,
+    InviteRefused,
+    PeerNotVerified,
+    TransferIncomplete,
+    UsageError,
+)
+from hardwire.net import Line, paths
 
 
 class Face(Protocol):
@@ -79,82 +65,14 @@ class Face(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SessionConfig:
-    """What a line needs to know before it opens.
-
-    Attributes:
-        identity: This side's.
-        key: Its key, open.
-        servers: STUN and TURN, if the person asked for any.
-        loopback: Both ends are on this machine.
-        expected: The peer's did:key, if the person knows it.
-        verifier: Whom this side believes about devices and members, and what it holds.
-        membership: What an organisation says about this identity, to be shown; None shows the self-signed certificate.
-        patience: Seconds that another path is looked for, when the line has lost its own.
-    """
-
-    identity: Identity
-    key: DeviceKey
-    servers: IceServers
-    loopback: bool = False
-    expected: str | None = None
-    verifier: Verifier = field(default_factory=Verifier)
-    membership: Membership | None = None
-    patience: float = DEFAULT_PATIENCE
-
-
-async def host(config: SessionConfig, face: Face) -> "Session":
-    """Make an invite, wait for its answer, and open the line.
-
-    Raises:
-        HardwireError: Why there is no line.
-    """
-    peer = _Seen(face)
-    pending = await net_host(_line_config(config, face, peer))
-    async with pending:
-        _tell_helpers(config, face, pending.problems)
-        face.emit(InviteReady(pending.text, pending.expiry))
-        while True:
-            text = await _before(pending.expiry, _code(face, "answer"))
-            try:
-                line = await pending.accept(text)
-            except InviteRefused as problem:
-                if problem.code in {"invite-used", "invite-expired"} or not face.refused(problem):
-                    raise
-            else:
-                return await _session(line, face, peer)
-
-
-async def join(config: SessionConfig, face: Face) -> "Session":
-    """Take an invite, make the answer, and open the line.
-
-    Raises:
-        HardwireError: Why there is no line.
-    """
-    peer = _Seen(face)
-    line_config = _line_config(config, face, peer)
-    while True:
-        text = await _code(face, "invite")
-        try:
-            pending = await net_join(line_config, text)
-            break
-        except InviteRefused as problem:
-            if not face.refused(problem):
-                raise
-    async with pending:
-        _tell_helpers(config, face, pending.problems)
-        face.emit(AnswerReady(pending.text))
-        return await _session(await pending.connect(), face, peer)
-
-
 class Session:
-    """An open line and what runs over it; made by :func:`host` and :func:`join`.
+    """An open line and what runs over it; made by :mod:`hardwire.app.opening`.
 
     Args:
         line: Open.
         face: Where events go.
         peer: What the policy saw.
+        again: Opens another line to the same peer when this one dies; None leaves it at that.
 
     Attributes:
         peer: Who is there.
@@ -162,7 +80,7 @@ class Session:
         verified: A person here compared the strings, or the peer is the one that was asked for.
     """
 
-    def __init__(self, line: Line, face: Face, peer: PeerSeen) -> None:
+    def __init__(self, line: Line, face: Face, peer: PeerSeen, again: Reconnector | None = None) -> None:
         self.peer = peer
         self.verified = peer.pinned or bool(peer.organisation)
         self.transfers = Transfers(line, face.emit, peer.device_id)
@@ -170,10 +88,14 @@ class Session:
         self._line = line
         self._face = face
         self._sas = line.done.sas
+        self._history = History()
+        self._again = again
+        if again is not None:
+            again.follow(line)
         face.emit(
             LineOpen(
                 sas=self._sas.decimal,
-                words=tuple(f"{symbol} {name}" for symbol, name in self._sas.emoji),
+                words=_words(line),
                 sid=line.done.sid.hex(),
                 open_ms=line.timings.open_ms,
                 handshake_ms=line.timings.handshake_ms - line.timings.asked_ms,
@@ -188,35 +110,69 @@ class Session:
         await self.close()
 
     async def run(self) -> None:
-        """Carry the line's events to the face until the line ends.
+        """Carry the line's events to the face until the line ends, and those of the lines that follow it.
 
         Raises:
             ConnectionLost: It ended without a close frame.
             PeerError: The peer broke the protocol.
         """
+        while True:
+            ended = await self._carry()
+            if not await self._reconnected(ended):
+                await self._end(ended)
+                return
+
+    async def _carry(self) -> line_events.LineClosed | line_events.LineFailed:
+        """Everything up to the last event of one line, which is given back."""
         async for event in self._line:
-            match event:
-                case line_events.ChatReceived(id=key, text=text):
+            if isinstance(event, line_events.LineClosed | line_events.LineFailed):
+                return event
+            if self._again is None or not self._again.handle(event):
+                self._show(event)
+        raise ConnectionLost("the line is over", code="line-over")
+
+    def _show(self, event: object) -> None:
+        match event:
+            case line_events.ChatReceived(id=key, text=text):
+                if self._history.is_new(key):
                     self._face.emit(Said("peer", key.hex(), text))
-                case line_events.ChatDelivered(id=key):
-                    self._face.emit(Delivered(key.hex()))
-                case line_events.PeerVerified(matched=matched):
-                    self._face.emit(Verified("peer", matched))
-                case line_events.EpochAdvanced(number=number):
-                    self._face.emit(EpochChanged(number))
-                case paths.PathLost():
-                    self._face.emit(PathLost(len(self._line.unacknowledged)))
-                case paths.PathFound(moved=moved, seconds=seconds):
-                    self._face.emit(PathFound(moved, seconds))
-                case line_events.LineClosed():
-                    await self._end(event)
-                case line_events.LineFailed(error=error):
-                    self.transfers.abandon(error)
-                    await self.transfers.settled()
-                    self._face.emit(LineClosed(clean=False, reason=error.message))
-                    raise error
-                case _:
-                    self.transfers.handle(event)
+            case line_events.ChatDelivered(id=key):
+                self._face.emit(Delivered(key.hex()))
+            case line_events.PeerVerified(matched=matched):
+                self._face.emit(Verified("peer", matched))
+            case line_events.EpochAdvanced(number=number):
+                self._face.emit(EpochChanged(number))
+            case paths.PathLost():
+                self._face.emit(PathLost(len(self._line.unacknowledged)))
+            case paths.PathFound(moved=moved, seconds=seconds):
+                self._face.emit(PathFound(moved, seconds))
+            case _:
+                self.transfers.handle(event)
+
+    async def _reconnected(self, ended: line_events.LineClosed | line_events.LineFailed) -> bool:
+        """Whether another line goes on where this one ended."""
+        if self._again is None or not self._again.wants(ended):
+            return False
+        self._history.hold(self._line.unacknowledged)
+        before, left = self.transfers, await self.transfers.leave()
+        line = None
+        try:
+            line = await self._again.reopen(len(self._history.held))
+        finally:
+            if line is None:
+                before.give_up(left, ConnectionLost("the line was lost before the file was through"))
+                await before.settled()
+        if line is None:
+            return False
+        self._line, self._sas = line, line.done.sas
+        self._again.follow(line)
+        self._face.emit(Reconnected(self._sas.decimal, _words(line), line.done.sid.hex()))
+        self.transfers = Transfers(line, self._face.emit, self.peer.device_id)
+        self.transfers.offered = before.offered  # whoever waits for offers goes on waiting
+        self.transfers.take_over(left)
+        for key, text in self._history.release():
+            line.send_chat(text, key)
+        return True
 
     def say(self, text: str) -> str:
         """Send a chat line; returns its id in hex. :class:`Delivered` follows when the peer's device has it.
@@ -235,12 +191,24 @@ class Session:
                 f"a line of chat has 1 to {TEXT_MAX} octets, and this one has {octets}",
                 hint="send it in pieces, or as a file",
             )
-        key = self._line.send_chat(text)
-        self._face.emit(Said("here", key.hex(), text, queued=self._line.path_is_lost))
+        try:
+            key = self._history.add(text) if self._history.holding else self._line.send_chat(text)
+        except ConnectionLost:
+            if self._again is None:
+                raise
+            key = self._history.add(text)  # its end is on its way to run(), which says whether there will be another
+        queued = self._history.holding or self._line.path_is_lost
+        self._face.emit(Said("here", key.hex(), text, queued=queued))
         return key.hex()
 
     def offer(self, file: OutgoingFile | PipeSource) -> int:
-        """Offer a file, a directory or a pipe; returns its number on this line."""
+        """Offer a file, a directory or a pipe; returns its number on this line.
+
+        Raises:
+            UsageError: There is no line to the peer right now, and another one is being opened.
+        """
+        if self._history.holding:
+            raise UsageError("there is no line right now", hint="offer it again when your peer is found")
         return self.transfers.offer(file)
 
     def matches(self, heard: str) -> bool:
@@ -262,7 +230,8 @@ class Session:
             ConnectionLost: They are the same, and the line is over.
         """
         # A person who saw that the strings differ is heard, whether or not the line is still there to be ended.
-        with contextlib.nullcontext() if matched else contextlib.suppress(ConnectionLost):
+        heard = not matched or self._again is not None
+        with contextlib.suppress(ConnectionLost) if heard else contextlib.nullcontext():
             self._line.send_verification(matched=matched)
         self._face.emit(Verified("here", matched))
         if not matched:
@@ -272,17 +241,33 @@ class Session:
 
     async def close(self) -> None:
         """Say goodbye and give everything back; safe to call twice."""
+        if self._again is not None:
+            await self._again.close()
         await self._line.close()
-        self.transfers.abandon(TransferIncomplete("the line was closed before the file was through", code="closed"))
+        await self._give_up_files(_closed())
+
+    async def _give_up_files(self, error: HardwireError) -> None:
+        self.transfers.abandon(error)
         await self.transfers.settled()
 
-    async def _end(self, event: line_events.LineClosed) -> None:
+    async def _end(self, event: line_events.LineClosed | line_events.LineFailed) -> None:
+        if isinstance(event, line_events.LineFailed):
+            await self._give_up_files(event.error)
+            self._face.emit(LineClosed(clean=False, reason=event.error.message))
+            raise event.error
         reason = _CLOSED[event.reason] if event.by_peer else "closed here"
-        self.transfers.abandon(TransferIncomplete("the line was closed before the file was through", code="closed"))
-        await self.transfers.settled()
+        await self._give_up_files(_closed())
         self._face.emit(LineClosed(clean=True, reason=reason))
         if event.reason is CloseReason.NOT_VERIFIED:  # whoever waits for the line to end hears of it, too
             raise _differ("your peer says that the strings differ, and closed the line") if event.by_peer else _differ()
+
+
+def _closed() -> TransferIncomplete:
+    return TransferIncomplete("the line was closed before the file was through", code="closed")
+
+
+def _words(line: Line) -> tuple[str, ...]:
+    return tuple(f"{symbol} {name}" for symbol, name in line.done.sas.emoji)
 
 
 def _differ(
@@ -297,89 +282,3 @@ _CLOSED = {
     CloseReason.NOT_VERIFIED: "your peer says that the strings differ",
     CloseReason.SHUTDOWN: "your peer's program ended",
 }
-
-
-async def _before(expiry: int, code: Coroutine[None, None, str]) -> str:
-    """The code, as long as the invite lives. The wall clock decides, which a machine that slept sees move."""
-    asked = asyncio.ensure_future(code)
-    try:
-        while (left := expiry - SYSTEM_CLOCK.wall()) > 0:
-            done, _ = await asyncio.wait({asked}, timeout=min(left, _LOOK_AT_CLOCK))
-            if done:
-                return asked.result()
-    finally:
-        asked.cancel()
-        await asyncio.wait({asked})
-    raise LineTimeout(
-        "nobody answered the invite before it expired",
-        code="invite-unanswered",
-        hint="make a new one when your peer is there to answer",
-    )
-
-
-async def _session(line: Line, face: Face, peer: "_Seen") -> Session:
-    try:
-        return Session(line, face, peer.value)
-    except BaseException:  # the face failed: nobody would close it
-        await line.close()
-        raise
-
-
-class _Seen:
-    """Remembers the peer that the policy saw, on its way to the face."""
-
-    def __init__(self, face: Face) -> None:
-        self._face = face
-        self._value: PeerSeen | None = None
-
-    def emit(self, event: Event) -> None:
-        if isinstance(event, PeerSeen):
-            self._value = event
-        self._face.emit(event)
-
-    @property
-    def value(self) -> PeerSeen:
-        if self._value is None:
-            raise PeerNotVerified("no peer was seen")
-        return self._value
-
-
-def _line_config(config: SessionConfig, face: Face, seen: _Seen) -> LineConfig:
-    async def sign(tbs: bytes, scheme: SignatureScheme) -> bytes:
-        face.emit(DeviceAsked(config.key.device, config.key.software, config.key.touch))
-        return await config.key.sign(tbs, scheme)
-
-    def show_stage(stage: Stage) -> None:
-        if stage is not Stage.OPEN:  # LineOpen says more
-            face.emit(Opening(stage.value))
-
-    me, member = config.identity, config.membership
-    policy = PeerPolicy(me, config.expected, seen.emit, face.accept_inviter, config.verifier, member)
-    return LineConfig(
-        credential=me.credential if member is None else member.credential(me),
-        sign=sign,
-        verify=policy,
-        revocation=policy,
-        entropy=SystemEntropy(),
-        servers=config.servers,
-        loopback=config.loopback,
-        patience=config.patience,
-        on_stage=show_stage,
-    )
-
-
-async def _code(face: Face, wanted: str) -> str:
-    blob = await face.code(wanted)
-    if blob is None:
-        raise UsageError(f"no {wanted} was given", hint="paste it, or give it with --code-file")
-    return carriers.to_text(blob)
-
-
-def _tell_helpers(config: SessionConfig, face: Face, problems: tuple[str, ...]) -> None:
-    servers = config.servers
-    if servers.stun:
-        face.emit(HelperUsed(servers.stun, "this machine's address, and that a line is being made"))
-    if servers.turn:
-        face.emit(HelperUsed(servers.turn, "both addresses, and how much is sent when; not who and not what"))
-    for problem in problems:
-        face.emit(Notice(problem))

@@ -15,10 +15,11 @@ from hardwire.app.events import Notice
 from hardwire.app.identity import load_identity
 from hardwire.app.keys import DeviceKey, person_prompter
 from hardwire.app.membership import load_membership, refuse_revoked
+from hardwire.app.opening import SessionConfig, host, join
 from hardwire.app.organisations import load_organisations, with_authorities
 from hardwire.app.outgoing import OutgoingFile
 from hardwire.app.policy import check_expected
-from hardwire.app.session import Session, SessionConfig, host, join
+from hardwire.app.session import Session
 from hardwire.app.verdict import Verifier
 from hardwire.cli.face import Face
 from hardwire.cli.lines import open_lines

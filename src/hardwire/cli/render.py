@@ -44,7 +44,7 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
                 out.data(f"{out.styled('peer:', 'bold')} {line}")
         case events.Said(by="here", queued=True):
             out.say("  (no path to your peer right now: this line waits)", style="dim")
-        case events.PathLost() | events.PathFound():
+        case events.PathLost() | events.PathFound() | events.Reconnecting() | events.Reconnected():
             _path(out, event)
         case events.WayChanged(open=up):
             out.say(f"files go over {'a direct connection' if up else 'the line'} from now on", style="dim")
@@ -56,15 +56,20 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             _file(out, event)
 
 
-def _path(out: Output, event: events.PathLost | events.PathFound) -> None:
-    if isinstance(event, events.PathLost):
-        waiting = f"; lines that wait: {event.waiting}" if event.waiting else ""
-        out.say(f"path lost, looking for another one{waiting}", style="yellow")
-        out.status(_PATH, "path lost, looking for another one")
+def _path(out: Output, event: events.PathLost | events.PathFound | events.Reconnecting | events.Reconnected) -> None:
+    """A trouble stays below the typed line until it is over."""
+    if isinstance(event, events.PathLost | events.Reconnecting):
+        lost = isinstance(event, events.PathLost)
+        words = "path lost, looking for another one" if lost else "line lost, looking for your peer to open another one"
+        out.say(words + (f"; lines that wait: {event.waiting}" if event.waiting else ""), style="yellow")
+        out.status(_PATH, words)
         return
     out.status(_PATH, None)
-    way = "over another path" if event.moved else "over the same path"
-    if event.seconds:
+    if isinstance(event, events.Reconnected):
+        out.say("another line is open, to the same device", style="green")
+        out.say(f"  its numbers: {event.sas}", style="dim")
+    elif event.seconds:
+        way = "over another path" if event.moved else "over the same path"
         out.say(f"the line goes on {way}, after {human_duration(event.seconds)}", style="green")
     else:
         out.say("the line moved to another path", style="dim")

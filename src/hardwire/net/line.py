@@ -113,6 +113,12 @@ class Line:
         self._pump()
         return identifier
 
+    def tell_next(self, code: bytes) -> None:
+        """Tell the peer the offer, or the answer, of the line after this one (:mod:`hardwire.net.reline`)."""
+        with self._channel.paths(self._now()) as paths:
+            paths.tell_next(code)
+        self._pump()
+
     def send_verification(self, *, matched: bool) -> None:
         """Tell the peer what this side's person found when comparing the strings."""
         self._channel.send_verification(matched=matched, now=self._now())

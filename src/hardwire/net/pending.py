@@ -6,6 +6,7 @@ another offer) is no attempt: the person may paste again. Whatever happens after
 """
 
 import time
+from collections.abc import Callable
 from typing import Final, Self
 
 from hardwire.errors import InviteRefused, LineTimeout, Misuse, NetworkFailed
@@ -45,6 +46,10 @@ class _Pending:
     def problems(self) -> tuple[str, ...]:
         """What a STUN or TURN server would not do."""
         return self._link.problems
+
+    def on_knock(self, knocked: Callable[[], None]) -> None:
+        """Call this once, when the peer looks for a path before this side does: it has the secret."""
+        self._link.on_knock(knocked)
 
     async def close(self) -> None:
         """Give up: the code is worth nothing from now on. A line that came of it lives on."""
@@ -145,8 +150,12 @@ class PendingOffer(_Pending):
         offer = Offer(secret, int(config.clock.wall()) + config.life, link.fingerprint, link.candidates)
         return cls(config, link, offer, secrets)
 
-    async def accept(self, answer_text: str) -> Line:
+    async def accept(self, answer_text: str, within: float = PATH_TIMEOUT) -> Line:
         """Take the peer's answer and open the line. One attempt; a code refused as such is none.
+
+        Args:
+            answer_text: The peer's code.
+            within: Seconds that a path is looked for.
 
         Raises:
             InviteRefused: The text is no answer, belongs to another offer, came too late, or a second time.
@@ -161,7 +170,7 @@ class PendingOffer(_Pending):
             answer=blob,
             peer=(answer.fingerprint, answer.candidates),
             offerer=True,
-            within=PATH_TIMEOUT,
+            within=within,
         )
 
 
@@ -191,15 +200,18 @@ class PendingAnswer(_Pending):
         secrets = derive_secrets(offer.secret)
         return cls(config, await _gather(config, secrets, offerer=False), offer, blob, secrets)
 
-    async def connect(self) -> Line:
+    async def connect(self, within: float = MAX_LIFE) -> Line:
         """Knock until the offerer has taken the answer, at most until the offer expires; then open the line.
+
+        Args:
+            within: Seconds to knock at most.
 
         Raises:
             LineTimeout: ``answer-unused``: nobody took it.
             HardwireError: Why there is no line.
         """
         self._use()
-        within = max(0.0, self.expiry - self._config.clock.wall()) + GRACE
+        within = min(within, max(0.0, self.expiry - self._config.clock.wall()) + GRACE)
         try:
             return await self._open(
                 offer=self._offer_blob,

@@ -14,6 +14,7 @@ when ``close`` returns.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
@@ -40,6 +41,8 @@ ASSOCIATE_TIMEOUT: Final = 15.0
 PROBE_INTERVAL: Final = 0.8
 DEAD_AFTER_PROBES: Final = 5
 """Rounds: between 4 s and 4.8 s from the last sign of life."""
+LOOK_INTERVAL: Final = 2.0
+"""Seconds between two looks at this machine's addresses while a path is looked for."""
 GIVE_UP_PROBES: Final = 19
 """Rounds, about 15 s, after which a link that cannot move yet has ended: a person may be thinking."""
 
@@ -107,7 +110,7 @@ class RtcLink:
         link = cls(settings)
         try:
             await link._path.gather()
-            link._require_candidates()
+            link._path.require_candidates()
         except BaseException:
             await link.close()
             raise
@@ -226,6 +229,10 @@ class RtcLink:
         if self._roamer is not None:
             self._roamer.peer_ready(generation, candidates)
 
+    def on_knock(self, knocked: Callable[[], None]) -> None:
+        """Call this once, when somebody who knows the credentials looks for a path before :meth:`open`."""
+        self._path.connection.on_knock = knocked
+
     def change_path(self) -> None:
         """Move to another path although nothing is wrong with this one."""
         if self._roamer is not None:
@@ -241,14 +248,24 @@ class RtcLink:
     # ------------------------------------------------------------------ opening
 
     async def _find_path(self, candidates: Sequence[Candidate], within: float) -> None:
+        following = asyncio.create_task(self._follow_addresses(), name="hardwire address watch")
         try:
-            async with asyncio.timeout(within):
-                await self._path.add_peer(candidates, last=True)
-                await self._path.find()
-        except TimeoutError:
-            pass
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._path.add_peer(candidates, last=True)
+                    await self._path.find()
+        finally:
+            following.cancel()
+            await asyncio.wait({following})
         if not self._path.is_found:
             raise NetworkFailed("no path to the peer was found", code="no-path")
+
+    async def _follow_addresses(self) -> None:
+        """Codes are carried for long, next offers wait for a day: look from where this machine is now."""
+        while not self._settings.servers.relay_only:
+            if (now := self._addresses()) != self._path.addresses:
+                await self._path.adapt(now)
+            await asyncio.sleep(LOOK_INTERVAL)
 
     async def _secure(self, fingerprint: bytes) -> DtlsFacts:
         dtls = (LineDtls if is_fast() else PlainDtls)(
@@ -296,22 +313,6 @@ class RtcLink:
             self._established.set_result(None)
         elif self._sctp is not None and not self._sctp.is_open:
             self._ended("the peer ended the line")
-
-    def _require_candidates(self) -> None:
-        if self.candidates:
-            return
-        reasons = "; ".join(self.problems)
-        if self._settings.servers.relay_only:
-            raise NetworkFailed(
-                f"no relay, and relay-only was asked for: {reasons or 'the TURN server gave none'}",
-                code="no-relay",
-                hint="check the TURN server's name and credentials",
-            )
-        raise NetworkFailed(
-            "this machine has no address that a peer could reach" + (f"; {reasons}" if reasons else ""),
-            code="no-address",
-            hint="is the network up? for two lines inside one machine ask for loopback",
-        )
 
     # ------------------------------------------------------------------ while it is open
 

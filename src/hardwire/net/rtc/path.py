@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from aiortc import RTCIceParameters, RTCIceTransport
 
+from hardwire.errors import NetworkFailed
 from hardwire.net.candidate import Candidate, IPAddress
 from hardwire.net.invite import IceCredentials
 from hardwire.net.rtc.ice import LineConnection, LineGatherer
@@ -68,6 +69,7 @@ class Path:
         )
         self.connection.on_knock = on_knock
         self._peer = settings.peer
+        self._relay_only = settings.servers.relay_only
         # The transport takes its agent from the gatherer, whose replacement happened before.
         self._gatherer = LineGatherer(self.connection)
         self.transport = RTCIceTransport(self._gatherer)
@@ -87,6 +89,27 @@ class Path:
     def candidates(self) -> tuple[Candidate, ...]:
         """Those of our addresses that this machine still has, best first."""
         return self.connection.own_candidates()
+
+    def require_candidates(self) -> None:
+        """There must be an address to tell.
+
+        Raises:
+            NetworkFailed: ``no-address`` or ``no-relay``.
+        """
+        if self.candidates:
+            return
+        reasons = "; ".join(self.connection.problems)
+        if self._relay_only:
+            raise NetworkFailed(
+                f"no relay, and relay-only was asked for: {reasons or 'the TURN server gave none'}",
+                code="no-relay",
+                hint="check the TURN server's name and credentials",
+            )
+        raise NetworkFailed(
+            "this machine has no address that a peer could reach" + (f"; {reasons}" if reasons else ""),
+            code="no-address",
+            hint="is the network up? for two lines inside one machine ask for loopback",
+        )
 
     @property
     def is_found(self) -> bool:

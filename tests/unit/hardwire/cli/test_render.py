@@ -76,6 +76,11 @@ def test_a_message_of_several_lines_is_marked_on_each(capsys):
         (events.PathLost(2), "path lost, looking for another one; lines that wait: 2\n"),
         (events.PathFound(True, 3661.0), "the line goes on over another path, after 1 h 1 min\n"),
         (events.PathFound(False, 31.0), "the line goes on over the same path, after 31 s\n"),
+        (events.Reconnecting(1), "line lost, looking for your peer to open another one; lines that wait: 1\n"),
+        (
+            events.Reconnected("1111 2222 3333", ("dog",), "00"),
+            "another line is open, to the same device\n  its numbers: 1111 2222 3333\n",
+        ),
         (events.PathFound(True, 0.0), "the line moved to another path\n"),
         (events.Delivered("00"), ""),
         (events.EpochChanged(1), ""),

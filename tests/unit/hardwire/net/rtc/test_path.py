@@ -54,6 +54,7 @@ async def test_a_knock_is_told_once_and_only_one_with_the_password():
     assert knocks == []
     await asyncio.gather(stranger.close(), first.close())
     assert await looking is False
+    await first.close()
 
     first, second = two_paths(on_knock=lambda: (knocks.append("knock"), knocked.set()))
     await asyncio.gather(first.gather(), second.gather())

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a session does when its line has died: opens the one that was agreed for this case, with the same device.
+
+Which ends are worth it: no path for longer than anybody waits, a peer that fell silent, a rekey that was never
+finished, a line that is a day old. Whoever closed a line, or broke the protocol, meant it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from hardwire.app.entropy import SystemEntropy
+from hardwire.app.events import Event, Reconnecting
+from hardwire.channel import DEFAULT_LIMITS, CloseReason, LineClosed, LineFailed
+from hardwire.channel.chat import CHAT_IDS_KEPT
+from hardwire.channel.messages import CHAT_ID_SIZE
+from hardwire.errors import ConnectionLost, LocalError
+from hardwire.net import Line, LineConfig
+from hardwire.net.reline import NextLine
+
+_WORTH_IT: Final = frozenset({"path-lost", "peer-silent", "rekey-timeout"})
+
+
+class History:
+    """Chat across the lines of a session: what was heard, and what waits for the next line.
+
+    Attributes:
+        holding: There is no line: what is said is kept.
+        held: (id, text) of what waits, in order.
+    """
+
+    def __init__(self) -> None:
+        self.holding = False
+        self.held: list[tuple[bytes, str]] = []
+        self._heard: OrderedDict[bytes, None] = OrderedDict()
+
+    def is_new(self, key: bytes) -> bool:
+        """Whether a message of this id is heard for the first time: a line that died may have swallowed its receipt."""
+        if key in self._heard:
+            return False
+        self._heard[key] = None
+        if len(self._heard) > CHAT_IDS_KEPT:
+            self._heard.popitem(last=False)
+        return True
+
+    def hold(self, unconfirmed: tuple[tuple[bytes, str], ...]) -> None:
+        """The line is gone; this was not confirmed on it."""
+        self.holding = True
+        self.held = [*unconfirmed, *self.held]
+
+    def add(self, text: str) -> bytes:
+        """Keep what is said meanwhile; its id.
+
+        Raises:
+            LocalError: ``chat-backlog``.
+        """
+        if len(self.held) >= DEFAULT_LIMITS.chats:
+            raise LocalError(
+                f"{len(self.held)} messages wait to be delivered",
+                code="chat-backlog",
+                hint="wait until the peer is found again",
+            )
+        key = SystemEntropy().octets(CHAT_ID_SIZE)
+        self.held.append((key, text))
+        return key
+
+    def release(self) -> list[tuple[bytes, str]]:
+        """There is a line again: what to send on it."""
+        self.holding = False
+        held, self.held = self.held, []
+        return held
+
+
+class Reconnector:
+    """The next line of a session, and the one after that.
+
+    Args:
+        make_config: How a line to the same peer is opened; nobody is asked who that is.
+        patience: Seconds to look for the peer.
+        emit: Where events go.
+    """
+
+    def __init__(self, make_config: Callable[[], LineConfig], patience: float, emit: Callable[[Event], None]) -> None:
+        self._make_config = make_config
+        self._patience = patience
+        self._emit = emit
+        self._next: NextLine | None = None
+        self._opening: asyncio.Task[Line] | None = None
+        self._closed = False
+
+    def follow(self, line: Line) -> None:
+        """Agree on the line after this one."""
+        self._next = NextLine(line, self._make_config)
+
+    def handle(self, event: object) -> bool:
+        """Take an event of the line; true when it was about the next one."""
+        return self._next is not None and self._next.handle(event)
+
+    def wants(self, ended: LineClosed | LineFailed) -> bool:
+        """Whether a line that ended so is followed by another."""
+        if self._closed or self._next is None:
+            return False
+        if isinstance(ended, LineClosed):
+            return ended.reason is CloseReason.LIFE
+        return ended.error.code in _WORTH_IT
+
+    async def reopen(self, lost: int) -> Line | None:
+        """The next line; None when the peer was not found, or nobody waits for it any more. ``lost``: waiting lines.
+
+        Raises:
+            HardwireError: The peer was found, and there is no line all the same.
+        """
+        following, self._next = self._next, None
+        if following is None:
+            return None
+        self._emit(Reconnecting(lost))
+        self._opening = asyncio.create_task(following.open(self._patience), name="hardwire reconnect")
+        try:
+            await asyncio.wait({self._opening})
+            return None if self._opening.cancelled() else self._opening.result()
+        except ConnectionLost:
+            return None
+        finally:
+            self._opening.cancel()
+            await following.close()
+
+    async def close(self) -> None:
+        """Look for nobody any more."""
+        self._closed = True
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._next is not None:
+            await self._next.close()

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hardwire.channel import ChatReceived, LineFailed, NextAnswered, NextOffered
+from hardwire.errors import ConnectionLost, IdentityChanged
+from hardwire.net import reline as module
+from hardwire.net.line import Line
+from hardwire.net.paths import PathFound
+from hardwire.net.reline import NextLine
+from support.lines import config_for_test, line_pair, next_of
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_OFFER", 0.0)
+    monkeypatch.setattr(module, "BETWEEN_OFFERS", 0.05)
+
+
+class Side:
+    """One end, its events handled as an application does."""
+
+    def __init__(self, line: Line, config) -> None:
+        self.line = line
+        self.following = NextLine(line, lambda: config)
+        self.events: list[object] = []
+        self.running = asyncio.create_task(self.run())
+
+    async def run(self) -> None:
+        async for event in self.line:
+            if not self.following.handle(event):
+                self.events.append(event)
+
+    async def agreed(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.following.agreed:  # noqa: ASYNC110 (it lies on both ends)
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def sides(*configs):
+    """Two ends of a line, the offerer of it first."""
+    hosting, joining = configs or (config_for_test(), config_for_test())
+    async with line_pair(hosting, joining) as lines:
+        made = [Side(line, config) for line, config in zip(lines, (hosting, joining), strict=True)]
+        try:
+            yield made
+        finally:
+            await asyncio.gather(*(side.following.close() for side in made))
+            await asyncio.gather(*(side.line.close() for side in made))
+            await asyncio.gather(*(side.running for side in made))
+
+
+async def cut(*both: Side) -> None:
+    for side in both:
+        await side.line.abort(ConnectionLost("no path"))
+
+
+async def test_the_line_after_a_line_is_opened_without_anybody():
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        await cut(first, second)
+        one, two = await asyncio.gather(first.following.open(10), second.following.open(10))
+        assert one.done.sas == two.done.sas != first.line.done.sas
+        assert one.done.peer.device_id == first.line.done.peer.device_id
+        assert one.done.role is first.line.done.role
+        one.send_chat("again")
+        assert (await next_of(two, ChatReceived)).text == "again"
+        await asyncio.gather(first.following.close(), second.following.close())
+        two.send_chat("still")
+        assert (await next_of(one, ChatReceived)).text == "still"
+        await asyncio.gather(one.close(), two.close())
+
+
+async def test_no_event_of_it_reaches_the_application():
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        assert not [
+            event for side in (first, second) for event in side.events if isinstance(event, NextOffered | NextAnswered)
+        ]
+
+
+async def test_another_device_is_a_hard_stop():
+    async with sides() as (first, second):
+        impostor = config_for_test()
+        second.following._make_config = lambda: impostor
+        first.following._wanted.set()
+        await asyncio.gather(first.agreed(), second.agreed())
+        await asyncio.sleep(0.2)
+        await asyncio.gather(first.agreed(), second.agreed())
+        await cut(first, second)
+        outcomes = await asyncio.gather(first.following.open(5), second.following.open(5), return_exceptions=True)
+        assert isinstance(outcomes[0], IdentityChanged)
+        assert isinstance(outcomes[1], ConnectionLost)
+
+
+async def test_the_initiator_stops_before_it_shows_itself():
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        impostor = config_for_test()
+        first.following._offer._config = impostor
+        await cut(first, second)
+        outcomes = await asyncio.gather(first.following.open(5), second.following.open(5), return_exceptions=True)
+        assert isinstance(outcomes[1], IdentityChanged)
+        assert isinstance(outcomes[0], ConnectionLost)
+
+
+async def test_a_move_brings_new_codes():
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        before = first.following._offer
+        assert first.following.handle(PathFound(moved=True, seconds=0.0)) is False
+        assert second.following.handle(PathFound(moved=True, seconds=0.0)) is False
+        async with asyncio.timeout(10):
+            while first.following._offer is before or before._link._path.connection._protocols:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.gather(first.agreed(), second.agreed())
+        await asyncio.sleep(0.3)  # the answer to the new offer is there, and not the one before it
+        await cut(first, second)
+        lines = await asyncio.gather(first.following.open(10), second.following.open(10))
+        await asyncio.gather(*(line.close() for line in lines))
+
+
+async def test_nothing_agreed_is_nothing_opened(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_OFFER", 60.0)
+    async with sides() as (first, second):
+        assert not first.following.agreed
+        assert not second.following.agreed
+        await cut(first, second)
+        for side in (first, second):
+            with pytest.raises(ConnectionLost) as caught:
+                await side.following.open(1)
+            assert caught.value.code == "no-next-line"
+
+
+async def test_a_peer_that_does_not_come():
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        await cut(first, second)
+        await second.following.close()
+        with pytest.raises(ConnectionLost) as caught:
+            await first.following.open(0.5)
+        assert caught.value.code == "no-next-line"
+
+
+async def test_a_code_that_cannot_be_read_is_dropped():
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        answer = second.following._answer
+        first.line.tell_next(b"no code at all")
+        await asyncio.sleep(0.3)
+        assert second.following._answer is answer
+        assert not [event for event in second.events if isinstance(event, LineFailed)]
