@@ -69,7 +69,27 @@ async def test_both_move_at_once():
 
 
 async def test_waits_that_end_well():
-    await asyncio.gather(_a_path_that_is_dead_for_half_a_minute(), _a_program_that_is_stopped_for_a_while())
+    await asyncio.gather(
+        _a_path_that_is_dead_for_half_a_minute(),
+        _a_program_that_is_stopped_for_a_while(),
+        _a_line_that_both_have_given_up(),
+    )
+
+
+async def _a_line_that_both_have_given_up() -> None:
+    """Patience of 8 s ends while there is no way; the line that was agreed for this case opens when there is one."""
+    async with lab() as made:
+        here, there = await asyncio.gather(made.machine("a", "host 8", eth0=2), made.machine("b", "join 8", eth0=3))
+        await meet(here, there)
+        await asyncio.gather(here.until(agreed=True), there.until(agreed=True))
+        await here.cable("eth0", "out")
+        await asyncio.gather(here.until(failed="path-lost"), there.until(failed="path-lost"))
+        await there.readdress("eth0", 3, 33)
+        await asyncio.sleep(3)
+        await here.cable("eth0", "in")
+        first, second = await asyncio.gather(here.until(again=...), there.until(again=...))
+        assert first == second
+        await still_talking(here, there, "on the next line")
 
 
 async def _a_path_that_is_dead_for_half_a_minute() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One end of a line in a process of its own: told what to do by lines on stdin, tells what happens by lines on stdout.
 
-``python -m support.mover host|join``: a host prints its offer and is given the answer; a joiner is given the offer and
+``python -m support.mover host|join [PATIENCE]``: a host prints its offer and is given the answer; a joiner is given the offer and
 prints its answer. Then each line of input is said to the peer; ``!move`` asks for another path.
 """
 
@@ -12,6 +12,7 @@ import sys
 from hardwire.channel import ChatDelivered, ChatReceived, LineFailed
 from hardwire.net.paths import PathFound, PathLost
 from hardwire.net.pending import host, join
+from hardwire.net.reline import NextLine
 from support.lines import config_for_test
 
 
@@ -23,12 +24,12 @@ async def words(reader: asyncio.StreamReader) -> str:
     return (await reader.readline()).decode().strip()
 
 
-async def talk(line, reader: asyncio.StreamReader) -> None:
+async def talk(lines, reader: asyncio.StreamReader) -> None:
     while text := await words(reader):
         if text == "!move":
-            line.change_path()
+            lines[-1].change_path()
         else:
-            line.send_chat(text)
+            lines[-1].send_chat(text)
 
 
 async def watch_spares(line) -> None:
@@ -42,18 +43,41 @@ async def watch_spares(line) -> None:
         await asyncio.sleep(0.05)
 
 
-async def main(mode: str) -> None:
+async def main(mode: str, patience: float = 120.0) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     tell(ready=True)
     await words(reader)  # the cards are plugged in now
-    config = config_for_test(loopback=False, patience=120.0)
+    config = config_for_test(loopback=False, patience=patience)
     pending = await host(config) if mode == "host" else await join(config, await words(reader))
     tell(code=pending.text)
     line = await (pending.accept(await words(reader)) if mode == "host" else pending.connect())
     tell(open=True)
-    peers = asyncio.create_task(watch_spares(line))
-    talking = asyncio.create_task(talk(line, reader))
+    lines = [line]
+    talking = asyncio.create_task(talk(lines, reader))
+    while lines:
+        following = NextLine(lines[-1], lambda: config)
+        agreeing = asyncio.create_task(tell_agreed(following))
+        if await carry(lines[-1], following) == "path-lost":
+            lines.append(await following.open(60.0))
+            tell(again=lines[-1].done.sas.decimal)
+        else:
+            lines.clear()
+        agreeing.cancel()
+        await following.close()
+    talking.cancel()
+
+
+async def tell_agreed(following: NextLine) -> None:
+    while not following.agreed:  # noqa: ASYNC110 (both ends have a part in it)
+        await asyncio.sleep(0.05)
+    tell(agreed=True)
+
+
+async def carry(line, following: NextLine) -> str:
+    """Tell what happens on a line, to its end; the code of that end."""
+    spares = asyncio.create_task(watch_spares(line))
+    code = ""
     async for event in line:
         match event:
             case ChatReceived(text=text):
@@ -65,13 +89,15 @@ async def main(mode: str) -> None:
             case PathFound(moved=moved, seconds=seconds):
                 tell(path="moved" if moved else "back", seconds=seconds, address=line._link._path.local_address)
             case LineFailed(error=error):
-                tell(failed=error.code)
+                code = error.code
+                tell(failed=code)
             case _:
                 pass
-    talking.cancel()
-    peers.cancel()
+        following.handle(event)
+    spares.cancel()
     await line.close()
+    return code
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], *map(float, sys.argv[2:])))

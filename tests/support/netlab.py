@@ -107,10 +107,10 @@ class Lab:
         await self.run(*self.inside(self._holder.pid), "ip", *words)
 
     async def machine(self, name: str, mode: str, program: str = "support.mover", **interfaces: int) -> Machine:
-        """Start one that runs this program, with these cards and addresses."""
+        """Start one that runs this program with the words of ``mode``, with these cards and addresses."""
         process = await asyncio.create_subprocess_exec(
             *self.inside(self._holder.pid),
-            *("unshare", "--net", sys.executable, "-m", program, mode),
+            *("unshare", "--net", sys.executable, "-m", program, *mode.split()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(TESTS)},

@@ -112,6 +112,11 @@ class LineConnection(DatagramAgent):
         for remote in self._remote_candidates:
             self._pair_remote_candidate(remote)
         self.sort_check_list()
+        if self._early_checks_done and not self._check_list_done:
+            # Checks are under way, and aioice starts none of its own once it has begun all that it knew of.
+            for pair in [pair for pair in self._check_list if pair.state is CandidatePair.State.FROZEN]:
+                self.check_state(pair, CandidatePair.State.WAITING)
+                self.check_start_task(pair)
 
     async def get_event(self) -> aioice.ice.ConnectionEvent:
         """Like aioice's, but a closed agent gives its last event again: aiortc's monitor would spin on ``None``."""
@@ -234,6 +239,9 @@ class LineConnection(DatagramAgent):
             inner = getattr(protocol.transport, "_TurnTransport__inner_protocol", None)
             (protocol.transport if inner is None else inner.transport).close()
         self._protocols.clear()
+        if not self._closed:  # aiortc's monitor waits for that event, and a close that was cut short did not send it
+            self._closed = True
+            self._emit_event(aioice.ConnectionClosed())
 
     def _check_list_maybe_fail(self) -> None:
         """Never: the caller's deadline decides, see :meth:`keep_trying`."""

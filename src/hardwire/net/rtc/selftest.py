@@ -44,6 +44,7 @@ _SIGNATURES: Final[Signatures] = (
     (aioice.Connection, "data_received", ("self", "data", "component")),
     (aioice.Connection, "_pair_remote_candidate", ("self", "remote_candidate")),
     (aioice.Connection, "sort_check_list", ("self",)),
+    (aioice.Connection, "_emit_event", ("self", "event")),
     (aioice.Connection, "query_consent", ("self",)),
     (aioice.Connection, "build_request", ("self", "pair", "nominate")),
     (aioice.Connection, "recvfrom", ("self",)),
@@ -63,7 +64,15 @@ _ATTRIBUTES: Final[Attributes] = (
     (
         aioice.Connection,
         (
-            *("_check_list", "_closing", "_early_checks", "_early_checks_done", "_local_candidates", "_nominated"),
+            *(
+                "_check_list",
+                "_closed",
+                "_closing",
+                "_early_checks",
+                "_early_checks_done",
+                "_local_candidates",
+                "_nominated",
+            ),
             *("_protocols", "_queue"),
             *("_remote_candidates", "remote_username"),
         ),

@@ -129,9 +129,12 @@ async def test_knocks_from_everywhere_are_bounded():
 async def test_force_close_drops_the_sockets():
     agent = connection()
     await agent.gather_candidates()
+    monitoring = asyncio.create_task(agent.get_event())
+    await asyncio.sleep(0)
     transports = [protocol.transport for protocol in agent._protocols]
     agent.force_close()
     assert all(transport.is_closing() for transport in transports)
+    assert isinstance(await asyncio.wait_for(monitoring, 1), aioice.ConnectionClosed)
     await asyncio.sleep(0)
     await agent.close()
 

@@ -76,3 +76,20 @@ async def test_closing_ends_a_search():
     await first.close()
     assert await asyncio.wait_for(finding, 2) is False
     first.force_close()
+
+
+async def test_an_address_that_comes_late_is_looked_from_as_well():
+    first, second = two_paths()
+    await asyncio.gather(first.gather(), second.gather())
+    await first.add_peer([candidate("192.0.2.1")], last=True)  # nobody is there
+    finding = asyncio.create_task(first.find())
+    await asyncio.sleep(0.1)
+    agent = first.connection
+    tried = {pair.local_candidate.host for pair in agent._check_list}
+    await first.adapt((*HERE, ipaddress.ip_address("127.0.0.2")))
+    assert {str(one.address) for one in first.candidates} == {"127.0.0.1", "127.0.0.2"}
+    late = [pair for pair in agent._check_list if pair.local_candidate.host not in tried]
+    assert late
+    assert all(pair.task is not None for pair in late)
+    await asyncio.gather(first.close(), second.close())
+    assert await finding is False
