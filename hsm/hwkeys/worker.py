@@ -96,8 +96,10 @@ class Worker:
         """
         self.refuse_fork()
         with self._alone:
-            before, self._inside = self._inside, threading.get_ident()
+            before = self._inside
+            # Within: Ctrl-C must not leave this thread noted as inside when it has let go of the lock.
             try:
+                self._inside = threading.get_ident()
                 return function(*args, **kwargs)
             finally:
                 self._inside = before

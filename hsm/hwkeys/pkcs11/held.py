@@ -160,6 +160,7 @@ class HeldKey:
             HwKeyError: Anything the device can fail with.
         """
         told: PinNeeded | None = None
+        came_back = False
         for _attempt in range(_ATTEMPTS):
             self.unlock()
             if self.agrees is not agree:
@@ -172,9 +173,12 @@ class HeldKey:
                     raise lost.told from lost
                 told = told or lost.told
             except TokenRemoved:
+                # Once: whoever shares the token may drop its sessions again meanwhile, which is the case above.
+                if came_back:
+                    raise
+                came_back = True
                 with self._lock:
                     self._come_back()
-                return self._use(operation)
         raise TokenRemoved("the token's sessions are closed as soon as they are opened")
 
     def certificates(self) -> list[bytes]:

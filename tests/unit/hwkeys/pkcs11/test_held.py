@@ -58,6 +58,15 @@ def test_and_not_a_third_time(bench):
     assert fates == [None]
 
 
+def test_a_card_that_came_back_and_was_reset_by_another_program_is_unlocked_once_more(bench):
+    asked = Asked(bench.pin)
+    held = held_key(bench, asked)
+    operation, fates = failing(TokenRemoved("gone"), PinNeeded("reset"), None)
+    assert held.use(operation) == "done"
+    assert fates == []
+    assert len(asked.requests) == 3
+
+
 @pytest.mark.parametrize("error", [DeviceFailed("no"), PinWrong("no")])
 def test_another_failure_is_not_repeated_and_costs_the_session(bench, error):
     asked = Asked(bench.pin)
