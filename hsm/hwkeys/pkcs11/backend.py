@@ -77,7 +77,7 @@ def refuse_piv(record: TokenRecord) -> None:
     if piv.is_piv(record):
         raise Unsupported(
             f'the PIV card "{record.label}" makes and deletes keys only for its management key',
-            hint="provision it first: `hardwire init --device` for a YubiKey, or `ykman piv`; then open the key",
+            hint="make the key with the card's own tool (`ykman piv`, or hwkeys.yubikey), and open it then",
         )
 
 

@@ -45,7 +45,7 @@ _NOBODY_TO_ASK: Final = (
     "run it at a terminal without --json, or name a file that holds the PIN: `hardwire init --pin-source FILE`, with "
     "--renew when the identity is there already"
 )
-_OPENSC_PIV: Final = "piv_II"
+OPENSC_PIV: Final = "piv_II"
 """What OpenSC calls the maker of every PIV card."""
 _CLOSE_TIMEOUT: Final = 3.0
 """Seconds to wait for a device that is still busy (with a touch that never comes) before it is left alone."""
@@ -103,7 +103,7 @@ def describe_device(device: hwkeys.DeviceInfo) -> str:
     # Many a model repeats its maker: "SoftHSM project" makes "SoftHSM v2", "Yubico" makes "YubiKey YK5".
     maker, model = device.manufacturer, device.model
     words = model if maker.split(" ")[0].lower()[:4] in model.lower() else f"{maker} {model}".strip()
-    words = "PIV card" if maker == _OPENSC_PIV else words or device.kind
+    words = "PIV card" if maker == OPENSC_PIV else words or device.kind
     if device.kind == "pkcs11":
         words += f' "{device.label}"'
     return f"{words} (serial {device.serial})" if device.serial else words

@@ -7,7 +7,8 @@
 3. The key in 9a is opened through PKCS#11 and signs its certificate; the card attests it; the identity file is written.
 4. The certificate takes its place in the card. Killed before that, ``hardwire init --renew`` puts it there.
 
-A card whose 9a is in use already is not provisioned: its key becomes the identity's.
+A card whose 9a is in use already is not provisioned: its key becomes the identity's. A card that nobody named is used
+in that way, and never changed.
 """
 
 import re
@@ -16,12 +17,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
 import hwkeys
 from hardwire.app.identity import Identity
 from hardwire.app.keys import translated
-from hardwire.app.setup import PinSource, adopt, read_pin_source, refuse_second, renew
+from hardwire.app.setup import SCHEMES, PinSource, adopt, read_pin_source, refuse_second, renew
 from hardwire.certs import BlobType, open_gate
-from hardwire.errors import CertificateRefused, PinWrong, TokenMissing
+from hardwire.errors import CertificateRefused, PinWrong, TokenMissing, UsageError
 from hwkeys.evidence import PinPolicy, TouchPolicy
 from hwkeys.evidence.chain import spki_of
 
@@ -84,17 +88,15 @@ def find_card(wanted: str, wishes: CardWishes, tell: Callable[[str], None]) -> C
         tell: Told why no YubiKey can be looked at, if one was meant.
 
     Raises:
-        UsageError: ``ambiguous``: several are there.
+        UsageError: ``ambiguous``: several are there; ``uri``: no URI.
     """
-    name = wanted.lower()
-    meant = "yubikey" in name or (len(name) >= _SHORTEST_NAME and name in "yubikey")
-    serial = _SERIAL.search(wanted) if meant or wanted.isdecimal() else None
+    meant, serial = _named(wanted)
     if not meant and serial is None:
         return None
     try:
         from hwkeys import yubikey  # noqa: PLC0415 (needs an extra)
 
-        state = yubikey.describe(int(serial.group()) if serial else None)
+        state = yubikey.describe(serial)
     except hwkeys.Ambiguous:
         with translated():
             raise
@@ -105,6 +107,50 @@ def find_card(wanted: str, wishes: CardWishes, tell: Callable[[str], None]) -> C
     there = state.slot(yubikey.Slot.SIGN)
     fresh = there.empty or there.unfinished(wishes.pin_policy, wishes.touch_policy)
     return Card(state.serial, state.describe(), there.public_key, fresh)
+
+
+def unnamed_card(wishes: CardWishes) -> Card | None:
+    """The YubiKey to use when no device was named: one whose 9a holds a key that an identity can have.
+
+    Raises:
+        UsageError: ``card-unnamed``: keys would have to be made in it first; ``ambiguous``: several are there.
+    """
+    card = find_card("yubikey", wishes, lambda _text: None)
+    if card is None or not (card.fresh or _elliptic(card.spki)):
+        return None
+    if card.fresh:
+        raise UsageError(
+            f"{card.words}: a card that was not named is not changed",
+            code="card-unnamed",
+            hint=f"`hardwire init --device {card.serial}` makes keys in it, and replaces the factory's PIN, PUK and "
+            "management key; `hardwire token list` shows what else could be named",
+        )
+    return card
+
+
+def _elliptic(spki: bytes) -> bool:
+    return bool(spki) and isinstance(load_der_public_key(spki), ec.EllipticCurvePublicKey)
+
+
+def _named(wanted: str) -> tuple[bool, int | None]:
+    """Whether the words mean a YubiKey, and the serial number in them; digits that stand alone may be one."""
+    if wanted.startswith(SCHEMES):
+        with translated():
+            uri = hwkeys.parse_uri(wanted)
+        return _named_by(uri) if isinstance(uri, hwkeys.Pkcs11Uri) else (False, None)
+    name = wanted.lower()
+    meant = "yubikey" in name or (len(name) >= _SHORTEST_NAME and name in "yubikey")
+    found = _SERIAL.search(wanted) if meant or wanted.isdecimal() else None
+    return meant, int(found.group()) if found else None
+
+
+def _named_by(uri: hwkeys.Pkcs11Uri) -> tuple[bool, int | None]:
+    # Not by the digits of the whole text: the label ends in the serial number, behind a "#", which is %23 there.
+    if not any("yubi" in (word or "").lower() for word in (uri.token, uri.manufacturer, uri.model)):
+        return False, None
+    if uri.serial is None:
+        return True, None
+    return (True, int(uri.serial)) if _SERIAL.fullmatch(uri.serial) else (False, None)
 
 
 def make_on_card(

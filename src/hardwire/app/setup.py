@@ -16,6 +16,7 @@ import hwkeys
 from hardwire.app.attestation import load_trust
 from hardwire.app.identity import Identity, identity_exists, identity_path, make_identity, read_key_uri
 from hardwire.app.keys import (
+    OPENSC_PIV,
     assurance_of_device,
     check_same,
     describe_device,
@@ -32,7 +33,7 @@ from hwkeys import KeyUri, Pkcs11Uri, TpmUri
 KEY_LABEL: Final = "hardwire"
 """CKA_LABEL of the key that ``init`` makes on a token."""
 _TPM_FILE: Final = "identity.tss2"
-_SCHEMES: Final = ("pkcs11:", "tpm:")
+SCHEMES: Final = ("pkcs11:", "tpm:")
 
 
 PinSource = Path | hwkeys.Credential
@@ -80,7 +81,7 @@ def find_devices(
     modules: list[Path] | None = None
     tcti = os.environ.get("HARDWIRE_TCTI")
     with translated():
-        if wanted is not None and wanted.startswith(_SCHEMES):
+        if wanted is not None and wanted.startswith(SCHEMES):
             uri = hwkeys.parse_uri(wanted)
             if isinstance(uri, Pkcs11Uri) and uri.module_path is not None:
                 modules = [uri.module_path]
@@ -125,6 +126,8 @@ def choose_device(devices: Sequence[hwkeys.DeviceInfo], wanted: str | None) -> h
         UsageError: Several fit.
     """
     usable = [device for device in devices if device.pin_state is not hwkeys.PinState.NOT_SET]
+    # A PIV card makes keys for its management key only; it is taken when there is nothing better, which says so.
+    usable.sort(key=_is_piv)
     if wanted is not None:
         usable = [device for device in devices if _fits(device, wanted)]
     if not usable:
@@ -300,8 +303,12 @@ def _rank(device: hwkeys.DeviceInfo) -> tuple[bool, bool, str, str]:
     return device.software, device.kind == "tpm", device.label, device.serial
 
 
+def _is_piv(device: hwkeys.DeviceInfo) -> bool:
+    return device.manufacturer == OPENSC_PIV or device.model.startswith("YubiKey")
+
+
 def _fits(device: hwkeys.DeviceInfo, wanted: str) -> bool:
-    if wanted.startswith(_SCHEMES):
+    if wanted.startswith(SCHEMES):
         with translated():
             asked, got = hwkeys.parse_uri(wanted), hwkeys.parse_uri(device.uri)
         if type(asked) is not type(got):

@@ -72,7 +72,8 @@ def command(
     software token. An identity that is there already is never replaced.
 
     A blank YubiKey that --device names is provisioned: keys in 9a and 9d, a PIN and PUK of yours, a management key of
-    its own. Stopped anywhere, it goes on when it is run again.
+    its own. Stopped anywhere, it goes on when it is run again. A YubiKey that is in use stays as it is: the
+    key in 9a becomes the identity's.
 
     \b
     Examples:
@@ -119,7 +120,8 @@ def _init(out: Output, ways: int, device: str | None, key: str | None, sources: 
     if key is not None:
         _report(out, setup.adopt(key, prompter, pin_source=pin_source, tell=out.say), "made")
         return
-    card = None if device is None else provision.find_card(device, wishes, out.say)
+    # Before any PKCS#11 module sees the card: what it saw blank it would go on showing so.
+    card = provision.unnamed_card(wishes) if device is None else provision.find_card(device, wishes, out.say)
     if card is not None:
         _report(out, provision.make_on_card(card, prompter, wishes, tell=out.say), "made")
         return

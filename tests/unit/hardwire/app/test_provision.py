@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import hwkeys
@@ -11,11 +12,12 @@ from hardwire.app.attestation import judge, load_trust
 from hardwire.app.entropy import utc_now
 from hardwire.app.identity import identity_path, load_identity
 from hardwire.app.keys import DeviceKey
-from hardwire.app.provision import CardWishes, card_wishes, find_card, make_on_card, renew_on_card
+from hardwire.app.provision import CardWishes, card_wishes, find_card, make_on_card, renew_on_card, unnamed_card
 from hardwire.errors import PinWrong, TokenMissing, UsageError
 from hardwire.handshake import scheme_for
 from hwkeys import Credential
 from hwkeys.evidence import PinPolicy, TouchPolicy
+from hwkeys.evidence.chain import spki_of
 from hwkeys.yubikey import Slot, describe
 from support import softhsm
 from support.memorypiv import NEW_PIN, NEW_PUK, Person, plug
@@ -53,7 +55,17 @@ def wishes(tmp_path) -> CardWishes:
 class TestNames:
     @pytest.mark.parametrize(
         "wanted",
-        ["yubikey", "YubiKey", "yubi", "17", "00017", "my YubiKey 0000017", "pkcs11:model=YubiKey%20YK5;serial=00017"],
+        [
+            "yubikey",
+            "YubiKey",
+            "yubi",
+            "17",
+            "00017",
+            "my YubiKey 0000017",
+            "pkcs11:model=YubiKey%20YK5;serial=00017",
+            "pkcs11:token=YubiKey%20PIV%20%2300017",
+            "pkcs11:token=YubiKey%20PIV%20%2300017;manufacturer=Yubico%20(www.yubico.com);serial=00017",
+        ],
     )
     def test_that_name_the_only_card(self, monkeypatch, wanted):
         plug(monkeypatch, 17)
@@ -62,10 +74,26 @@ class TestNames:
         assert (found.serial, found.fresh, found.spki) == (17, True, b"")
         assert "blank" in found.words
 
-    @pytest.mark.parametrize("wanted", ["tpm", "alice", "yub", "1", "pkcs11:token=alice;serial=00017"])
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            "tpm",
+            "alice",
+            "yub",
+            "1",
+            "pkcs11:token=alice;serial=00017",
+            "pkcs11:token=yubikey;serial=0f00017000170001",
+            "tpm:file=/home/yubikey/00017.tss2",
+        ],
+    )
     def test_that_name_something_else(self, monkeypatch, wanted):
         plug(monkeypatch, 17)
         assert find_card(wanted, CardWishes(), silent) is None
+
+    def test_no_uri(self, monkeypatch):
+        plug(monkeypatch, 17)
+        with pytest.raises(UsageError):
+            find_card("pkcs11:serial=%zz", CardWishes(), silent)
 
     def test_one_of_two(self, monkeypatch):
         plug(monkeypatch, 10_017, 10_018)
@@ -90,6 +118,25 @@ class TestNames:
         assert find_card("yubikey", CardWishes(), told.append) is None
         assert len(told) == 1
         assert "no YubiKey can be provisioned" in told[0]
+
+
+def test_a_card_that_nobody_named_is_not_changed(monkeypatch):
+    reader = plug(monkeypatch, 10_017)[0]
+    with pytest.raises(UsageError) as refused:
+        unnamed_card(CardWishes())
+    assert refused.value.code == "card-unnamed"
+    assert "--device 10017" in refused.value.hint
+    assert reader.changes == 0
+    plug(monkeypatch)
+    assert unnamed_card(CardWishes()) is None
+
+
+@pytest.mark.parametrize("key, fits", [("ec", True), ("rsa", False)])
+def test_a_card_that_nobody_named_is_used_if_its_key_can_be_an_identitys(monkeypatch, key, fits):
+    made = ec.generate_private_key(ec.SECP256R1()) if key == "ec" else rsa.generate_private_key(65537, 2048)
+    there = provision.Card(17, "in use", spki_of(made.public_key()), fresh=False)
+    monkeypatch.setattr(provision, "find_card", lambda *_words: there)
+    assert (unnamed_card(CardWishes()) is there) is fits
 
 
 def test_wishes_from_words(tmp_path):

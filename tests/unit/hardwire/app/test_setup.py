@@ -72,6 +72,13 @@ def test_the_first_is_taken_unless_its_pin_is_not_set():
     assert setup.choose_device((replace(SOFT, pin_state=PinState.NOT_SET), TPM), None) == TPM
 
 
+@pytest.mark.parametrize("says", [{"manufacturer": "piv_II"}, {"model": "YubiKey YK5"}])
+def test_a_card_that_no_key_can_be_made_in_comes_last(says):
+    card = replace(SOFT, software=False, **says)
+    assert setup.choose_device((card, SOFT, TPM), None) == SOFT
+    assert setup.choose_device((card,), None) == card
+
+
 @pytest.mark.parametrize(
     "wanted,chosen",
     [
