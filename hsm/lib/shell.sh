@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `up.sh shell alice|bob [-- COMMAND…]`: a shell in which hardwire finds one software token and nothing else.
-# What hardwire looks at: HARDWIRE_HOME, SOFTHSM2_CONF, HARDWIRE_TCTI.
+# What hardwire looks at: HARDWIRE_HOME, SOFTHSM2_CONF, HARDWIRE_TCTI, and the smart-card service.
 
 tpm_socket=''
 
@@ -17,6 +17,7 @@ start_shell() {
     chmod 0700 -- "$state/shell" "$directory" "$directory/home"
     keep_pin "$directory"
     export HARDWIRE_HOME=$directory/home HARDWIRE_TCTI=none
+    export PCSCLITE_CSOCK_NAME=$directory/no-cards # where no smart-card service listens: your own card is left alone
     hold_token "$name" "$directory"
     introduce "$name" "$directory"
     doing="the shell of $name"
