@@ -237,7 +237,9 @@ class _Demo:
     async def _identities(self) -> None:
         for peer, other in ((self.alice, self.bob), (self.bob, self.alice)):
             made = await peer.init(*peer.device.init)
-            self.tell(f"{peer.name:<5} has a key in {made['device']}: {made['assurance']}{peer.device.remark}")
+            self.tell(f"{peer.name:<5} has a key in {made['device']}: {made['assurance']}")
+            if peer.device.remark:
+                self.tell(f"{'':<5} {peer.device.remark}")
             if peer.device.enrol is not None:
                 await asyncio.to_thread(peer.device.enrol, str(made["key"]))
                 made = await peer.init("--renew")

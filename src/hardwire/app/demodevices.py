@@ -44,7 +44,7 @@ _TIMEOUT: Final = 60.0
 _DAY: Final = dt.timedelta(days=1)
 _SETUP: Final = ("--tpm2", "--create-ek-cert", "--create-platform-cert", "--ecc", "--lock-nvram", "--overwrite")
 _SECRET: Final = 32
-_VIRTUAL: Final = " (a VIRTUAL card: its keys are software, its maker was invented for this demo)"
+_VIRTUAL: Final = "it is a VIRTUAL card: its keys are software, its maker was invented for this demo"
 
 
 @dataclass(frozen=True, slots=True)

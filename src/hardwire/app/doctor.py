@@ -167,7 +167,11 @@ def _attestation(name: str) -> Iterator[Finding]:
     for what, authorities in (("cards", trust.piv), ("TPMs", trust.tpm)):
         names = ", ".join(name_of(root.subject) for root in authorities.roots)
         yield Finding(
-            name, State.OK, f"proof about {what} is believed from: {names}" if names else f"no root for {what}"
+            name,
+            State.OK,
+            f"proof about {what} is believed from: {names}"
+            if names
+            else f"no root for {what}: what they prove is shown as a claim",
         )
     if trust.require_attested:
         yield Finding(name, State.NOTE, "every line requires a peer whose key is proved to be in hardware")

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import hwkeys
 from hardwire.app.identity import read_key_uri
+from hardwire.app.keys import describe_device
 from hardwire.app.setup import choose_device, find_devices
-from hardwire.errors import HardwireError
+from hardwire.errors import HardwireError, UsageError
 from hwkeys.evidence.chain import spki_of
 from hwkeys.pkcs11.modules import default_modules
 
@@ -83,14 +84,20 @@ def counter(device: hwkeys.DeviceInfo) -> str:
     return f"{words}; one is forgiven every {device.forgives_in} s" if device.forgives_in else words
 
 
-def look_closer(wanted: str, on_error: Callable[[hwkeys.HwKeyError], None]) -> Closer:
-    """One device.
+def look_closer(wanted: str | None, on_error: Callable[[hwkeys.HwKeyError], None]) -> Closer:
+    """One device: the one of that name, or without a name the only one there is.
 
     Raises:
         TokenMissing: None is of that name.
         UsageError: Several are.
     """
-    device = choose_device(find_devices(wanted, on_error=on_error), wanted)
+    devices = find_devices(wanted, on_error=on_error)
+    if wanted is None and len(devices) > 1:
+        names = ", ".join(describe_device(each) for each in devices)
+        raise UsageError(
+            f"{len(devices)} devices are here: {names}", hint="name one of them: `hardwire token show NAME`"
+        )
+    device = devices[0] if wanted is None and devices else choose_device(devices, wanted)
     mine = _own_spki()
     keys = tuple(Key(info, mine=mine is not None and _spki(info.uri) == mine) for info in device.keys)
     return Closer(device, keys, tuple(_card_words(device)))

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hardwire doctor`: what is wrong here, what it means, how to mend it."""
 
+from typing import Final
+
 import typer
 
 from hardwire.cli.output import Output
 from hardwire.cli.run import JsonOption, PlainOption, run
+
+_NAME: Final = len("organisations")
+"""Columns of the longest finding's name."""
 
 
 def command(json_mode: JsonOption = False, plain: PlainOption = False) -> None:
@@ -36,9 +41,9 @@ def _examine(out: Output) -> None:
             }
         )
         mark = out.styled(f"{finding.state.value:<4}", styles[finding.state])
-        out.data(f"{mark} {finding.name:<10} {finding.text}")
+        out.data(f"{mark} {finding.name:<{_NAME}} {finding.text}")
         if finding.hint:
-            out.data(f"     {'':<10} hint: {finding.hint}")
+            out.data(f"     {'':<{_NAME}} hint: {finding.hint}")
     if bad:
         out.say(f"{bad} of these keep a line from opening")
         raise typer.Exit(1)

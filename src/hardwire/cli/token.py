@@ -36,7 +36,10 @@ def list_devices(json_mode: JsonOption = False, plain: PlainOption = False) -> N
 
 @app.command("show")
 def show_device(
-    device: Annotated[str, typer.Argument(metavar="NAME|URI", help="A part of its label or serial, or its URI.")],
+    device: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME|URI", help="A part of its label or serial, or its URI; not needed for one alone."),
+    ] = None,
     json_mode: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -44,6 +47,7 @@ def show_device(
 
     \b
     Examples:
+      hardwire token show
       hardwire token show yubikey
       hardwire token show tpm
     """
@@ -68,10 +72,13 @@ def _list(out: Output) -> None:
         out.say("no token and no TPM found")
         out.say("hint: `hardwire doctor` says what is missing; to try without hardware: bash hsm/up.sh shell alice")
     else:
-        out.say("next: `hardwire init` makes an identity in the first one", style="dim")
+        out.say(
+            "next: `hardwire init` makes an identity in the best of them; `hardwire token show NAME` tells more",
+            style="dim",
+        )
 
 
-def _show(out: Output, wanted: str) -> None:
+def _show(out: Output, wanted: str | None) -> None:
     from hardwire.app.inventory import look_closer
 
     found = look_closer(wanted, _troubles(out))

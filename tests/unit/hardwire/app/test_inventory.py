@@ -8,6 +8,7 @@ from hardwire.app import inventory
 from hardwire.app.identity import make_identity
 from hardwire.app.inventory import counter, empty_modules, look_closer, via
 from hardwire.certs import Assurance
+from hardwire.errors import TokenMissing, UsageError
 from hwkeys import DeviceInfo, PinState
 from support import softhsm
 from support.hwbench import right
@@ -59,6 +60,23 @@ def test_a_card_is_asked_for_what_no_module_tells(monkeypatch):
     assert words[3:] == ["slot 9a empty", "slot 9d empty"]
     assert next(inventory._card_words(replace(CARD, serial="10018"))).startswith("not asked more closely: ")
     assert list(inventory._card_words(TPM)) == []
+
+
+def test_the_only_device_needs_no_name(monkeypatch):
+    def found(*devices):
+        monkeypatch.setattr(inventory, "find_devices", lambda _wanted, **_how: devices)
+
+    plug(monkeypatch)
+    found(TPM)
+    assert look_closer(None, pytest.fail).device == TPM
+    found(TPM, CARD)
+    assert look_closer("YK5", pytest.fail).device == CARD
+    with pytest.raises(UsageError, match="2 devices are here") as refused:
+        look_closer(None, pytest.fail)
+    assert "token show NAME" in refused.value.hint
+    found()
+    with pytest.raises(TokenMissing):
+        look_closer(None, pytest.fail)
 
 
 @pytest.mark.device("piv-ykcs11")
