@@ -5,6 +5,7 @@ import contextlib
 import os
 import resource
 import sys
+import warnings
 from typing import Annotated, Final
 
 import typer
@@ -65,6 +66,9 @@ def main() -> None:
     # A core dump would hold session secrets.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Libraries warn of what peers and devices sent them; that is judged here, and a person's screen is not the place.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     try:
         app()
     except OSError as problem:  # --help and --version, which no command's guard stands around

@@ -45,6 +45,20 @@ def test_help_imports_nothing_heavy():
     assert loaded & set(HEAVY) == set()
 
 
+@pytest.mark.parametrize("options, shown", [([], False), (["-W", "always"], True)])
+def test_warnings_of_libraries_are_shown_to_those_who_ask_for_them(options, shown):
+    script = (
+        "import sys, warnings\n"
+        "sys.argv = ['hardwire', '--version']\n"
+        "from hardwire.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    warnings.warn('a serial number that is none')\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    command = [sys.executable, *options, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    assert ("a serial number" in done.stderr) is shown
+
+
 def test_how_long_help_takes():
     times = []
     for _ in range(3):
