@@ -67,7 +67,7 @@ async def ours(source: Path, directory: Path) -> dict[str, float]:
     shutil.rmtree(arrived)
     return {
         "seconds": sent["seconds"],
-        "direct": sent["direct"],
+        "direct": taken["direct"],
         "cpu": sent["cpu"] + taken["cpu"],
         "memory": max(sent["memory"], taken["memory"]),
     }

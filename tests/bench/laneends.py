@@ -55,13 +55,13 @@ class FileEnd:
         return {}
 
     async def send_file(self) -> dict:
-        """Offer it and wait until the peer has confirmed it: ``seconds`` from the offer on, octets that went direct."""
+        """Offer it and wait until the peer has confirmed it: ``seconds`` from the offer on."""
         began, used = time.monotonic(), _used()
         outcome = await self._transfers.outcome(self._transfers.offer(self._file))
         took = time.monotonic() - began
         if not isinstance(outcome, events.FileDone):
             raise TypeError(f"the file did not arrive: {outcome}")
-        return {"seconds": took, "direct": outcome.direct, "cpu": _used() - used, "memory": _peak()}
+        return {"seconds": took, "cpu": _used() - used, "memory": _peak()}
 
     async def take_file(self, directory: str) -> dict:
         """Take the next file that is offered: where it lies."""
@@ -69,7 +69,7 @@ class FileEnd:
         while not isinstance(event := await self._told.get(), events.FileDone):
             if isinstance(event, events.FileOffer):
                 self._transfers.accept(event.id, Path(directory))
-        return {"path": str(event.path), "cpu": _used() - used, "memory": _peak()}
+        return {"path": str(event.path), "direct": event.direct, "cpu": _used() - used, "memory": _peak()}
 
     async def close(self) -> dict:
         await self._line.close()

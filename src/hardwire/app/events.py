@@ -247,7 +247,8 @@ class WayChanged(Event):
 class FileDone(Event):
     """All of it, its hashes checked by the receiver. ``path`` is where it lies there; None elsewhere, and in a pipe.
 
-    ``direct``: octets of it that went over a direct connection; the others went over the line's own data channel.
+    ``direct``: octets of it that went over a direct connection; the others went over the line's own data channel. The
+    receiver counts each once; the sender also those that it sent both ways, when a connection opened or broke.
     """
 
     id: int
