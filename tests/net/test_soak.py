@@ -46,7 +46,9 @@ async def test_a_long_line_and_many_idle_ones():
         assert end["epoch"] > SECONDS * FASTER / 60 / 2
         assert end["heard"] > 500
         assert end["saved"] > 5
-        assert len(end["failed"]) <= 1, "the one that was under way when the line was closed"
+        # One each way may have been under way when the line was closed.
+        assert len(end["failed"]) <= 2
+        assert set(end["failed"]) <= {"the line was closed before the file was through"}
     assert soaked["end"]["tasks"] <= soaked["warm"]["tasks"] + 10
     assert soaked["end"]["sockets"] <= soaked["warm"]["sockets"] + 4
     assert soaked["end"]["memory"] < soaked["warm"]["memory"] + 15 * MB

@@ -65,6 +65,16 @@ class Counter:
                 self.closed = event
 
 
+class Fast:
+    """A clock that is one of ours until the line is open: a handshake takes as long as it does."""
+
+    began: float | None = None
+
+    def __call__(self) -> float:
+        now = time.monotonic()
+        return now if self.began is None else self.began + (now - self.began) * FASTER
+
+
 def memory() -> int:
     """Octets of this process that are in memory now."""
     gc.collect()
@@ -104,12 +114,13 @@ async def moves(lines, faces, seconds: float, told: dict) -> None:
 
 
 async def soak(seconds: float) -> dict:
-    began = time.monotonic()
-    clock = Clock(monotonic=lambda: (time.monotonic() - began) * FASTER)
+    fast = Fast()
+    clock = Clock(monotonic=fast)
     configs = [config_for_test(clock=clock, limits=LIMITS, patience=60.0 * FASTER) for _ in range(2)]
     told: dict = {"before": standing()}
     with tempfile.TemporaryDirectory() as folder:
         async with line_pair(*configs) as lines:
+            began = fast.began = time.monotonic()
             faces, running, work = [], [], []
             for name, line in zip("ab", lines, strict=True):
                 directory, source = Path(folder) / name, Path(folder) / f"{name}.bin"
