@@ -44,6 +44,7 @@ usage: bash hsm/up.sh COMMAND
   shell NAME -- COMMAND…  run one command there instead of a shell
   bench line [--json]     throughput and latency, next to raw aiortc
   bench lane [--json]     a file over a direct lane, next to TLS 1.3, scp and magic-wormhole
+  bench transport [--json]  data over loopback and over bad paths, next to raw aiortc
   bench keys [--json]     signatures, key agreement and opening on each device, next to the bare binding
   bench certs [--json]    verdicts on certificates and revocation lists, next to cryptography alone
   prepare [test]          install what the demo (or the tests) needs, start nothing
@@ -73,8 +74,8 @@ start_demo() {
 start_bench() {
     local what=${1:-}
     case $what in
-        line | lane | keys | certs) ;;
-        *) usage_error "there are four benchmarks: line, lane, keys and certs" ;;
+        line | lane | transport | keys | certs) ;;
+        *) usage_error "there are five benchmarks: line, lane, transport, keys and certs" ;;
     esac
     shift
     prepare bench

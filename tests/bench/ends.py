@@ -74,7 +74,8 @@ class End(ABC):
 
 
 def make_end(variant: str, *, offerer: bool) -> End:
-    if variant == "ours":
+    cap_packets(variant.rpartition("_")[2])
+    if variant.startswith("ours"):
         from bench.ours import LineEnd
 
         return LineEnd()
@@ -85,6 +86,15 @@ def make_end(variant: str, *, offerer: bool) -> End:
     from bench.raw import RawEnd
 
     return RawEnd(offerer=offerer)
+
+
+def cap_packets(limit: str) -> None:
+    """``1200`` or ``8k`` at the end of a variant's name: no larger packets, whatever the path carries."""
+    sizes = {"1200": (), "8k": (8192,)}.get(limit)
+    if sizes is not None:
+        from hardwire.net.rtc import sctpmtu
+
+        sctpmtu.SIZES = sctpmtu.CAUTIOUS = sizes
 
 
 async def serve(end: End) -> None:

@@ -69,8 +69,12 @@ class Pipe:
         self.sent = self.lost = self.octets = 0
         self.target: FakeDtls | None = None
         self._chance = chance
-        self._free_at = 0.0
+        self._free_at = [0.0]
         self._last = 0.0
+
+    def share(self, other: "Pipe") -> None:
+        """From now on both wait in one queue."""
+        self._free_at = other._free_at
 
     def send(self, packet: bytes, *, whole: bool = True) -> None:
         loop, weather, chance = asyncio.get_running_loop(), self.weather, self._chance
@@ -81,12 +85,12 @@ class Pipe:
             return
         wait = weather.delay + weather.jitter * chance.random()
         if weather.rate:
-            begin = max(self._free_at, loop.time())
+            begin = max(self._free_at[0], loop.time())
             if (begin - loop.time()) * weather.rate > weather.queue:
                 self.lost += 1
                 return
-            self._free_at = begin + len(packet) / weather.rate
-            wait += self._free_at - loop.time()
+            self._free_at[0] = begin + len(packet) / weather.rate
+            wait += self._free_at[0] - loop.time()
         if chance.random() < weather.corrupt:
             place = chance.randrange(len(packet))
             packet = packet[:place] + bytes([packet[place] ^ (1 << chance.randrange(8))]) + packet[place + 1 :]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a round trip takes, and how long to wait for one (RFC 6298, RFC 9260 §6.3).
 
-The least round trip of the last seconds stands for the bare path; what a round takes beyond it is time spent in
-somebody's queue. Times are seconds of a monotonic clock that the caller reads.
+The least round trip of the last minutes stands for the bare path; what a round takes beyond it is time spent in
+somebody's queue (which may stand for long, hence minutes). Times are seconds of a clock that the caller reads.
 """
 
 import math
@@ -17,7 +17,7 @@ PEER_DELAY: Final = 0.2
 """How long a peer may keep a SACK for a lone packet (RFC 9260 §6.2)."""
 _ALPHA: Final = 1 / 8
 _BETA: Final = 1 / 4
-_MEMORY: Final = 10.0
+_MEMORY: Final = 120.0
 _MOST_BACK_OFF: Final = 6
 
 
@@ -43,7 +43,7 @@ class RttEstimator:
 
     @property
     def floor(self) -> float:
-        """The least round trip of the last 10 to 20 s."""
+        """The least round trip of the last 2 to 4 minutes."""
         return min(self._floor, self._floor_before)
 
     def sample(self, seconds: float, now: float) -> None:

@@ -38,10 +38,13 @@ def test_a_lone_packet_is_given_the_time_that_a_peer_may_keep_its_sack():
     assert estimator.probe_timeout(alone=True) == min(0.1 + rtt.PEER_DELAY, estimator.timeout())
 
 
-def test_the_floor_is_that_of_the_last_seconds():
+def test_the_floor_is_that_of_the_last_minutes():
     estimator = RttEstimator()
     estimator.sample(0.02, 0.0)
-    for second in range(1, 31):
+    for second in range(1, 100):
+        estimator.sample(0.05, float(second))
+    assert estimator.floor == 0.02
+    for second in range(100, 400):
         estimator.sample(0.05, float(second))
     assert estimator.floor == 0.05
 
