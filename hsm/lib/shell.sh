@@ -53,13 +53,13 @@ release_tpm() {
 }
 
 introduce() {
-    local name=$1 directory=$2 token='SoftHSM token'
-    [[ $name == alice ]] || token='software TPM (swtpm)'
+    local name=$1 directory=$2 token='SoftHSM token' hint='type it when init asks'
+    [[ $name == alice ]] || token='software TPM (swtpm)' hint='choose this one, or another, when init asks for a new one'
     cat >&2 <<TEXT
 
   You are $name. Your identity can live in a $token:
   a SOFTWARE TOKEN, for trying things out. It protects nothing.
-  PIN        $(<"$directory/pin")
+  PIN        $(<"$directory/pin")   $hint
              (also in $directory/pin)
   type       hardwire init              make the identity, once
              hardwire chat --loopback   open a line to the other shell; type

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hardwire token`: what is on this machine's devices, as far as they tell without a PIN."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,9 @@ def look_closer(wanted: str | None, on_error: Callable[[hwkeys.HwKeyError], None
             f"{len(devices)} devices are here: {names}", hint="name one of them: `hardwire token show NAME`"
         )
     device = devices[0] if wanted is None and devices else choose_device(devices, wanted)
-    mine = _own_spki()
+    mine, words = _own_spki(), (*_card_words(device), *_key_file(device))
     keys = tuple(Key(info, mine=mine is not None and _spki(info.uri) == mine) for info in device.keys)
-    return Closer(device, keys, tuple(_card_words(device)))
+    return Closer(device, keys, words)
 
 
 def _own_spki() -> bytes | None:
@@ -108,6 +109,14 @@ def _own_spki() -> bytes | None:
         return read_key_uri()[3]
     except HardwireError:
         return None
+
+
+def _key_file(device: hwkeys.DeviceInfo) -> Iterator[str]:
+    """A TPM keeps nothing between two uses: this identity's key is a file, which this TPM alone can open."""
+    with contextlib.suppress(HardwireError, hwkeys.HwKeyError):
+        key, where = hwkeys.parse_uri(read_key_uri()[0]), hwkeys.parse_uri(device.uri)
+        if isinstance(key, hwkeys.TpmUri) and isinstance(where, hwkeys.TpmUri) and key.file and key.tcti == where.tcti:
+            yield f"this identity's key is in the file {key.file}, which only this TPM opens"
 
 
 def _spki(uri: str) -> bytes | None:

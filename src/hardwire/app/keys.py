@@ -80,8 +80,14 @@ def translated() -> Iterator[None]:
 
 
 def person_prompter(*, json_mode: bool) -> hwkeys.Prompter | None:
-    """Who is asked for a PIN: the person at the controlling terminal, or nobody when a program is listening."""
-    return None if json_mode else hwkeys.TerminalPrompter(tells_touch=False)
+    """Who is asked for a PIN: the person at the controlling terminal, or nobody when a program is listening.
+
+    ``HARDWIRE_PINENTRY`` names a pinentry that asks in the terminal's place, for those who sit at none.
+    """
+    if json_mode:
+        return None
+    program = os.environ.get("HARDWIRE_PINENTRY")
+    return hwkeys.PinentryPrompter(program) if program else hwkeys.TerminalPrompter(tells_touch=False)
 
 
 def assurance_of_device(device: hwkeys.DeviceInfo) -> Assurance:

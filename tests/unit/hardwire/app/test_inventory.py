@@ -62,6 +62,16 @@ def test_a_card_is_asked_for_what_no_module_tells(monkeypatch):
     assert list(inventory._card_words(TPM)) == []
 
 
+def test_a_key_file_is_named_with_the_tpm_that_opens_it(monkeypatch):
+    mine = "tpm:file=/home/a/identity.tss2?tcti=device:/dev/tpmrm0"
+    monkeypatch.setattr(inventory, "read_key_uri", lambda: (mine, "", Assurance.TPM_CLAIMED, b""))
+    assert list(inventory._key_file(TPM)) == [
+        "this identity's key is in the file /home/a/identity.tss2, which only this TPM opens"
+    ]
+    assert list(inventory._key_file(CARD)) == []
+    assert list(inventory._key_file(replace(TPM, uri="tpm:?tcti=device:/dev/tpm1"))) == []
+
+
 def test_the_only_device_needs_no_name(monkeypatch):
     def found(*devices):
         monkeypatch.setattr(inventory, "find_devices", lambda _wanted, **_how: devices)

@@ -164,9 +164,13 @@ def test_a_device_in_words(changes, words):
     assert describe_device(device(**changes)) == words
 
 
-def test_a_program_is_never_asked_for_a_pin():
+def test_a_program_is_never_asked_for_a_pin(monkeypatch):
+    monkeypatch.delenv("HARDWIRE_PINENTRY", raising=False)
     assert person_prompter(json_mode=True) is None
     assert isinstance(person_prompter(json_mode=False), hwkeys.TerminalPrompter)
+    monkeypatch.setenv("HARDWIRE_PINENTRY", "/opt/pinentry")
+    assert person_prompter(json_mode=False) == hwkeys.PinentryPrompter("/opt/pinentry")
+    assert person_prompter(json_mode=True) is None
 
 
 @softhsm
