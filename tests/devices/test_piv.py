@@ -96,6 +96,7 @@ def test_the_list_shows_what_is_on_the_card_without_a_pin(piv):
     assert not device.software
     assert device.pin_state is PinState.OK
     assert {info.key_id for info in device.keys} >= {b"\1", b"\3"}
+    assert b"\x19" not in {info.key_id for info in device.keys}, "the key that attests others is nobody's to use"
     for info in device.keys:
         if info.key_id in (b"\1", b"\3"):
             assert (info.kind, info.certificate) == ("EC P-256", "CN=alice")

@@ -161,7 +161,10 @@ def _list(module: Module) -> list[DeviceInfo]:
         where = tokens.device_uri(module, record)
         attached: pkcs11.Session = binding.open_session(record)
         try:
-            keys = tuple(_info(attached, record, where, pair) for pair in objects.pairs(attached, Pkcs11Uri()))
+            pairs = [
+                pair for pair in objects.pairs(attached, Pkcs11Uri()) if not piv.is_the_cards_own(record, pair.key_id)
+            ]
+            keys = tuple(_info(attached, record, where, pair) for pair in pairs)
         finally:
             binding.close(attached)
         found.append(tokens.device_info(module, record, keys))

@@ -34,6 +34,11 @@ def is_piv(record: TokenRecord) -> bool:
     return record.manufacturer == _OPENSC or binding.is_ykcs11(record)
 
 
+def is_the_cards_own(record: TokenRecord, key_id: bytes) -> bool:
+    """Whether it is the key that attests others (slot F9): nobody can use it, so it is not listed."""
+    return key_id == _ATTESTATION_KEY and binding.is_ykcs11(record)
+
+
 def slot_of(record: TokenRecord, key_id: bytes | None) -> int | None:
     """PIV's number of a key's slot; None for a key on another kind of token."""
     if not is_piv(record) or key_id is None or len(key_id) != 1:

@@ -145,7 +145,8 @@ class YubiKeyState:
             left = [name for name, default in factory.items() if default]
             words.append(f"still the factory's: {', '.join(left)}" if left else "no factory secrets left")
             words += [slot.describe() for slot in self.slots]
-        words.append("PIN locked" if not self.pin_tries else f"{self.pin_tries} PIN tries left")
+        tries = "1 PIN try" if self.pin_tries == 1 else f"{self.pin_tries} PIN tries"
+        words.append(f"{tries} left" if self.pin_tries else "PIN locked")
         return "; ".join(words)
 
     def device(self) -> DeviceInfo:

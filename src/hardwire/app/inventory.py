@@ -139,7 +139,7 @@ def _card_words(device: hwkeys.DeviceInfo) -> Iterator[str]:
     except hwkeys.HwKeyError as problem:
         yield f"not asked more closely: {problem.message} ({problem.hint})"
         return
-    yield f"firmware {state.firmware}; {state.pin_tries} PIN tries and {state.puk_tries} PUK tries left"
+    yield f"firmware {state.firmware}; tries left: {state.pin_tries} for the PIN, {state.puk_tries} for the PUK"
     factory = {"PIN": state.pin_is_default, "PUK": state.puk_is_default}
     left = [name for name, default in factory.items() if default]
     yield f"still the factory's: {', '.join(left)}" if left else "neither PIN nor PUK is the factory's"

@@ -55,7 +55,7 @@ def test_no_module_at_all(monkeypatch):
 def test_a_card_is_asked_for_what_no_module_tells(monkeypatch):
     plug(monkeypatch, 10_017)
     words = list(inventory._card_words(CARD))
-    assert words[0] == "firmware 5.4.3; 3 PIN tries and 3 PUK tries left"
+    assert words[0] == "firmware 5.4.3; tries left: 3 for the PIN, 3 for the PUK"
     assert words[1:3] == ["still the factory's: PIN, PUK", "management key: factory"]
     assert words[3:] == ["slot 9a empty", "slot 9d empty"]
     assert next(inventory._card_words(replace(CARD, serial="10018"))).startswith("not asked more closely: ")

@@ -35,6 +35,13 @@ def test_an_id_is_a_slot_on_a_piv_card_only(record, key_id, slot):
     assert piv.slot_of(record, key_id) == slot
 
 
+@pytest.mark.parametrize(
+    "record, key_id, own", [(YUBICO, b"\x19", True), (YUBICO, b"\x01", False), (SOFTHSM, b"\x19", False)]
+)
+def test_the_key_that_attests_others_is_the_cards_own(record, key_id, own):
+    assert piv.is_the_cards_own(record, key_id) is own
+
+
 def test_what_is_a_piv_card():
     assert [piv.is_piv(record) for record in (YUBICO, OPENSC, SOFTHSM)] == [True, True, False]
 

@@ -45,6 +45,7 @@ def test_one_in_use_says_what_is_where():
         "9d a certificate without a key; 3 PIN tries left"
     )
     assert used.slot(Slot.AGREE).certificate == b"x"
+    assert state(tries=1).describe().endswith("; 1 PIN try left")
     assert state(tries=0).describe().endswith("; PIN locked")
 
 
