@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``kill -9`` of either side at random points of a directory transfer: it goes on each time, and is right in the end.
 
-``HARDWIRE_KILLS=100x500`` is a hundred kills and a directory of 500 MB; without it, a dozen and 60 MB. One side is
+``HARDWIRE_KILLS=100x500`` is a hundred kills and a directory of 500 MB; without it, ten and 100 MB. One side is
 killed, and the other then killed as well or asked to end, so that nobody's patience is waited for. When a directory is
 through before all kills are spent, the next one begins.
 """
@@ -16,7 +16,7 @@ import pytest
 from hardwire.app.partials import SIDE_DIRECTORY
 from support.trees import a_tree, portrait
 
-KILLS, MEGABYTES = (int(number) for number in os.environ.get("HARDWIRE_KILLS", "12x60").split("x"))
+KILLS, MEGABYTES = (int(number) for number in os.environ.get("HARDWIRE_KILLS", "10x100").split("x"))
 AT_RISK = 10_000_000
 """Octets that a kill may cost: a window on its way, a leaf that was not complete, what was told since the last event."""
 
@@ -29,6 +29,14 @@ class Round:
         self.guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
         stage.codes(self.host, self.guest)
         self.started = self.guest.expect("file-started", timeout=60)["done"]
+
+    def moves(self) -> None:
+        """Wait until something of it is written; over a fast way all of it is, soon after."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if any(event["event"] in {"file-progress", "file-done"} for event in self.guest.seen):
+                return
+            time.sleep(0.002)
 
     def reached(self) -> int:
         return max([self.started, *(event["done"] for event in self.guest.seen if event["event"] == "file-progress")])
@@ -54,7 +62,9 @@ def test_killed_at_random_points(alice, bob, stage, inbox):
         run = Round(alice, bob, stage, inbox)
         assert run.started >= before - AT_RISK, "what was there is there"
         resumed += run.started > 0
-        time.sleep(rng.choice([0.0, 0.05, 0.3, rng.uniform(0, 2)]))
+        if rng.random() < 0.7:
+            run.moves()
+        time.sleep(rng.choice([0.0, 0.0, 0.02, 0.1, rng.uniform(0, 2)]))
         before = run.reached()
         run.end(rng)
         before = max(before, run.reached())
