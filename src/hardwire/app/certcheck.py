@@ -4,7 +4,7 @@
 The verdict is the verifier's (:mod:`hardwire.certs`); this file chooses which one fits and keeps its walk for people.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -29,6 +29,7 @@ from hardwire.certs import (
     verify_chain,
     verify_self_signed,
 )
+from hardwire.certs.names import NameKind
 
 
 class Profile(Enum):
@@ -50,7 +51,7 @@ class CheckInput:
         material: What is at hand for it.
         skew: The allowance for clocks; of devices only.
         profile: Which rules apply.
-        hostname: A name the leaf must carry; of paths only.
+        hostname: A name the leaf must carry: a dNSName of a device, as it stands there; of paths also an address.
     """
 
     chain: tuple[bytes, ...]
@@ -94,7 +95,20 @@ def check(given: CheckInput) -> CheckOutcome:
     if given.profile is Profile.PATH:
         return _path(given)
     alone = len(given.chain) == 1 and given.roots in {(), given.chain}
-    return _self_signed(given) if alone else _chain(given)
+    outcome = _self_signed(given) if alone else _chain(given)
+    return outcome if given.hostname is None else _called(outcome, given.hostname)
+
+
+def _called(outcome: CheckOutcome, hostname: str) -> CheckOutcome:
+    """The same, unless the device does not carry that name."""
+    endorsement = outcome.identity.endorsement if outcome.identity else None
+    hosts = {one.value.lower() for one in (endorsement.names if endorsement else ()) if one.kind is NameKind.DNS}
+    if outcome.ok and hostname.lower().encode(errors="replace") not in hosts:
+        refusal = CertificateRefused(
+            "the device's certificate does not carry the name that is asked for", code="cert-host"
+        )
+        return replace(outcome, refusal=refusal, identity=None)
+    return outcome
 
 
 def _path(given: CheckInput) -> CheckOutcome:

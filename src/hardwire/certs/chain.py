@@ -146,11 +146,11 @@ def _check_order(gated: Sequence[GatedCertificate]) -> None:
         if one.self_issued:
             raise refused("cert-chain", "comes in a chain with a certificate that vouches for itself", hint=ISSUER_HINT)
     for one, above in pairwise(gated):
-        if not _names(one, above):
+        if not names_issuer(one, above):
             raise refused("cert-chain", "comes in a chain that is out of order or has a gap", hint=ISSUER_HINT)
 
 
-def _names(one: GatedCertificate, issuer: GatedCertificate) -> bool:
+def names_issuer(one: GatedCertificate, issuer: GatedCertificate) -> bool:
     """Whether ``one`` names ``issuer``: its name, its key identifier, and its issuer and serial where given."""
     if one.shape.issuer != issuer.shape.subject:
         return False
@@ -166,7 +166,7 @@ def _find_anchor(gated: Sequence[GatedCertificate], anchors: Sequence[TrustAncho
     """``cert-untrusted``: one of the anchors is named as the last issuer, and its key made the last signature."""
     last = gated[-1]
     for anchor in anchors:
-        if _names(last, anchor.certificate) and _signed_by(last, anchor.certificate):
+        if names_issuer(last, anchor.certificate) and _signed_by(last, anchor.certificate):
             break
     else:
         raise refused(

@@ -9,13 +9,14 @@ as a TLS server sends them. Those that could not be a part of a path are put asi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hardwire.certs import rules
-from hardwire.certs.chain import short_list
+from hardwire.certs.chain import names_issuer, short_list
 from hardwire.certs.checklist import Checklist, Verdict
 from hardwire.certs.first import find_path
 from hardwire.certs.gate import GatedCertificate, open_gate
@@ -200,6 +201,9 @@ def _find(leaf: GatedCertificate, given: PathInput, at: datetime) -> list[GatedC
             except CertificateRefused as error:
                 useless.add(one)
                 reason = error.message
+        if not useless:
+            useless = {above.parsed for below, above in pairwise([leaf, *fit]) if not names_issuer(below, above)}
+            reason = "a certificate names another key as its issuer's"
         if not useless:
             return [leaf, *fit]
         pool = [one for one in pool if one not in useless]

@@ -5,8 +5,9 @@ It implements RFC 5280 §6 as written, certificate policies included, and was ma
 known discomforts, and what is done about each:
 
 * Its path builder is factorial on hostile input: it is never called. The path is given.
-* It believes an anchor blindly: the anchor's path length and name constraints are handed over as parameters, its
-  dates and extensions are checked before (:mod:`hardwire.certs.chain`).
+* It believes an anchor blindly: the anchor's path length, name constraints and what it says about certificate policies
+  are handed over as parameters, its dates and extensions are checked before (:mod:`hardwire.certs.chain`). A parameter
+  knows no count: a policy that the anchor asks for some certificates further down is asked for at once.
 * A certificate with the name and key of an anchor passes without a look at its signature: a chain that holds one is
   refused before.
 * Its interface is a coroutine. Nothing in it waits when fetching is off; it is stepped by hand, and if it ever
@@ -103,7 +104,9 @@ async def _validate(chain: Sequence[GatedCertificate], at: datetime, skew: timed
     length = anchor.values.path_length
     # With the one length but not the other, 0.33.0 subtracts one from None.
     qualifiers = TrustQualifiers(
-        standard_parameters=PKIXValidationParams(max_policy_graph_nodes=MAX_POLICY_NODES, **_subtrees(anchor)),
+        standard_parameters=PKIXValidationParams(
+            max_policy_graph_nodes=MAX_POLICY_NODES, **_subtrees(anchor), **_policy_inputs(anchor)
+        ),
         max_path_length=len(between) if length is None else length,
         max_aa_path_length=len(between) if length is None else length,
     )
@@ -140,6 +143,20 @@ def _subtrees(anchor: GatedCertificate) -> dict[str, Any]:
     if value["excluded_subtrees"]:
         excluded = {**excluded, **process_general_subtrees(value["excluded_subtrees"])}
     return {"initial_permitted_subtrees": permitted, "initial_excluded_subtrees": excluded}
+
+
+def _policy_inputs(anchor: GatedCertificate) -> dict[str, Any]:
+    """The anchor's policies (RFC 5937 §3) and constraints on them, as the inputs of RFC 5280 §6.1.1."""
+    constraints = anchor.second.policy_constraints_value
+    wanted = frozenset(anchor.values.policies)
+    return {
+        "user_initial_policy_set": frozenset({_ANY}) if not wanted or ANY_POLICY in wanted else wanted,
+        "initial_explicit_policy": constraints is not None
+        and constraints["require_explicit_policy"].native is not None,
+        "initial_policy_mapping_inhibit": constraints is not None
+        and constraints["inhibit_policy_mapping"].native is not None,
+        "initial_any_policy_inhibit": anchor.second.inhibit_any_policy_value is not None,
+    }
 
 
 def _policies(path: Any) -> frozenset[str]:

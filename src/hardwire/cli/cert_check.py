@@ -42,7 +42,7 @@ ProfileOption = Annotated[
     typer.Option("--profile", help="path: without the rules for devices, to compare with other software."),
 ]
 HostOption = Annotated[
-    str | None, typer.Option("--hostname", metavar="NAME", help="With --profile path: the server's name.")
+    str | None, typer.Option("--hostname", metavar="NAME", help="A host name that the certificate must carry.")
 ]
 BatchOption = Annotated[bool, typer.Option("--batch", help="Cases from stdin, one JSON object a line.")]
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from hardwire.app.certcheck import CheckInput, Profile, check, lines_of
 from hardwire.certs import RevocationMaterial, RevocationMode, RevocationRules
 from support import certchains as org
-from support.certparts import NOW, Parts, build
+from support.certparts import NOW, Parts, build, tlv
 from support.revocations import Crl, root_crl
 
 CHAIN, ROOT = org.chain()
@@ -72,3 +72,16 @@ def test_the_walk_in_words() -> None:
     assert lines[0] == " 1  ok  one to four certificates, each well formed"
     assert lines[6].startswith(" 7  NO  everything in its time: the device's certificate expired at 2036-12-31")
     assert lines[9] == "10  -   the path, read by the second engine: not reached"
+
+
+def test_a_device_has_to_carry_the_name_that_is_asked_for() -> None:
+    named = org.device().with_(also={org.SAN: org.san_of(org.did_name(org.DEVICE_KEY), tlv(0x82, b"h.example"))})
+    given = replace(GIVEN, chain=(named.der(), *CHAIN[1:]))
+    assert check(replace(given, hostname="H.example")).ok
+    for one in (replace(given, hostname="other.example"), replace(ALONE, hostname="h.example"), replace(given, hostname="\ud800")):  # fmt: skip
+        outcome = check(one)
+        assert outcome.refusal is not None
+        assert (outcome.refusal.code, outcome.identity) == ("cert-host", None)
+    expired = check(replace(given, hostname="other.example", at=NOW.replace(year=2040)))
+    assert expired.refusal is not None
+    assert expired.refusal.code == "cert-expired"

@@ -203,3 +203,12 @@ def test_the_walk() -> None:
     steps = Checklist(PATH_CHECKS)
     _check(checklist=steps)
     assert [one.verdict for one in steps.checks] == [Verdict.PASSED] * 5 + [Verdict.NOT_ASKED, Verdict.PASSED]
+
+
+def test_a_certificate_that_names_another_key_as_its_issuers() -> None:
+    """The issuer under that name is put aside, and another one with the same key and name may fit."""
+    other = middle().with_(also={SKI: extension(SKI, tlv(0x04, b"x" * 20))})
+    assert _code(pool=(other,)) == "cert-path"
+    assert len(_check(pool=(other, middle())).path) == 3
+    renamed = root().with_(also={SKI: extension(SKI, tlv(0x04, b"x" * 20)), AKI: b""})
+    assert _code(roots=(renamed,)) == "cert-path"

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from hardwire.certs import open_gate, second
+from hardwire.certs.profile import ANY_POLICY
 from hardwire.errors import CertificateRefused
 from support import certchains as org
-from support.certchains import BASIC, LIMITS, SAN, basic, device, did_name, limits_of, middle, root, san_of
-from support.certparts import CRITICAL, NOW, dates, integer, tlv
+from support.certchains import BASIC, LIMITS, SAN, basic, device, did_name, limits_of, middle, policies_of, root, san_of
+from support.certparts import CRITICAL, NOW, dates, extension, integer, oid, tlv
 
 HOST = san_of(did_name(org.DEVICE_KEY), tlv(0x82, b"h.example"))
 INSIDE, OUTSIDE = tlv(0x82, b"example"), tlv(0x82, b"other")
@@ -54,6 +55,60 @@ def test_refuses(top: org.Certificate, leaf: org.Certificate) -> None:
 
 def test_the_anchors_path_length_counts() -> None:
     assert _validate(root().with_(also={BASIC: basic(CRITICAL, integer(1))})) == frozenset()
+
+
+EXPLICIT, UNMAPPED = tlv(0x30, tlv(0x80, b"\x01")), tlv(0x30, tlv(0x81, b"\x00"))
+FIRST, SECOND = "1.2.3.1", "1.2.3.2"
+
+
+def _policed(certificate: org.Certificate, *policies: str, **also: bytes) -> org.Certificate:
+    given = {org.POLICIES: policies_of(*policies)} if policies else {}
+    return certificate.with_(also=given | {number: extension(number, value) for number, value in also.items()})
+
+
+@pytest.mark.parametrize(
+    "top, between, leaf, held",
+    [
+        ((), (FIRST,), (FIRST,), {FIRST}),
+        ((FIRST,), (FIRST, SECOND), (FIRST, SECOND), {FIRST}),
+        ((ANY_POLICY,), (FIRST,), (FIRST,), {FIRST}),
+        ((FIRST,), (SECOND,), (SECOND,), set()),
+    ],
+)
+def test_the_anchors_own_policies_are_all_that_hold(top, between, leaf, held) -> None:
+    found = _validate(_policed(root(), *top), _policed(device(), *leaf), (_policed(middle(), *between),))
+    assert found == held
+
+
+@pytest.mark.parametrize(
+    "constraint, between, leaf",
+    [
+        ({org.CONSTRAINTS: EXPLICIT}, _policed(middle(), FIRST), device()),
+        ({org.CONSTRAINTS: EXPLICIT}, middle(), _policed(device(), FIRST)),
+        (
+            {org.CONSTRAINTS: tlv(0x30, tlv(0x80, b"\0"), tlv(0x81, b"\0"))},
+            _policed(middle(), FIRST, **{org.MAPPINGS: tlv(0x30, tlv(0x30, oid(FIRST), oid(SECOND)))}),
+            _policed(device(), SECOND),
+        ),
+        (
+            {org.CONSTRAINTS: EXPLICIT, org.INHIBIT: integer(0)},
+            _policed(middle(), ANY_POLICY),
+            _policed(device(), FIRST),
+        ),
+    ],
+)
+def test_what_the_anchor_says_about_policies_counts(constraint, between, leaf) -> None:
+    _validate(root(), leaf, (between,))
+    with pytest.raises(CertificateRefused, match="second reader"):
+        _validate(_policed(root(), **constraint), leaf, (between,))
+
+
+def test_a_path_under_an_anchor_that_asks_for_a_policy() -> None:
+    top = _policed(root(), **{org.CONSTRAINTS: EXPLICIT, org.INHIBIT: integer(0)})
+    assert _validate(top, _policed(device(), FIRST), (_policed(middle(), FIRST),)) == {FIRST}
+    mapped = _policed(middle(), FIRST, **{org.MAPPINGS: tlv(0x30, tlv(0x30, oid(FIRST), oid(SECOND)))})
+    assert _validate(root(), _policed(device(), SECOND), (mapped,)) == {FIRST}
+    assert _validate(_policed(root(), **{org.CONSTRAINTS: UNMAPPED}), _policed(device(), SECOND), (mapped,)) == set()
 
 
 def test_an_engine_that_waits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
