@@ -62,9 +62,13 @@ def test_strings_that_are_hashed_or_signed():
 
 
 def test_labels_of_the_invites():
-    from hardwire.net import invite
+    from hardwire.net import invite, oneway
 
-    used = {value.decode() for name, value in vars(invite).items() if name.startswith("LABEL_")}
+    used = {
+        value.decode() for each in (invite, oneway) for name, value in vars(each).items() if name.startswith("LABEL_")
+    }
+    asked = re.findall(r'_label\(side, "(\w+)"\)', Path(oneway.__file__).read_text())
+    used |= {oneway._label(side, what).decode() for side in ("offer", "answer") for what in asked}
     assert used == set(re.findall(r'["`](HBI1 [^"`]+)["`]', SECTIONS[6]))
     assert (f"0x{invite.OFFER_HEAD:02x} ‖ secret[{invite.SECRET_SIZE}]") in SECTIONS[6]
     assert (f"0x{invite.ANSWER_HEAD:02x} ‖ offer_ref[{invite.OFFER_REF_SIZE}]") in SECTIONS[6]

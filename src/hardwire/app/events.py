@@ -18,10 +18,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class InviteReady(Event):
-    """A code for the peer to join with; ``expires`` is unix seconds."""
+    """A code for the peer to join with.
+
+    Attributes:
+        code: The code.
+        expires: Unix seconds.
+        listens: Of a one-way invite: where this machine must be reachable; nothing comes back.
+    """
 
     code: str
     expires: int
+    listens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,9 @@ class Opening(Event):
     """How far the opening has come: what this side does, or waits for, from now on.
 
     Attributes:
-        stage: ``connecting`` (looking for a path), ``securing`` (there is one), ``signing`` (the own device),
-            ``verifying`` (the own person or policy), ``waiting`` (the peer's device or person).
+        stage: ``listening`` (for who dials), ``connecting`` (looking for a path), ``securing`` (there is one),
+            ``signing`` (the own device), ``verifying`` (the own person or policy), ``waiting`` (the peer's device or
+            person).
     """
 
     stage: str

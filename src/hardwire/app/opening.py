@@ -34,9 +34,10 @@ from hardwire.app.session import Face, Session
 from hardwire.app.verdict import Verifier
 from hardwire.errors import InviteRefused, LineTimeout, PeerNotVerified, UsageError
 from hardwire.handshake import SignatureScheme
-from hardwire.net import IceServers, Line, LineConfig, carriers
+from hardwire.net import IceServers, Line, LineConfig, Listen, Listening, carriers
 from hardwire.net import host as net_host
-from hardwire.net import join as net_join
+from hardwire.net import listen as net_listen
+from hardwire.net import take as net_take
 from hardwire.net.config import DEFAULT_PATIENCE, SYSTEM_CLOCK, Stage
 
 _LOOK_AT_CLOCK: Final = 1.0
@@ -56,6 +57,7 @@ class SessionConfig:
         verifier: Whom this side believes about devices and members, and what it holds.
         membership: What an organisation says about this identity, to be shown; None shows the self-signed certificate.
         patience: Seconds that another path is looked for, when the line has lost its own.
+        listen: Hosting, make a one-way invite and listen there; None makes an ordinary one.
     """
 
     identity: Identity
@@ -66,15 +68,18 @@ class SessionConfig:
     verifier: Verifier = field(default_factory=Verifier)
     membership: Membership | None = None
     patience: float = DEFAULT_PATIENCE
+    listen: Listen | None = None
 
 
 async def host(config: SessionConfig, face: Face) -> Session:
-    """Make an invite, wait for its answer, and open the line.
+    """Make an invite, wait for its answer or for who dials, and open the line.
 
     Raises:
         HardwireError: Why there is no line.
     """
     peer = _Seen(face)
+    if config.listen is not None:
+        return await _listen(await net_listen(_line_config(config, face, peer), config.listen), config, face, peer)
     pending = await net_host(_line_config(config, face, peer))
     async with pending:
         _tell_helpers(config, face, pending.problems)
@@ -90,8 +95,15 @@ async def host(config: SessionConfig, face: Face) -> Session:
                 return await _session(line, config, face, peer)
 
 
+async def _listen(pending: Listening, config: SessionConfig, face: Face, peer: "_Seen") -> Session:
+    async with pending:
+        _tell_helpers(config, face, pending.problems)
+        face.emit(InviteReady(pending.text, pending.expiry, tuple(map(str, pending.candidates))))
+        return await _session(await pending.accept(), config, face, peer)
+
+
 async def join(config: SessionConfig, face: Face) -> Session:
-    """Take an invite, make the answer, and open the line.
+    """Take an invite, make the answer unless it is one-way, and open the line.
 
     Raises:
         HardwireError: Why there is no line.
@@ -101,14 +113,15 @@ async def join(config: SessionConfig, face: Face) -> Session:
     while True:
         text = await _code(face, "invite")
         try:
-            pending = await net_join(line_config, text)
+            pending = await net_take(line_config, text)
             break
         except InviteRefused as problem:
             if not face.refused(problem):
                 raise
     async with pending:
         _tell_helpers(config, face, pending.problems)
-        face.emit(AnswerReady(pending.text))
+        if pending.text is not None:
+            face.emit(AnswerReady(pending.text))
         return await _session(await pending.connect(), config, face, peer)
 
 

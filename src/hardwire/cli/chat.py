@@ -19,6 +19,9 @@ def command(
     out_file: options.OutFileOption = None,
     code_file: options.CodeFileOption = None,
     directory: options.DirOption = Path(),
+    one_way: options.OneWayOption = False,
+    port: options.PortOption = None,
+    address: options.AddressOption = None,
     stun: options.StunOption = None,
     turn: options.TurnOption = None,
     turn_credentials: options.TurnCredentialsOption = None,
@@ -36,28 +39,17 @@ def command(
       hardwire chat
       hardwire chat --qr
       hardwire chat --peer did:key:zDnae...
+      hardwire chat --one-way
+      hardwire chat --one-way --port 4000 --address 203.0.113.7:4000
       hardwire chat --stun stun:stun.example.org
     """
+    given = locals()
     out = Output(json_mode=json_mode, plain=plain)
 
     async def body() -> None:
-        from hardwire.cli.conversation import Wishes
         from hardwire.cli.talk import chat
 
-        servers = options.ice_servers(stun, turn, turn_credentials, relay_only=relay_only)
-        wishes = Wishes(
-            servers,
-            loopback=loopback,
-            peer=peer,
-            require_attested=require_attested,
-            trust_ca=tuple(trust_ca or ()),
-            members_only=members_only,
-            revocation=revocation and revocation.value,
-            personal=personal,
-            qr=qr,
-            out_file=out_file,
-            code_file=code_file,
-        )
+        wishes = options.wishes(given)
         await chat(out, wishes, hosting=True, plain=plain, directory=directory)
 
     run_async(out, body)

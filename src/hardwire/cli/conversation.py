@@ -25,7 +25,7 @@ from hardwire.cli.face import Face
 from hardwire.cli.lines import open_lines
 from hardwire.cli.output import Output
 from hardwire.errors import PeerNotVerified, UsageError
-from hardwire.net import IceServers
+from hardwire.net import IceServers, Listen
 from hardwire.net.config import DEFAULT_PATIENCE
 
 _QUESTION: Final = "type the three numbers as your peer reads them to you (or: differs): "
@@ -53,6 +53,7 @@ class Wishes:
         code_file: Read the other side's code there.
         counterpart: The command that the peer runs.
         patience: Seconds that another path is looked for, when the line has lost its own.
+        listen: Hosting, where to listen with a one-way invite; None makes an ordinary one.
     """
 
     servers: IceServers
@@ -69,6 +70,7 @@ class Wishes:
     code_file: Path | None = None
     counterpart: str = "hardwire join"
     patience: float = DEFAULT_PATIENCE
+    listen: Listen | None = None
 
 
 @asynccontextmanager
@@ -100,7 +102,15 @@ async def conversation(
             counterpart=wishes.counterpart,
         )
         config = SessionConfig(
-            identity, key, wishes.servers, wishes.loopback, expected, verifier, membership, wishes.patience
+            identity,
+            key,
+            wishes.servers,
+            wishes.loopback,
+            expected,
+            verifier,
+            membership,
+            wishes.patience,
+            wishes.listen,
         )
         session = await (host if hosting else join)(config, face)
         await stack.enter_async_context(session)

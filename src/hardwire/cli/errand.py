@@ -33,16 +33,27 @@ Sources = Sequence[OutgoingFile | PipeSource]
 
 
 async def send(
-    out: Output, wishes: Wishes, paths: list[Path], *, plain: bool, follow: bool = False, name: str | None = None
+    out: Output,
+    wishes: Wishes,
+    paths: list[Path],
+    *,
+    plain: bool,
+    follow: bool = False,
+    name: str | None = None,
+    joining: bool = False,
 ) -> None:
-    """Open a line, have the person compare, deliver the files. ``-`` is standard input, called ``name``.
+    """Open a line, or with ``joining`` that of a receiver, have the person compare, deliver the files.
+
+    ``-`` is standard input, called ``name``.
 
     Raises:
         TransferIncomplete: One of them did not arrive whole.
     """
+    if joining and wishes.listen is not None:
+        raise UsageError("--one-way makes a code, and --join takes one: only one of the two")
     if Path("-") in paths:
         source = _pipe(paths, name)
-        async with conversation(out, wishes, hosting=True, plain=plain) as (session, face):
+        async with conversation(out, wishes, hosting=not joining, plain=plain) as (session, face):
             await race(session, lambda: _deliver(session, face, [source]))
         return
     if name is not None:
@@ -53,7 +64,7 @@ async def send(
         await asyncio.wait({reading}, timeout=_HEAD_START)
         if reading.done():
             reading.result()
-        async with conversation(out, wishes, hosting=True, plain=plain) as (session, face):
+        async with conversation(out, wishes, hosting=not joining, plain=plain) as (session, face):
             await race(session, lambda: _deliver(session, face, reading))
     finally:
         reading.cancel()
@@ -91,7 +102,7 @@ async def _read(out: Output, paths: list[Path], *, follow: bool) -> Sources:
 async def receive(
     out: Output, wishes: Wishes, directory: Path, *, plain: bool, yes: bool, to_stdout: bool = False
 ) -> None:
-    """Join a line, have the person compare, take the files they consent to.
+    """Join a line (or, listening, make the invite to it), have the person compare, take the files they consent to.
 
     Raises:
         TransferIncomplete: Nothing came, or something did not arrive whole.
@@ -99,7 +110,7 @@ async def receive(
     await asyncio.to_thread(require_directory, directory)
     destination = take_stdout() if to_stdout else directory
     tally = _Tally()
-    async with conversation(out, wishes, hosting=False, plain=plain) as (session, face):
+    async with conversation(out, wishes, hosting=wishes.listen is not None, plain=plain) as (session, face):
         face.watch = tally.count
         await race(session, lambda: _take(session, face, destination, yes=yes))
     tally.judge()

@@ -6,6 +6,7 @@ announced by a ``question`` event, and the program's next line on stdin is the a
 """
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Face:
     counterpart: str = "hardwire join"
     watch: Callable[[events.Event], None] | None = None
     _signed: bool = False
+    _answered: bool = False
 
     def emit(self, event: events.Event) -> None:
         """Show one event."""
@@ -124,7 +126,8 @@ class Face:
         self.out.event(event)
         self._signed = self._signed or stage == "signing"
         # Before the own signature the wait is for a machine, and over at once.
-        words = _OPENING.get((self.hosting, stage)) if stage != "waiting" or self._signed else None
+        dialling = not self.hosting and not self._answered and stage == "connecting"
+        words = _OPENING.get((self.hosting or dialling, stage)) if stage != "waiting" or self._signed else None
         if words:
             self.out.say(words, style="dim")
 
@@ -152,14 +155,29 @@ class Face:
             carriers.to_file(blob, self.out_file)
             self.out.say(f"also written to {self.out_file}")
         if isinstance(event, events.InviteReady):
+            back = "; nothing comes back" if event.listens else " and sends an answer back"
             self.out.say(
-                f"send it to your peer, who runs `{self.counterpart}` and sends an answer back. "
+                f"send it to your peer, who runs `{self.counterpart}`{back}. "
                 f"It works once, within {round((event.expires - time.time()) / 60)} minutes."
             )
+            self._reach(event.listens)
         else:
+            self._answered = True
             self.out.say("send it back to your peer; the line opens when it is pasted there.")
         if self.qr:  # last: with the prompt below it, an ordinary code's picture just fits 24 rows
             self.out.say(carriers.qr_terminal(blob))
+
+    def _reach(self, listens: tuple[str, ...]) -> None:
+        """Who must be able to reach this machine, and where: the one condition of a one-way invite."""
+        if not listens:
+            return
+        self.out.say(f"this machine listens; your peer must be able to reach it by UDP at {' or '.join(listens)}")
+        if not any(ipaddress.ip_address(one.rpartition(":")[0].strip("[]")).is_global for one in listens):
+            self.out.say(
+                "that is inside your own network: for a peer elsewhere forward a port of your router, and name its "
+                "outside with --address",
+                style="yellow",
+            )
 
 
 def _size(path: Path) -> int:

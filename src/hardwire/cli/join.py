@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Join the line of somebody who ran `hardwire chat`. Asks for their code; it is never given on the command line.
 
-    You see who invites you before they see who you are.
+    You see who invites you before they see who you are. A one-way invite is recognised: it needs no answer.
 
     \b
     Examples:
@@ -38,27 +38,13 @@ def command(
       hardwire join --code-file invite.png
       hardwire join --peer did:key:zDnae...
     """
+    given = locals()
     out = Output(json_mode=json_mode, plain=plain)
 
     async def body() -> None:
-        from hardwire.cli.conversation import Wishes
         from hardwire.cli.talk import chat
 
-        servers = options.ice_servers(stun, turn, turn_credentials, relay_only=relay_only)
-        wishes = Wishes(
-            servers,
-            loopback=loopback,
-            peer=peer,
-            require_attested=require_attested,
-            trust_ca=tuple(trust_ca or ()),
-            members_only=members_only,
-            revocation=revocation and revocation.value,
-            personal=personal,
-            unverified=unverified,
-            qr=qr,
-            out_file=out_file,
-            code_file=code_file,
-        )
+        wishes = options.wishes(given)
         await chat(out, wishes, hosting=False, plain=plain, directory=directory)
 
     run_async(out, body)

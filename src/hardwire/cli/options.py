@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options that every line-opening command shares, declared once."""
 
+import ipaddress
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from hardwire.net import IceServers
+    from hardwire.cli.conversation import Wishes
+    from hardwire.net import Candidate, IceServers, Listen
 
 
 class Mode(Enum):
@@ -77,7 +80,84 @@ OutFileOption = Annotated[
     typer.Option("--out-file", metavar="FILE", help="Also write this side's code to a file (.png and .svg: QR)."),
 ]
 QrOption = Annotated[bool, typer.Option("--qr", help="Also show this side's code as a QR picture in the terminal.")]
+OneWayOption = Annotated[
+    bool,
+    typer.Option("--one-way", help="One short code, no answer: your peer must be able to reach this machine by UDP."),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", metavar="N", min=1, max=65_535, help="With --one-way: listen on this UDP port."),
+]
+AddressOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--address", metavar="IP:PORT", help="With --one-way: your router's outside, which forwards it to --port here."
+    ),
+]
 DirOption = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where received files go.")]
+
+
+_AS_GIVEN: Final = (
+    *("loopback", "peer", "require_attested", "members_only", "personal", "unverified", "qr", "out_file", "code_file"),
+)
+
+
+def wishes(given: Mapping[str, Any], **more: Any) -> "Wishes":
+    """What the options of a command say about its line.
+
+    Args:
+        given: The command's parameters by their names; those that it does not have are as they are by default.
+        more: What the command itself says.
+
+    Raises:
+        UsageError: They do not fit together, or one of them is not what it should be.
+    """
+    from hardwire.cli.conversation import Wishes
+
+    revocation = given["revocation"]
+    return Wishes(
+        ice_servers(given["stun"], given["turn"], given["turn_credentials"], relay_only=given["relay_only"]),
+        trust_ca=tuple(given["trust_ca"] or ()),
+        revocation=revocation and revocation.value,
+        listen=listening(given.get("one_way", False), given.get("port"), given.get("address")),
+        **{name: given[name] for name in _AS_GIVEN if name in given},
+        **more,
+    )
+
+
+def listening(one_way: bool, port: int | None, addresses: list[str] | None) -> "Listen | None":
+    """Where to listen with a one-way invite; None when an ordinary one is wanted.
+
+    Raises:
+        UsageError: An address that is none, or options that go with --one-way without it.
+    """
+    from hardwire.errors import UsageError
+    from hardwire.net import Listen
+
+    if not one_way:
+        if port is not None or addresses:
+            raise UsageError("--port and --address go with --one-way")
+        return None
+    announced = tuple(dict.fromkeys(map(_outside, addresses or ())))
+    # Most people forward a port to the same number.
+    return Listen(port or (announced[0].port if announced else 0), announced)
+
+
+def _outside(text: str) -> "Candidate":
+    from hardwire.errors import UsageError
+    from hardwire.net import Candidate, CandidateKind
+
+    host, _, port = text.rpartition(":")
+    try:
+        candidate = Candidate(CandidateKind.SRFLX, ipaddress.ip_address(host.strip("[]")), int(port))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no address with a port",
+            hint="write it as 192.0.2.7:4000 or [2001:db8::7]:4000; a name would have to be looked up by your peer",
+        ) from None
+    if reason := candidate.refusal(loopback=True):
+        raise UsageError(f"nobody can be invited to {text}: {reason}")
+    return candidate
 
 
 def ice_servers(stun: str | None, turn: str | None, credentials: Path | None, *, relay_only: bool) -> "IceServers":

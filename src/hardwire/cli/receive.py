@@ -34,6 +34,9 @@ def command(
     qr: options.QrOption = False,
     out_file: options.OutFileOption = None,
     code_file: options.CodeFileOption = None,
+    one_way: options.OneWayOption = False,
+    port: options.PortOption = None,
+    address: options.AddressOption = None,
     stun: options.StunOption = None,
     turn: options.TurnOption = None,
     turn_credentials: options.TurnCredentialsOption = None,
@@ -44,38 +47,27 @@ def command(
 ) -> None:
     """Receive files from somebody who ran `hardwire send`. Asks for their code, and before each file.
 
+    With --one-way this side makes the code, and the peer runs `hardwire send --join`.
+
     Nothing is overwritten, and nothing half-written gets its name. What broke off is kept for seven days, and goes on
     when the same peer sends the same again. With --stdout, rely on the octets only when the exit code is 0.
 
     \b
     Examples:
       hardwire receive --dir ~/incoming
+      hardwire receive --one-way --port 4000
       hardwire receive --stdout --yes --peer did:key:zDnae... | tar x
       hardwire receive --code-file invite.png --peer did:key:zDnae... --yes
     """
+    given = locals()
     out = Output(json_mode=json_mode, plain=plain)
     if list_partials:
         return _list_partials(out, directory)
 
     async def body() -> None:
-        from hardwire.cli.conversation import Wishes
         from hardwire.cli.errand import receive
 
-        servers = options.ice_servers(stun, turn, turn_credentials, relay_only=relay_only)
-        wishes = Wishes(
-            servers,
-            loopback=loopback,
-            peer=peer,
-            require_attested=require_attested,
-            trust_ca=tuple(trust_ca or ()),
-            members_only=members_only,
-            revocation=revocation and revocation.value,
-            personal=personal,
-            unverified=unverified,
-            qr=qr,
-            out_file=out_file,
-            code_file=code_file,
-        )
+        wishes = options.wishes(given, counterpart="hardwire send --join FILE")
         await receive(out, wishes, directory, plain=plain, yes=yes, to_stdout=to_stdout)
 
     return run_async(out, body)

@@ -14,6 +14,9 @@ PathsArgument = Annotated[
     list[Path], typer.Argument(metavar="PATH...", help="Files and directories to send; - is standard input.")
 ]
 NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What standard input is called there.")]
+JoinOption = Annotated[
+    bool, typer.Option("--join", help="Ask for the code of a peer who ran `hardwire receive --one-way`.")
+]
 FollowOption = Annotated[bool, typer.Option("--follow", help="Send what symbolic links in a directory lead to.")]
 
 
@@ -21,6 +24,7 @@ def command(
     paths: PathsArgument,
     name: NameOption = None,
     follow: FollowOption = False,
+    join: JoinOption = False,
     peer: options.PeerOption = None,
     require_attested: options.RequireAttestedOption = False,
     trust_ca: options.TrustCaOption = None,
@@ -31,6 +35,9 @@ def command(
     qr: options.QrOption = False,
     out_file: options.OutFileOption = None,
     code_file: options.CodeFileOption = None,
+    one_way: options.OneWayOption = False,
+    port: options.PortOption = None,
+    address: options.AddressOption = None,
     stun: options.StunOption = None,
     turn: options.TurnOption = None,
     turn_credentials: options.TurnCredentialsOption = None,
@@ -49,31 +56,18 @@ def command(
     Examples:
       hardwire send report.pdf
       hardwire send photos/
+      hardwire send --one-way report.pdf
+      hardwire send --join report.pdf
       tar c / | hardwire send - --name backup.tar --code-file answer --peer did:key:zDnae...
       hardwire send --peer did:key:zDnae... backup.img
     """
+    given = locals()
     out = Output(json_mode=json_mode, plain=plain)
 
     async def body() -> None:
-        from hardwire.cli.conversation import Wishes
         from hardwire.cli.errand import send
 
-        servers = options.ice_servers(stun, turn, turn_credentials, relay_only=relay_only)
-        wishes = Wishes(
-            servers,
-            loopback=loopback,
-            peer=peer,
-            require_attested=require_attested,
-            trust_ca=tuple(trust_ca or ()),
-            members_only=members_only,
-            revocation=revocation and revocation.value,
-            personal=personal,
-            unverified=unverified,
-            qr=qr,
-            out_file=out_file,
-            code_file=code_file,
-            counterpart="hardwire receive",
-        )
-        await send(out, wishes, paths, plain=plain, follow=follow, name=name)
+        wishes = options.wishes(given, counterpart="hardwire receive")
+        await send(out, wishes, paths, plain=plain, follow=follow, name=name, joining=join)
 
     run_async(out, body)

@@ -7,6 +7,7 @@ from hardwire.net.interfaces import usable_addresses
 from hardwire.net.invite import DEFAULT_LIFE, MAX_LIFE, Answer, Offer
 from hardwire.net.lane.direct import DirectLane
 from hardwire.net.line import Line, Timings
+from hardwire.net.listening import Dialling, Listen, Listening, listen, take
 from hardwire.net.pending import PendingAnswer, PendingOffer, host, join
 from hardwire.net.rtc import fast_problem, self_test
 from hardwire.net.servers import IceServers
@@ -18,10 +19,13 @@ __all__ = [
     "Candidate",
     "CandidateKind",
     "Clock",
+    "Dialling",
     "DirectLane",
     "IceServers",
     "Line",
     "LineConfig",
+    "Listen",
+    "Listening",
     "Offer",
     "PendingAnswer",
     "PendingOffer",
@@ -32,6 +36,8 @@ __all__ = [
     "fast_problem",
     "host",
     "join",
+    "listen",
     "self_test",
+    "take",
     "usable_addresses",
 ]

@@ -46,6 +46,11 @@ class Candidate:
     address: IPAddress
     port: int
 
+    def __str__(self) -> str:
+        """As people write it: 192.0.2.7:4000, [2001:db8::7]:4000."""
+        host = str(self.address) if self.address.version == 4 else f"[{self.address}]"  # noqa: PLR2004  (the IP version)
+        return f"{host}:{self.port}"
+
     def encode(self) -> bytes:
         """Kind and family (1 octet) ‖ address (4 or 16) ‖ port (2)."""
         head = self.kind << _KIND_SHIFT | self.address.version

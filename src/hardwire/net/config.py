@@ -26,6 +26,7 @@ DEFAULT_PATIENCE: Final = 120.0
 class Stage(Enum):
     """Where the opening of a line stands, for whoever shows it to a person."""
 
+    LISTENING = "listening"
     CONNECTING = "connecting"
     SECURING = "securing"
     SIGNING = "signing"

@@ -15,13 +15,18 @@ MAX_WAITING: Final = 16
 
 
 class Inbox:
-    """A :class:`~hardwire.net.rtc.LinkEvents` that passes on to another one."""
+    """A :class:`~hardwire.net.rtc.LinkEvents` that passes on to another one.
+
+    Attributes:
+        heard: A message has come.
+    """
 
     def __init__(self) -> None:
         self._target: LinkEvents | None = None
         self._channels: tuple[int, ...] = ()
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._ended: HardwireError | None = None
+        self.heard = False
 
     def attach(self, target: LinkEvents, channels: tuple[int, ...]) -> None:
         """Hand messages of ``channels`` to ``target`` from now on, first those that waited."""
@@ -36,6 +41,7 @@ class Inbox:
 
     def message(self, channel: int, data: bytes) -> None:
         """Pass one on, or keep it."""
+        self.heard = True
         if self._target is not None and channel in self._channels:
             self._target.message(channel, data)
         elif len(self._waiting) < MAX_WAITING:

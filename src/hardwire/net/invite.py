@@ -31,7 +31,8 @@ MAX_LIFE: Final = 86_400
 
 OFFER_HEAD: Final = 0x10
 ANSWER_HEAD: Final = 0x11
-_NAMES: Final = {OFFER_HEAD: "an invite", ANSWER_HEAD: "an answer"}
+ONE_WAY_HEAD: Final = 0x12
+_NAMES: Final = {OFFER_HEAD: "an invite", ANSWER_HEAD: "an answer", ONE_WAY_HEAD: "a one-way invite"}
 
 LABEL_CHECKSUM: Final = b"HBI1 invite checksum"
 LABEL_INV_SECRET: Final = b"HBI1 invite secret"
@@ -64,16 +65,16 @@ class Offer:
     candidates: tuple[Candidate, ...]
 
     def __post_init__(self) -> None:
-        _require_size("secret", self.secret, SECRET_SIZE)
-        _require_size("fingerprint", self.fingerprint, FINGERPRINT_SIZE)
-        _require_candidates(self.candidates)
+        require_size("secret", self.secret, SECRET_SIZE)
+        require_size("fingerprint", self.fingerprint, FINGERPRINT_SIZE)
+        require_candidates(self.candidates)
         if not 0 <= self.expiry <= U32_MAX:
             raise Misuse(f"expiry {self.expiry} does not fit 32 bits")
 
     def encode(self) -> bytes:
         """The packed form, checksum included."""
         body = Writer().u8(OFFER_HEAD).raw(self.secret).u32(self.expiry).raw(self.fingerprint)
-        return _seal(body, self.candidates)
+        return seal(body, self.candidates)
 
     @classmethod
     def decode(cls, blob: bytes, *, loopback: bool = False) -> Self:
@@ -86,12 +87,12 @@ class Offer:
         Raises:
             InviteRefused: ``invite-checksum``, ``invite-version`` or ``invite-malformed``.
         """
-        reader = _open(blob, OFFER_HEAD)
+        reader = unseal(blob, OFFER_HEAD)
         try:
             secret, expiry, fingerprint = reader.take(SECRET_SIZE), reader.u32(), reader.take(FINGERPRINT_SIZE)
-            return cls(secret, expiry, fingerprint, _read_candidates(reader, loopback=loopback))
+            return cls(secret, expiry, fingerprint, read_candidates(reader, loopback=loopback))
         except WireError as error:
-            raise _malformed(error) from error
+            raise malformed(error) from error
 
     def check_time(self, now: float) -> None:
         """The code must be alive at ``now`` (unix seconds), and not live longer than any code may.
@@ -99,22 +100,7 @@ class Offer:
         Raises:
             InviteRefused: ``invite-expired``, with both times in the evidence.
         """
-        evidence = {"expiry": _utc(self.expiry), "clock": _utc(now)}
-        if now >= self.expiry:
-            raise InviteRefused(
-                f"this code expired {_span(now - self.expiry)} ago by this machine's clock ({_utc(now)})",
-                code="invite-expired",
-                hint="ask for a new code; if it is new, one of the two clocks is wrong",
-                evidence=evidence,
-            )
-        if self.expiry - now > MAX_LIFE:
-            raise InviteRefused(
-                f"this code would live {_span(self.expiry - now)} more by this machine's clock ({_utc(now)}), "
-                f"and none lives longer than {_span(MAX_LIFE)}",
-                code="invite-expired",
-                hint="one of the two clocks is wrong: compare them, then ask for a new code",
-                evidence=evidence,
-            )
+        check_expiry(self.expiry, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +118,13 @@ class Answer:
     candidates: tuple[Candidate, ...]
 
     def __post_init__(self) -> None:
-        _require_size("offer reference", self.offer_ref, OFFER_REF_SIZE)
-        _require_size("fingerprint", self.fingerprint, FINGERPRINT_SIZE)
-        _require_candidates(self.candidates)
+        require_size("offer reference", self.offer_ref, OFFER_REF_SIZE)
+        require_size("fingerprint", self.fingerprint, FINGERPRINT_SIZE)
+        require_candidates(self.candidates)
 
     def encode(self) -> bytes:
         """The packed form, checksum included."""
-        return _seal(Writer().u8(ANSWER_HEAD).raw(self.offer_ref).raw(self.fingerprint), self.candidates)
+        return seal(Writer().u8(ANSWER_HEAD).raw(self.offer_ref).raw(self.fingerprint), self.candidates)
 
     @classmethod
     def decode(cls, blob: bytes, *, offer: bytes, loopback: bool = False) -> Self:
@@ -147,12 +133,12 @@ class Answer:
         Raises:
             InviteRefused: ``invite-checksum``, ``invite-version``, ``invite-malformed`` or ``invite-other-offer``.
         """
-        reader = _open(blob, ANSWER_HEAD)
+        reader = unseal(blob, ANSWER_HEAD)
         try:
             reference, fingerprint = reader.take(OFFER_REF_SIZE), reader.take(FINGERPRINT_SIZE)
-            answer = cls(reference, fingerprint, _read_candidates(reader, loopback=loopback))
+            answer = cls(reference, fingerprint, read_candidates(reader, loopback=loopback))
         except WireError as error:
-            raise _malformed(error) from error
+            raise malformed(error) from error
         if answer.offer_ref != offer_ref(offer):
             raise InviteRefused(
                 "this answer belongs to another code than the one shown here",
@@ -185,6 +171,30 @@ class InviteSecrets:
     inv_secret: bytes = field(repr=False)
 
 
+def check_expiry(expiry: int, now: float) -> None:
+    """A code that expires at ``expiry`` must be alive at ``now``, both unix seconds, and not live longer than any may.
+
+    Raises:
+        InviteRefused: ``invite-expired``, with both times in the evidence.
+    """
+    evidence = {"expiry": _utc(expiry), "clock": _utc(now)}
+    if now >= expiry:
+        raise InviteRefused(
+            f"this code expired {_span(now - expiry)} ago by this machine's clock ({_utc(now)})",
+            code="invite-expired",
+            hint="ask for a new code; if it is new, one of the two clocks is wrong",
+            evidence=evidence,
+        )
+    if expiry - now > MAX_LIFE:
+        raise InviteRefused(
+            f"this code would live {_span(expiry - now)} more by this machine's clock ({_utc(now)}), "
+            f"and none lives longer than {_span(MAX_LIFE)}",
+            code="invite-expired",
+            hint="one of the two clocks is wrong: compare them, then ask for a new code",
+            evidence=evidence,
+        )
+
+
 def offer_ref(offer: bytes) -> bytes:
     """The 8 octets by which an answer names its offer."""
     return hashlib.sha256(offer).digest()[:OFFER_REF_SIZE]
@@ -192,23 +202,30 @@ def offer_ref(offer: bytes) -> bytes:
 
 def derive_secrets(secret: bytes) -> InviteSecrets:
     """HKDF-SHA-256 over the offer's 16-octet secret, no salt, one label for each value (RFC 5869)."""
-    _require_size("secret", secret, SECRET_SIZE)
+    require_size("secret", secret, SECRET_SIZE)
     return InviteSecrets(
-        offer=_credentials(secret, LABEL_OFFER_UFRAG, LABEL_OFFER_PASSWORD),
-        answer=_credentials(secret, LABEL_ANSWER_UFRAG, LABEL_ANSWER_PASSWORD),
-        inv_secret=_derive(secret, LABEL_INV_SECRET, 32),
+        offer=ice_credentials(secret, LABEL_OFFER_UFRAG, LABEL_OFFER_PASSWORD),
+        answer=ice_credentials(secret, LABEL_ANSWER_UFRAG, LABEL_ANSWER_PASSWORD),
+        inv_secret=expand(secret, LABEL_INV_SECRET, 32),
     )
 
 
-def _credentials(secret: bytes, ufrag: bytes, password: bytes) -> IceCredentials:
+def is_one_way(blob: bytes) -> bool:
+    """Whether a code calls itself a one-way invite; :mod:`hardwire.net.oneway` says whether it is one."""
+    return blob[:1] == bytes((ONE_WAY_HEAD,))
+
+
+def ice_credentials(secret: bytes, ufrag: bytes, password: bytes) -> IceCredentials:
+    """User fragment and password of one side, under these two labels."""
     # The base64 alphabet is exactly ice-char, and both sizes are multiples of three: no padding.
     return IceCredentials(
-        base64.b64encode(_derive(secret, ufrag, _UFRAG_OCTETS)).decode(),
-        base64.b64encode(_derive(secret, password, _PASSWORD_OCTETS)).decode(),
+        base64.b64encode(expand(secret, ufrag, _UFRAG_OCTETS)).decode(),
+        base64.b64encode(expand(secret, password, _PASSWORD_OCTETS)).decode(),
     )
 
 
-def _derive(secret: bytes, label: bytes, size: int) -> bytes:
+def expand(secret: bytes, label: bytes, size: int) -> bytes:
+    """HKDF-SHA-256 over a secret, without salt (RFC 5869): ``size`` octets under ``label``."""
     return HKDF(hashes.SHA256(), size, None, label).derive(secret)
 
 
@@ -216,14 +233,15 @@ def _checksum(body: bytes) -> bytes:
     return hashlib.sha256(LABEL_CHECKSUM + body).digest()[:CHECKSUM_SIZE]
 
 
-def _seal(body: Writer, candidates: tuple[Candidate, ...]) -> bytes:
+def seal(body: Writer, candidates: tuple[Candidate, ...]) -> bytes:
+    """The code: what is written so far, the candidates, and the checksum over both."""
     for candidate in candidates:
         body.raw(candidate.encode())
     octets = body.getvalue()
     return octets + _checksum(octets)
 
 
-def _open(blob: bytes, head: int) -> Reader:
+def unseal(blob: bytes, head: int) -> Reader:
     """Checksum, then version, then kind; the reader that comes back stands behind the head octet."""
     if not _MIN_BLOB <= len(blob) <= MAX_BLOB:
         raise InviteRefused(
@@ -255,7 +273,8 @@ def _open(blob: bytes, head: int) -> Reader:
     return reader
 
 
-def _read_candidates(reader: Reader, *, loopback: bool) -> tuple[Candidate, ...]:
+def read_candidates(reader: Reader, *, loopback: bool) -> tuple[Candidate, ...]:
+    """What is left of a code: 1 to 16 distinct candidates; a WireError otherwise."""
     candidates: list[Candidate] = []
     while reader.remaining:
         candidate = Candidate.read(reader, loopback=loopback)
@@ -269,7 +288,8 @@ def _read_candidates(reader: Reader, *, loopback: bool) -> tuple[Candidate, ...]
     return tuple(candidates)
 
 
-def _malformed(error: WireError) -> InviteRefused:
+def malformed(error: WireError) -> InviteRefused:
+    """A code that is none, whatever its checksum says."""
     return InviteRefused(
         f"this code is whole but not well made: {error.message.removeprefix('invite: ')}",
         code="invite-malformed",
@@ -277,12 +297,14 @@ def _malformed(error: WireError) -> InviteRefused:
     )
 
 
-def _require_size(what: str, value: bytes, size: int) -> None:
+def require_size(what: str, value: bytes, size: int) -> None:
+    """Misuse unless ``value`` has ``size`` octets."""
     if len(value) != size:
         raise Misuse(f"{what} of {len(value)} octets, {size} wanted")
 
 
-def _require_candidates(candidates: tuple[Candidate, ...]) -> None:
+def require_candidates(candidates: tuple[Candidate, ...]) -> None:
+    """Misuse unless there are 1 to 16 distinct ones."""
     if not 1 <= len(candidates) <= MAX_CANDIDATES or len(set(candidates)) != len(candidates):
         raise Misuse(f"{len(candidates)} candidates: 1 to {MAX_CANDIDATES} distinct ones wanted")
 

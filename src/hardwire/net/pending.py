@@ -27,7 +27,7 @@ GRACE: Final = 30.0
 """Seconds the answerer knocks beyond the expiry of the offer, for clocks that differ."""
 
 
-class _Pending:
+class Pending:
     """What both sides of an unopened line share: the link, the codes, one attempt."""
 
     def __init__(self, config: LineConfig, link: RtcLink, secrets: InviteSecrets, expiry: int) -> None:
@@ -36,6 +36,7 @@ class _Pending:
         self._link = link
         self._secrets = secrets
         self._used = False
+        self._inbox = Inbox()
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -75,7 +76,7 @@ class _Pending:
     ) -> Line:
         """Path, DTLS, binding, handshake; closes the link without a word when any of them fails."""
         began = time.perf_counter()
-        inbox = Inbox()
+        self._inbox = inbox = Inbox()
         fingerprint, candidates = peer
         try:
             self._config.on_stage(Stage.CONNECTING)
@@ -126,7 +127,7 @@ class _Pending:
         )
 
 
-class PendingOffer(_Pending):
+class PendingOffer(Pending):
     """An offer that was handed out and waits for its answer."""
 
     def __init__(self, config: LineConfig, link: RtcLink, offer: Offer, secrets: InviteSecrets) -> None:
@@ -174,7 +175,7 @@ class PendingOffer(_Pending):
         )
 
 
-class PendingAnswer(_Pending):
+class PendingAnswer(Pending):
     """An answer that was made and waits until the offerer takes it."""
 
     def __init__(

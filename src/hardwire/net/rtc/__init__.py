@@ -7,9 +7,10 @@ Nothing outside this package imports them, and nothing inside it knows what the 
 from hardwire.net.rtc import parameters
 from hardwire.net.rtc.dtls import DtlsFacts
 from hardwire.net.rtc.fasttest import fast_problem
-from hardwire.net.rtc.link import LinkEvents, LinkSettings, RtcLink
+from hardwire.net.rtc.link import RtcLink
 from hardwire.net.rtc.roam import RoamEvents
 from hardwire.net.rtc.selftest import self_test
+from hardwire.net.rtc.terms import LinkEvents, LinkSettings
 
 __all__ = ["DtlsFacts", "LinkEvents", "LinkSettings", "RoamEvents", "RtcLink", "fast_problem", "self_test"]
 

@@ -12,11 +12,13 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcdtlstransport import SRTPProtectionProfile, State
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
 from OpenSSL import SSL
 from OpenSSL._util import lib as openssl_lib
 
@@ -54,7 +56,12 @@ class DtlsFacts:
 
 
 class LineCertificate(RTCCertificate):
-    """A fresh P-256 DTLS certificate for one line, with a random subject; make it by ``generateCertificate()``."""
+    """A P-256 DTLS certificate for one line, with a random subject; make it by :meth:`of`."""
+
+    @classmethod
+    def of(cls, shown: tuple[EllipticCurvePrivateKey, Certificate] | None) -> Self:
+        """This key and certificate, which follow from a one-way invite; fresh ones without."""
+        return cls.generateCertificate() if shown is None else cls(*shown)
 
     @property
     def fingerprint(self) -> bytes:

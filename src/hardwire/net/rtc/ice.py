@@ -58,6 +58,7 @@ class LineConnection(DatagramAgent):
         peer: Those of the other side; both follow from the invite, so both are known from the start.
         addresses: What to bind; ignored with ``relay_only``, which binds nothing but the way to the TURN server.
         servers: The helpers the person asked for.
+        port: To bind at each of the addresses; 0 takes free ones.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class LineConnection(DatagramAgent):
         peer: IceCredentials,
         addresses: Sequence[IPAddress],
         servers: IceServers,
+        port: int = 0,
     ) -> None:
         super().__init__(ice_controlling=controlling, local_username=own.ufrag, local_password=own.password)
         self.remote_username = peer.ufrag
         self.remote_password = peer.password
         self.problems: list[str] = []
         self._servers = servers
+        self._port = port
         self._addresses = [] if servers.relay_only else [str(address) for address in addresses]
         self._stun_endpoint: tuple[str, int] | None = None
         self._started_at: dict[CandidatePair, float] = {}
@@ -251,7 +254,7 @@ class LineConnection(DatagramAgent):
         bound: list[HostProtocol] = []
         for address in addresses:
             try:
-                bound.append(HostProtocol(self, address, _COMPONENT))
+                bound.append(HostProtocol(self, address, _COMPONENT, self._port))
             except OSError as error:
                 self.problems.append(f"the address {address} cannot be used ({_reason(error)})")
         self._protocols += bound

@@ -16,13 +16,12 @@ when ``close`` returns.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from hardwire.errors import ConnectionLost, HardwireError, Misuse, NetworkFailed, WireError
 from hardwire.net.candidate import Candidate, IPAddress
 from hardwire.net.interfaces import usable_addresses
-from hardwire.net.invite import IceCredentials, InviteSecrets
+from hardwire.net.invite import IceCredentials
 from hardwire.net.lane.path import LanePath
 from hardwire.net.rtc import dtls as dtls_module
 from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, check_facts, fingerprint_refusal
@@ -32,7 +31,7 @@ from hardwire.net.rtc.plain import PlainDtls, PlainSctp
 from hardwire.net.rtc.roam import Roamer, RoamEvents, RoamSettings
 from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
 from hardwire.net.rtc.selftest import self_test
-from hardwire.net.servers import IceServers
+from hardwire.net.rtc.terms import LinkEvents, LinkSettings
 
 CLOSE_TIMEOUT: Final = 1.0
 FLUSH_STALL: Final = 1.0
@@ -47,36 +46,6 @@ GIVE_UP_PROBES: Final = 19
 """Rounds, about 15 s, after which a link that cannot move yet has ended: a person may be thinking."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkSettings:
-    """What a link is made from.
-
-    Args:
-        offerer: This side made the offer: it controls ICE and is the DTLS server. The other is the DTLS client.
-        secrets: Both ICE credentials.
-        servers: Helpers, if the person asked for any.
-        loopback: Bind this machine's loopback addresses, and only those.
-    """
-
-    offerer: bool
-    secrets: InviteSecrets
-    servers: IceServers
-    loopback: bool
-
-
-class LinkEvents(Protocol):
-    """Who is told what the link does; called synchronously, from the event loop, never after ``close``."""
-
-    def message(self, channel: int, data: bytes) -> None:
-        """One whole message, at most 65 536 octets, in order for its channel."""
-
-    def writable(self) -> None:
-        """The send queue is short again."""
-
-    def closed(self, error: HardwireError) -> None:
-        """The link ended without being asked to; told once."""
-
-
 class RtcLink:
     """One association; made by :meth:`gather`."""
 
@@ -84,8 +53,10 @@ class RtcLink:
         secrets = settings.secrets
         own, peer = (secrets.offer, secrets.answer) if settings.offerer else (secrets.answer, secrets.offer)
         self._settings = settings
-        self._path = Path(PathSettings(settings.offerer, own, peer, self._addresses(), settings.servers))
-        self._certificate = LineCertificate.generateCertificate()
+        self._knocked = asyncio.Event()
+        made = PathSettings(settings.offerer, own, peer, self._addresses(), settings.servers, settings.port)
+        self._path = Path(made, on_knock=self._knocked.set)
+        self._certificate = LineCertificate.of(settings.shown)
         self._dtls: LineDtls | PlainDtls | None = None
         self._sctp: LineSctp | PlainSctp | None = None
         self._events: LinkEvents | None = None
@@ -137,6 +108,10 @@ class RtcLink:
         """What a STUN or TURN server would not do, one sentence each."""
         return tuple(self._path.connection.problems)
 
+    async def knocked(self) -> None:
+        """Wait until somebody who knows the credentials checks one of our addresses; before :meth:`open`."""
+        await self._knocked.wait()
+
     async def open(
         self, *, fingerprint: bytes, candidates: Sequence[Candidate], events: LinkEvents, within: float
     ) -> DtlsFacts:
@@ -144,7 +119,7 @@ class RtcLink:
 
         Args:
             fingerprint: Of the peer's DTLS certificate, as its code names it.
-            candidates: The peer's addresses, as its code lists them.
+            candidates: The peer's addresses, as its code lists them; none if it has :meth:`knocked`.
             events: Who is told from now on.
             within: Seconds until a path must be there. What comes after has :data:`ASSOCIATE_TIMEOUT`.
 
@@ -252,7 +227,7 @@ class RtcLink:
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(within):
-                    await self._path.add_peer(candidates, last=True)
+                    await self._path.add_peer(candidates, last=bool(candidates))
                     await self._path.find()
         finally:
             following.cancel()

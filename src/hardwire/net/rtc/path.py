@@ -36,6 +36,7 @@ class PathSettings:
         peer: Those of the other side.
         addresses: What to bind.
         servers: Helpers, if the person asked for any.
+        port: To bind at every address; 0 takes free ones.
     """
 
     controlling: bool
@@ -43,6 +44,7 @@ class PathSettings:
     peer: IceCredentials
     addresses: tuple[IPAddress, ...]
     servers: IceServers
+    port: int = 0
 
 
 class Path:
@@ -66,6 +68,7 @@ class Path:
             peer=settings.peer,
             addresses=settings.addresses,
             servers=settings.servers,
+            port=settings.port,
         )
         self.connection.on_knock = on_knock
         self._peer = settings.peer

@@ -33,15 +33,16 @@ class HostProtocol(StunProtocol):
         agent: The ICE agent.
         address: To bind.
         component: Of ICE.
+        port: To bind; 0 takes a free one.
 
     Raises:
         OSError: The address cannot be bound.
     """
 
-    def __init__(self, agent: Agent, address: str, component: int) -> None:
+    def __init__(self, agent: Agent, address: str, component: int, port: int = 0) -> None:
         super().__init__(cast("Any", agent))
         self._agent = agent
-        self.port = UdpPort.bind(address, self, lambda: self.connection_lost(None))
+        self.port = UdpPort.bind(address, self, lambda: self.connection_lost(None), port)
         self.connection_made(self.port)
         host, number = self.port.get_extra_info("sockname")[:2]
         self.local_candidate = Candidate(

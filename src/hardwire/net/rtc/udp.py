@@ -80,17 +80,17 @@ class UdpPort(asyncio.DatagramTransport):
         self._loop.add_reader(bound.fileno(), self._readable)
 
     @classmethod
-    def bind(cls, host: str, receiver: Receiver, on_closed: Callable[[], None]) -> "UdpPort":
-        """A port at a free number of this machine's address.
+    def bind(cls, host: str, receiver: Receiver, on_closed: Callable[[], None], port: int = 0) -> "UdpPort":
+        """A port of this machine's address, by default at a free number.
 
         Raises:
-            OSError: The address is not (or no longer) one of this machine's.
+            OSError: The address is not (or no longer) one of this machine's, or the number is taken.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_DGRAM)
         try:
             bound.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
-            bound.bind((host, 0))
+            bound.bind((host, port))
             return cls(bound, receiver, on_closed)
         except OSError:
             bound.close()

@@ -8,11 +8,13 @@ import pytest
 
 from hardwire.app.attestation import Trust
 from hardwire.app.events import (
+    AnswerReady,
     Delivered,
     DeviceAsked,
     InviteReady,
     LineClosed,
     LineOpen,
+    Opening,
     PeerSeen,
     Said,
 )
@@ -26,6 +28,7 @@ from hardwire.errors import (
     PeerNotVerified,
     UsageError,
 )
+from hardwire.net import Listen
 from hardwire.net.config import Clock
 from hardwire.net.pending import host as net_host
 from support.lines import config_for_test
@@ -200,3 +203,19 @@ async def test_an_offer_that_is_given_up_gives_its_sockets_back(tmp_path):
 
 def sockets() -> int:
     return sum(str(fd.readlink()).startswith("socket:") for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink())
+
+
+async def test_a_one_way_invite_needs_no_answer(tmp_path):
+    async with configs(tmp_path) as (first, second):
+        alice, bob = Person(), Person()
+        hosting = asyncio.create_task(host(replace(first, listen=Listen()), alice))
+        ready = await alice.until(InviteReady)
+        assert len(ready.listens) >= 1
+        bob.give(ready.code)
+        here, there = await asyncio.gather(hosting, join(second, bob))
+        try:
+            assert not bob.all(AnswerReady)
+            assert [event.stage for event in alice.all(Opening)][:2] == ["listening", "connecting"]
+            assert len(bob.asked) == 1
+        finally:
+            await asyncio.gather(here.close(), there.close())

@@ -43,7 +43,7 @@ def test_a_program_gets_events_only():
         (True, ["connecting"], "connecting to your peer, for at most 30 s"),
         (True, ["connecting", "securing", "waiting"], "connected"),
         (True, ["connecting", "securing", "waiting", "signing", "waiting"], "waiting for your peer to accept you"),
-        (False, ["connecting"], ""),
+        (False, ["connecting"], "connecting to your peer, for at most 30 s"),
         (False, ["connecting", "securing"], "connected; waiting for your peer to prove itself"),
         (
             False,
@@ -119,3 +119,24 @@ def test_whoever_watches_gets_everything():
     face.emit(STRANGER)
     face.emit(Notice("x"))
     assert [type(event) for event in seen] == [PeerSeen, Notice]
+
+
+def test_a_one_way_invite_says_who_must_be_reachable_and_where():
+    face, recorder = faced(hosting=True, counterpart="hardwire join")
+    face.emit(InviteReady(CODE, 2**40, ("192.168.1.5:4000", "[fd00::5]:4000")))
+    assert "nothing comes back" in recorder.err
+    assert "reach it by UDP at 192.168.1.5:4000 or [fd00::5]:4000" in recorder.err
+    assert "--address" in recorder.err
+    face, recorder = faced(hosting=True)
+    face.emit(InviteReady(CODE, 2**40, ("192.168.1.5:4000", "[2a00:1450::5]:4000")))
+    assert "inside your own network" not in recorder.err
+
+
+def test_a_dialler_is_told_that_it_connects_and_an_answerer_that_it_waits():
+    face, recorder = faced()
+    face.emit(Opening("connecting"))
+    assert "connecting to your peer" in recorder.err
+    face, recorder = faced()
+    face.emit(AnswerReady(CODE))
+    face.emit(Opening("connecting"))
+    assert "connecting to your peer" not in recorder.err

@@ -4,7 +4,7 @@ import inspect
 import pytest
 
 from hardwire.cli import chat, join, receive, send
-from hardwire.cli.options import ice_servers
+from hardwire.cli.options import ice_servers, listening
 from hardwire.errors import UsageError
 
 
@@ -38,6 +38,36 @@ def test_urls_are_checked():
     for stun, turn in (("http://x", None), (None, "stun:x")):
         with pytest.raises(UsageError):
             ice_servers(stun, turn, None, relay_only=False)
+
+
+def test_listening_is_asked_for():
+    assert listening(False, None, None) is None
+    plain = listening(True, None, None)
+    assert (plain.port, plain.announced) == (0, ())
+    for port, addresses in ((4000, None), (None, ["192.0.2.7:1"])):
+        with pytest.raises(UsageError, match="go with --one-way"):
+            listening(False, port, addresses)
+
+
+def test_a_forwarded_port_is_the_same_here_unless_told():
+    outside = ["192.0.2.7:4000", "[2001:db8::7]:4001", "192.0.2.7:4000"]
+    same = listening(True, None, outside)
+    assert same.port == 4000
+    assert [str(one) for one in same.announced] == outside[:2]
+    assert listening(True, 50_000, outside).port == 50_000
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.2.7", "home.example:4000", "192.0.2.7:0", "192.0.2.7:x", "224.0.0.1:4000", ":1"]
+)
+def test_an_address_that_nobody_can_dial(text):
+    with pytest.raises(UsageError):
+        listening(True, None, [text])
+
+
+def test_those_who_invite_can_listen():
+    for module in (chat, send, receive):
+        assert {"one_way", "port", "address"} <= set(inspect.signature(module.command).parameters)
 
 
 def test_all_four_commands_have_the_same_options_for_a_line():
