@@ -16,7 +16,7 @@ readonly piv_packages=(iproute2 libpcsclite-dev pcscd swig vsmartcard-vpcd ykcs1
 # What the tests need besides both: tools that judge our output, a TURN server, two programs that ask for PINs, and a
 # TPM's resource manager with a D-Bus of its own.
 readonly test_packages=(
-    coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 opensc openssl pinentry-curses pinentry-tty
+    coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 nftables opensc openssl pinentry-curses pinentry-tty
     shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
 )
 # What a file's way over a direct lane is measured beside; what magic-wormhole needs comes with Python.
@@ -26,7 +26,7 @@ readonly bench_packages=(openssh-client openssh-server)
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
 readonly piv_programs=(ip swig vpcd-config)
 readonly test_programs=(
-    turnserver certtool dbus-daemon dbus-send pkcs11-tool openssl pinentry-curses pinentry-tty pki shellcheck tpm2_getcap
+    turnserver certtool dbus-daemon dbus-send nft pkcs11-tool openssl pinentry-curses pinentry-tty pki shellcheck tpm2_getcap
 )
 
 # programs_present run|piv|bench|test

@@ -18,12 +18,12 @@ def free_port(kind: int = socket.SOCK_DGRAM) -> int:
         return probe.getsockname()[1]
 
 
-async def _answers(port: int) -> None:
+async def _answers(address: str, port: int) -> None:
     """Return when it listens (it takes TCP on the same port)."""
     async with asyncio.timeout(15):
         while True:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                _, writer = await asyncio.open_connection(address, port)
             except OSError:
                 await asyncio.sleep(0.05)
             else:
@@ -33,15 +33,15 @@ async def _answers(port: int) -> None:
 
 
 @asynccontextmanager
-async def coturn() -> AsyncIterator[int]:
+async def coturn(address: str = "127.0.0.1") -> AsyncIterator[int]:
     """The port it listens on, for UDP and TCP."""
     port = free_port(socket.SOCK_STREAM)
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
             "turnserver",
             "-n",
-            "--listening-ip=127.0.0.1",
-            "--relay-ip=127.0.0.1",
+            f"--listening-ip={address}",
+            f"--relay-ip={address}",
             f"--listening-port={port}",
             "--lt-cred-mech",
             f"--user={USER}:{PASSWORD}",
@@ -60,7 +60,7 @@ async def coturn() -> AsyncIterator[int]:
             cwd=folder,
         )
         try:
-            await _answers(port)
+            await _answers(address, port)
             yield port
         finally:
             if process.returncode is None:
