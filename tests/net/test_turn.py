@@ -2,12 +2,19 @@
 """STUN and TURN with a real coturn on loopback, and nothing without being asked."""
 
 import asyncio
+import datetime as dt
 import ipaddress
 import socket
 import time
+from pathlib import Path
 
 import aioice.stun
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from hardwire.channel import ChatReceived
 from hardwire.errors import NetworkFailed
@@ -20,6 +27,61 @@ from hardwire.net.servers import IceServers
 from support.coturn import PASSWORD, USER, coturn, free_port
 from support.lines import config_for_test, next_of
 from support.links import fresh_secrets, gather
+
+
+def relay_authority(folder: Path, host: str = "127.0.0.1") -> tuple[str, tuple[Path, Path]]:
+    """PEM of a private authority, and the files of a server's certificate of it."""
+    now = dt.datetime.now(dt.UTC)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in ("relay authority", "relay")]
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
+    made = [
+        x509.CertificateBuilder(names[0], name, key.public_key(), serial)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(extension, critical=serial == 1)
+        .sign(keys[0], hashes.SHA256())
+        for name, key, serial, extension in zip(
+            names, keys, (1, 2), (x509.BasicConstraints(ca=True, path_length=0), alternative), strict=True
+        )
+    ]
+    files = folder / "relay.pem", folder / "relay.key"
+    files[0].write_bytes(made[1].public_bytes(Encoding.PEM))
+    files[1].write_bytes(keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return made[0].public_bytes(Encoding.PEM).decode(), files
+
+
+def tls_servers(port: int, authority: str | None, host: str = "127.0.0.1") -> IceServers:
+    return IceServers(None, f"turns:{host}:{port}", USER, PASSWORD, relay_only=True, turn_ca=authority)
+
+
+async def test_turn_over_tls_with_a_private_authority(tmp_path):
+    authority, files = relay_authority(tmp_path)
+    async with coturn(tls=files) as port:
+        servers = tls_servers(port, authority)
+        offer = await host(config_for_test(servers=servers))
+        answer = await join(config_for_test(servers=servers), offer.text)
+        assert {one.kind for one in (*offer.candidates, *answer.candidates)} == {CandidateKind.RELAY}
+        assert offer.seen == {"turn": ("127.0.0.1",)}
+        first, second = await asyncio.wait_for(asyncio.gather(offer.accept(answer.text), answer.connect()), 30)
+        first.send_chat("over TLS")
+        assert (await next_of(second, ChatReceived)).text == "over TLS"
+        await asyncio.gather(first.close(), second.close())
+
+
+async def test_a_tls_server_that_nobody_vouches_for_or_under_another_name_gets_no_password(tmp_path):
+    authority, files = relay_authority(tmp_path)
+    (tmp_path / "other").mkdir()
+    other, _ = relay_authority(tmp_path / "other")
+    async with coturn(tls=files) as port:
+        for servers in (
+            tls_servers(port, None),
+            tls_servers(port, other),
+            tls_servers(port, authority, host="localhost"),
+        ):
+            with pytest.raises(NetworkFailed, match="CERTIFICATE_VERIFY_FAILED") as caught:
+                await host(config_for_test(servers=servers))
+            assert caught.value.code == "no-relay"
 
 
 def relay_servers(port: int, transport: str = "udp", *, relay_only: bool = True) -> IceServers:
@@ -133,6 +195,8 @@ async def test_a_public_address_goes_into_the_code_and_its_mapping_is_kept(monke
         assert (CandidateKind.SRFLX, ipaddress.ip_address("192.0.2.77"), 4000) in [
             (one.kind, one.address, one.port) for one in told
         ]
+        assert set(answer.seen["stun"]) == {"192.0.2.77"}
+        assert offer.seen == {}
         asked = nat.asked
         await asyncio.sleep(0.3)
         assert nat.asked > asked  # while the answer is carried to the other end

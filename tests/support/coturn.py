@@ -32,9 +32,15 @@ async def _answers(address: str, port: int) -> None:
                 return
 
 
+def _tls(port: int, certificate: Path, key: Path) -> list[str]:
+    # Its plain port cannot be switched off, only put elsewhere.
+    plain = free_port(socket.SOCK_STREAM)
+    return [f"--tls-listening-port={port}", f"--listening-port={plain}", f"--cert={certificate}", f"--pkey={key}"]
+
+
 @asynccontextmanager
-async def coturn(address: str = "127.0.0.1") -> AsyncIterator[int]:
-    """The port it listens on, for UDP and TCP."""
+async def coturn(address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None) -> AsyncIterator[int]:
+    """The port it listens on, for UDP and TCP; with ``tls`` (certificate, key) for TLS instead."""
     port = free_port(socket.SOCK_STREAM)
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
@@ -42,13 +48,11 @@ async def coturn(address: str = "127.0.0.1") -> AsyncIterator[int]:
             "-n",
             f"--listening-ip={address}",
             f"--relay-ip={address}",
-            f"--listening-port={port}",
+            *(["--no-tls", "--no-dtls", f"--listening-port={port}"] if tls is None else _tls(port, *tls)),
             "--lt-cred-mech",
             f"--user={USER}:{PASSWORD}",
             "--realm=hardwire.test",
             "--no-cli",
-            "--no-tls",
-            "--no-dtls",
             "--allow-loopback-peers",
             "--fingerprint",
             "--log-file=stdout",

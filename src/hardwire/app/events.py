@@ -40,10 +40,17 @@ class AnswerReady(Event):
 
 @dataclass(frozen=True, slots=True)
 class HelperUsed(Event):
-    """A STUN or TURN server was asked, and so learned this side's address and the time."""
+    """A STUN or TURN server was asked, and so learned this side's address and the time.
+
+    Attributes:
+        server: Its URL.
+        learns: In words, all that it learns.
+        addresses: Those of this machine that it saw, by its own answer; none without an answer.
+    """
 
     server: str
     learns: str
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from hardwire.net import host as net_host
 from hardwire.net import listen as net_listen
 from hardwire.net import take as net_take
 from hardwire.net.config import DEFAULT_PATIENCE, SYSTEM_CLOCK, Stage
+from hardwire.net.pending import Pending
 
 _LOOK_AT_CLOCK: Final = 1.0
 """Seconds between two looks at the wall clock while a person is out to fetch a code."""
@@ -82,7 +83,7 @@ async def host(config: SessionConfig, face: Face) -> Session:
         return await _listen(await net_listen(_line_config(config, face, peer), config.listen), config, face, peer)
     pending = await net_host(_line_config(config, face, peer))
     async with pending:
-        _tell_helpers(config, face, pending.problems)
+        _tell_helpers(config, face, pending)
         face.emit(InviteReady(pending.text, pending.expiry))
         while True:
             text = await _before(pending.expiry, _code(face, "answer"))
@@ -97,7 +98,7 @@ async def host(config: SessionConfig, face: Face) -> Session:
 
 async def _listen(pending: Listening, config: SessionConfig, face: Face, peer: "_Seen") -> Session:
     async with pending:
-        _tell_helpers(config, face, pending.problems)
+        _tell_helpers(config, face, pending)
         face.emit(InviteReady(pending.text, pending.expiry, tuple(map(str, pending.candidates))))
         return await _session(await pending.accept(), config, face, peer)
 
@@ -119,7 +120,7 @@ async def join(config: SessionConfig, face: Face) -> Session:
             if not face.refused(problem):
                 raise
     async with pending:
-        _tell_helpers(config, face, pending.problems)
+        _tell_helpers(config, face, pending)
         if pending.text is not None:
             face.emit(AnswerReady(pending.text))
         return await _session(await pending.connect(), config, face, peer)
@@ -207,11 +208,14 @@ async def _code(face: Face, wanted: str) -> str:
     return carriers.to_text(blob)
 
 
-def _tell_helpers(config: SessionConfig, face: Face, problems: tuple[str, ...]) -> None:
-    servers = config.servers
+def _tell_helpers(config: SessionConfig, face: Face, pending: Pending) -> None:
+    servers, seen = config.servers, pending.seen
     if servers.stun:
-        face.emit(HelperUsed(servers.stun, "this machine's address, and that a line is being made"))
+        face.emit(
+            HelperUsed(servers.stun, "this machine's address, and that a line is being made", seen.get("stun", ()))
+        )
     if servers.turn:
-        face.emit(HelperUsed(servers.turn, "both addresses, and how much is sent when; not who and not what"))
-    for problem in problems:
+        learns = "both addresses, and how much is sent when; not who and not what"
+        face.emit(HelperUsed(servers.turn, learns, seen.get("turn", ())))
+    for problem in pending.problems:
         face.emit(Notice(problem))

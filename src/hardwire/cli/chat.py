@@ -25,6 +25,7 @@ def command(
     stun: options.StunOption = None,
     turn: options.TurnOption = None,
     turn_credentials: options.TurnCredentialsOption = None,
+    turn_ca: options.TurnCaOption = None,
     relay_only: options.RelayOnlyOption = False,
     loopback: options.LoopbackOption = False,
     json_mode: JsonOption = False,

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options that every line-opening command shares, declared once."""
 
+import getpass
 import ipaddress
+import sys
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -65,6 +67,10 @@ TurnCredentialsOption = Annotated[
     Path | None,
     typer.Option("--turn-credentials", metavar="FILE", help="A file with the user name and the password, one a line."),
 ]
+TurnCaOption = Annotated[
+    Path | None,
+    typer.Option("--turn-ca", metavar="FILE", help="PEM certificate of the authority of a turns: server of your own."),
+]
 RelayOnlyOption = Annotated[
     bool, typer.Option("--relay-only", help="Show the peer the TURN server's address instead of this machine's.")
 ]
@@ -116,7 +122,14 @@ def wishes(given: Mapping[str, Any], **more: Any) -> "Wishes":
 
     revocation = given["revocation"]
     return Wishes(
-        ice_servers(given["stun"], given["turn"], given["turn_credentials"], relay_only=given["relay_only"]),
+        ice_servers(
+            given["stun"],
+            given["turn"],
+            given["turn_credentials"],
+            turn_ca=given["turn_ca"],
+            relay_only=given["relay_only"],
+            ask=not given["json_mode"],
+        ),
         trust_ca=tuple(given["trust_ca"] or ()),
         revocation=revocation and revocation.value,
         listen=listening(given.get("one_way", False), given.get("port"), given.get("address")),
@@ -160,22 +173,57 @@ def _outside(text: str) -> "Candidate":
     return candidate
 
 
-def ice_servers(stun: str | None, turn: str | None, credentials: Path | None, *, relay_only: bool) -> "IceServers":
+def ice_servers(
+    stun: str | None,
+    turn: str | None,
+    credentials: Path | None,
+    *,
+    turn_ca: Path | None = None,
+    relay_only: bool,
+    ask: bool = False,
+) -> "IceServers":
     """The STUN and TURN servers that were asked for; the TURN password comes from a file, never from the arguments.
 
+    Args:
+        stun: URL.
+        turn: URL.
+        credentials: File with the user name and the password for TURN.
+        turn_ca: File with the authority of a ``turns:`` server.
+        relay_only: Use nothing but the relay.
+        ask: Without a file, ask a person at a terminal for the credentials.
+
     Raises:
-        UsageError: A URL, or the credentials file, is not what it should be.
+        UsageError: A URL, or one of the files, is not what it should be.
     """
     from hardwire.errors import UsageError
     from hardwire.net import IceServers
 
     username = password = None
     if credentials is not None:
-        try:
-            lines = credentials.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as problem:
-            raise UsageError(f"{credentials}: {problem}") from None
+        lines = _read(credentials).splitlines()
         if len(lines) != 2 or not all(lines):  # noqa: PLR2004 (user name, password)
             raise UsageError(f"{credentials}: two lines are wanted, the user name and the password")
         username, password = lines
-    return IceServers(stun=stun, turn=turn, username=username, password=password, relay_only=relay_only)
+    elif turn is not None and ask and sys.stdin.isatty() and sys.stderr.isatty():
+        username, password = _ask_credentials(turn)
+    authority = None if turn_ca is None else _read(turn_ca)
+    return IceServers(stun, turn, username, password, relay_only, authority)
+
+
+def _read(path: Path) -> str:
+    from hardwire.errors import UsageError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{path}: {problem}") from None
+
+
+def _ask_credentials(turn: str) -> tuple[str, str]:
+    """From the person, before anything else is asked; the password is not shown."""
+    from hardwire.app.text import printable
+
+    sys.stderr.write(f"user name at {printable(turn)}: ")
+    sys.stderr.flush()
+    username = sys.stdin.readline().strip()
+    return username, getpass.getpass("password there: ", sys.stderr)

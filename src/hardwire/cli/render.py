@@ -25,8 +25,9 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             out.say(f"\a{touch_now(device)}", style="bold")
         case events.DeviceAsked(device=device):
             out.say(f"\asigning with {device}: touch it now if it blinks", style="bold")
-        case events.HelperUsed(server=server, learns=learns):
-            out.say(printable(f"asked {server}: it learns {learns}"), style="yellow")
+        case events.HelperUsed(server=server, learns=learns, addresses=addresses):
+            saw = f"; it saw {', '.join(addresses)}" if addresses else ""
+            out.say(printable(f"asked {server}: it learns {learns}{saw}"), style="yellow")
         case events.PeerSeen():
             _peer(out, event)
         case events.RevocationJudged(revocation=words, age=None):

@@ -6,7 +6,7 @@ another offer) is no attempt: the person may paste again. Whatever happens after
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Self
 
 from hardwire.errors import InviteRefused, LineTimeout, Misuse, NetworkFailed
@@ -51,6 +51,11 @@ class Pending:
     def on_knock(self, knocked: Callable[[], None]) -> None:
         """Call this once, when the peer looks for a path before this side does: it has the secret."""
         self._link.on_knock(knocked)
+
+    @property
+    def seen(self) -> Mapping[str, tuple[str, ...]]:
+        """By ``stun`` and ``turn``: which addresses of this machine that server saw."""
+        return self._link.seen
 
     async def close(self) -> None:
         """Give up: the code is worth nothing from now on. A line that came of it lives on."""

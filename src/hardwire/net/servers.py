@@ -7,6 +7,7 @@ carries the (encrypted) line, so it learns the peer's address, and how much is s
 """
 
 import re
+import ssl
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -17,6 +18,7 @@ _URL: Final = re.compile(
     r"(?:\?transport=(?P<transport>udp|tcp))?"
 )
 _DEFAULT_PORT: Final = {"stun": 3478, "turn": 3478, "turns": 5349}
+_PEM: Final = "-----BEGIN CERTIFICATE-----"
 _PORT_MAX: Final = 65_535
 
 
@@ -47,9 +49,11 @@ class IceServers:
         username: For the TURN server.
         password: For the TURN server.
         relay_only: Use and reveal the TURN server's addresses alone.
+        turn_ca: PEM certificates, the only ones believed about a ``turns:`` server; nothing: those of the system.
 
     Raises:
-        UsageError: A URL that is none, credentials missing, or ``relay_only`` without a TURN server.
+        UsageError: A URL that is none, credentials missing, ``relay_only`` without a TURN server, or an authority that
+            is none or for nothing.
     """
 
     stun: str | None = None
@@ -57,6 +61,7 @@ class IceServers:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     relay_only: bool = False
+    turn_ca: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _ = self.stun_address, self.turn_address
@@ -73,6 +78,31 @@ class IceServers:
                 hint="write them into a file, one a line, and add --turn-credentials FILE",
             )
 
+        if self.turn_ca is not None:
+            if self.turn_address is None or not self.turn_address.tls:
+                raise UsageError(
+                    "an authority for the TURN server is for TURN over TLS",
+                    code="server-authority",
+                    hint="write the server as turns:host",
+                )
+            self.tls_context()
+
+    def tls_context(self) -> ssl.SSLContext:
+        """How a ``turns:`` server is judged: by these authorities, its name checked, TLS 1.2 or later.
+
+        Raises:
+            UsageError: ``server-authority``: ``turn_ca`` has no certificates in it.
+        """
+        # An empty string would mean the authorities of the system.
+        if self.turn_ca is not None and _PEM not in self.turn_ca:
+            raise _no_authority()
+        try:
+            context = ssl.create_default_context(cadata=self.turn_ca)
+        except (ssl.SSLError, ValueError) as error:
+            raise _no_authority() from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
     @property
     def stun_address(self) -> ServerAddress | None:
         """Where to ask for our public address."""
@@ -82,6 +112,10 @@ class IceServers:
     def turn_address(self) -> ServerAddress | None:
         """Where to ask for a relay."""
         return None if self.turn is None else parse_server(self.turn, "turn")
+
+
+def _no_authority() -> UsageError:
+    return UsageError("there is no PEM certificate in what should vouch for the TURN server", code="server-authority")
 
 
 def parse_server(url: str, family: Literal["stun", "turn"]) -> ServerAddress:

@@ -21,7 +21,7 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import aioice
 from aioice import stun
@@ -77,6 +77,8 @@ class LineConnection(DatagramAgent):
         self.problems: list[str] = []
         self._servers = servers
         self._port = port
+        self.seen: dict[str, tuple[str, ...]] = {}
+        """By ``stun`` and ``turn``: which addresses of this machine that server saw."""
         self._addresses = [] if servers.relay_only else [str(address) for address in addresses]
         self._stun_endpoint: tuple[str, int] | None = None
         self._started_at: dict[CandidatePair, float] = {}
@@ -313,6 +315,7 @@ class LineConnection(DatagramAgent):
             self.problems.append(f"the STUN server {server.host} gave no answer ({_reason(error)})")
             return
         mapped = [answer[0] for answer in answers if isinstance(answer, tuple)]
+        self.seen["stun"] = tuple(dict.fromkeys(one.host for one in mapped))
         if mapped:
             self._stun_endpoint = endpoint
             found.extend(mapped)
@@ -332,13 +335,14 @@ class LineConnection(DatagramAgent):
                     turn_server=(server.host, server.port),
                     turn_username=self._servers.username,
                     turn_password=self._servers.password,
-                    turn_ssl=server.tls,
+                    turn_ssl=cast("bool", self._servers.tls_context() if server.tls else False),
                     turn_transport=server.transport,
                 )
         except (OSError, TimeoutError, stun.TransactionError) as error:
             self.problems.append(f"the TURN server {server.host} gave no relay ({_reason(error)})")
             return
         self._guard(protocol)
+        self.seen["turn"] = (protocol.transport.get_extra_info("related_address")[0],)
         self._protocols.append(protocol)
         found.append(candidate)
 

@@ -15,7 +15,7 @@ when ``close`` returns.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
 from hardwire.errors import ConnectionLost, HardwireError, Misuse, NetworkFailed, WireError
@@ -107,6 +107,11 @@ class RtcLink:
     def problems(self) -> tuple[str, ...]:
         """What a STUN or TURN server would not do, one sentence each."""
         return tuple(self._path.connection.problems)
+
+    @property
+    def seen(self) -> Mapping[str, tuple[str, ...]]:
+        """By ``stun`` and ``turn``: which addresses of this machine that server saw."""
+        return self._path.connection.seen
 
     async def knocked(self) -> None:
         """Wait until somebody who knows the credentials checks one of our addresses; before :meth:`open`."""

@@ -11,6 +11,7 @@ from hardwire.app.events import (
     AnswerReady,
     Delivered,
     DeviceAsked,
+    HelperUsed,
     InviteReady,
     LineClosed,
     LineOpen,
@@ -28,9 +29,10 @@ from hardwire.errors import (
     PeerNotVerified,
     UsageError,
 )
-from hardwire.net import Listen
+from hardwire.net import IceServers, Listen
 from hardwire.net.config import Clock
 from hardwire.net.pending import host as net_host
+from support.coturn import PASSWORD, USER, coturn
 from support.lines import config_for_test
 from support.people import Person, configs, meet, talking
 
@@ -219,3 +221,17 @@ async def test_a_one_way_invite_needs_no_answer(tmp_path):
             assert len(bob.asked) == 1
         finally:
             await asyncio.gather(here.close(), there.close())
+
+
+async def test_which_helper_saw_which_address_is_told(tmp_path):
+    async with coturn() as port, configs(tmp_path) as (first, _):
+        turn = f"turn:127.0.0.1:{port}"
+        servers = IceServers(f"stun:127.0.0.1:{port}", turn, USER, PASSWORD)
+        alice = Person()
+        hosting = asyncio.create_task(host(replace(first, servers=servers), alice))
+        assert (await alice.until(HelperUsed, server=turn)).addresses == ("127.0.0.1",)
+        assert (await alice.until(HelperUsed, server=servers.stun)).addresses == ("127.0.0.1",)
+        await alice.until(InviteReady)
+        hosting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hosting

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import getpass
 import inspect
+import io
+import sys
 
 import pytest
 
@@ -80,8 +83,44 @@ def test_all_four_commands_have_the_same_options_for_a_line():
         "stun",
         "turn",
         "turn_credentials",
+        "turn_ca",
         "relay_only",
         "loopback",
     }
     for module in (chat, join, send, receive):
         assert shared <= set(inspect.signature(module.command).parameters)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_relays_password_is_asked_for_at_a_terminal(monkeypatch):
+    said = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal("me\n"))
+    monkeypatch.setattr(sys, "stderr", said)
+    monkeypatch.setattr(getpass, "getpass", lambda prompt, stream: "secret")
+    servers = ice_servers(None, "turn:t.example", None, relay_only=False, ask=True)
+    assert (servers.username, servers.password) == ("me", "secret")
+    assert "turn:t.example" in said.getvalue()
+
+
+def test_nobody_is_asked_where_nobody_is(monkeypatch):
+    monkeypatch.setattr(getpass, "getpass", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    for stdin, ask in ((io.StringIO("me\n"), True), (Terminal("me\n"), False)):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(UsageError) as caught:
+            ice_servers(None, "turn:t.example", None, relay_only=False, ask=ask)
+        assert caught.value.code == "server-credentials"
+
+
+def test_the_authority_of_a_tls_relay_comes_from_a_file(tmp_path):
+    (tmp_path / "turn").write_text("me\nsecret\n")
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(UsageError) as caught:
+        ice_servers(None, "turns:t", tmp_path / "turn", turn_ca=tmp_path / "ca.pem", relay_only=False)
+    assert caught.value.code == "server-authority"
+    with pytest.raises(UsageError, match=r"none\.pem"):
+        ice_servers(None, "turns:t", tmp_path / "turn", turn_ca=tmp_path / "none.pem", relay_only=False)

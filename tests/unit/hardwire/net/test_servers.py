@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import ssl
+
 import pytest
 
 from hardwire.errors import UsageError
@@ -64,3 +66,21 @@ def test_mistakes_are_found_before_anybody_is_asked():
 
 def test_the_password_is_not_shown():
     assert "hunter2" not in repr(IceServers(turn="turn:example.org", username="u", password="hunter2"))
+
+
+def test_an_authority_is_for_turn_over_tls_and_must_be_one():
+    given = {"username": "u", "password": "p"}
+    for turn in ("turn:t.example", "turn:t.example?transport=tcp", None):
+        with pytest.raises(UsageError, match="TURN over TLS") as caught:
+            IceServers(turn=turn, turn_ca="x", **given)
+        assert caught.value.code == "server-authority"
+    for text in ("", "\n", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        with pytest.raises(UsageError, match="no PEM certificate"):
+            IceServers(turn="turns:t.example", turn_ca=text, **given)
+
+
+def test_a_tls_server_is_judged_strictly():
+    context = IceServers(turn="turns:t.example", username="u", password="p").tls_context()
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
