@@ -37,6 +37,7 @@ from hardwire.net.rtc.sctpwire import (
     DATA_HEADER,
     GAP_SIZE,
     IMMEDIATE,
+    MOST_GAPS,
     SACK_FIELDS,
     SACK_SIZE,
     TAG_AT,
@@ -102,7 +103,7 @@ class FastSctp(MtuProber, PacketReceiver):
         self.batch_ended()
 
     def _take_chunks(self, packet: bytes, size: int) -> None:
-        at = COMMON_SIZE
+        at, sacks = COMMON_SIZE, 0
         while at + CHUNK_HEADER <= size:
             kind, flags, length = CHUNK.unpack_from(packet, at)
             end = at + length
@@ -111,6 +112,9 @@ class FastSctp(MtuProber, PacketReceiver):
             if kind == TYPE_DATA:
                 self._take_data(flags, packet, at, end)
             elif kind == TYPE_SACK:
+                sacks += 1
+                if sacks > 1:
+                    raise SackRefused("several acknowledgements in one packet")
                 self._take_sack(packet, at, length)
             else:
                 self._take_other(kind, flags, packet[at + CHUNK_HEADER : end])
@@ -145,7 +149,8 @@ class FastSctp(MtuProber, PacketReceiver):
         tsn, window, gaps, duplicates = SACK_FIELDS.unpack_from(packet, at + CHUNK_HEADER)
         if length < SACK_SIZE + GAP_SIZE * (gaps + duplicates):
             raise SackRefused("a SACK that is shorter than it says")
-        blocks = read_gaps(packet, at + SACK_SIZE, gaps) if gaps else ()
+        looked_at = min(gaps, MOST_GAPS)
+        blocks = read_gaps(packet, at + SACK_SIZE, gaps) if gaps and self._out.affords(looked_at) else ()
         self._out.acknowledged(Sack(tsn, window, blocks, duplicates), self._clock.time())
         self._last_sacked_tsn = self._out.tsn(self._out.cumulative)
 

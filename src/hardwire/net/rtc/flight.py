@@ -24,6 +24,8 @@ _DUPLICATES_FOR_LOSS: Final = 3
 _REORDER_SHARE: Final = 1 / 4
 _MOST_REORDER: Final = 4
 _SHORTEST_WAIT: Final = 0.001
+GAPS_FOR_A_FRAGMENT: Final = 64
+MOST_GAP_CREDIT: Final = 65_536
 
 
 class Flight:
@@ -54,6 +56,7 @@ class Flight:
         self._arrived = Intervals()
         self._lost: deque[int] = deque()
         self._resent: deque[tuple[float, int]] = deque()
+        self._gap_credit = 4096
         self._judged = 1
         # The latest that arrived of all that was sent: when it was sent, and its number.
         self._newest = (0.0, 0)
@@ -73,6 +76,16 @@ class Flight:
     def tsn(self, number: int) -> int:
         """A number as it is on the wire."""
         return (self._before + number) & TSN_MASK
+
+    def affords(self, gaps: int) -> bool:
+        """Whether so many gap blocks shall be looked at: each fragment that is sent pays for some, no more are read.
+
+        Blocks are advice: a SACK that is read without them delays nothing for good (RFC 9260 §6.2.1).
+        """
+        if gaps > self._gap_credit:
+            return False
+        self._gap_credit -= gaps
+        return True
 
     def acknowledged(self, sack: Sack, now: float) -> None:
         """Take what a SACK says.

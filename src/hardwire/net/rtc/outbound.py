@@ -23,7 +23,7 @@ import math
 from collections import deque
 from typing import Final
 
-from hardwire.net.rtc.flight import Flight
+from hardwire.net.rtc.flight import GAPS_FOR_A_FRAGMENT, MOST_GAP_CREDIT, Flight
 from hardwire.net.rtc.fragments import ARRIVED, FLYING, GIVEN_UP, LOST, Fragment, Message
 from hardwire.net.rtc.inbound import FIRST, LAST, TSN_MASK, UNORDERED
 
@@ -141,6 +141,7 @@ class Outbound(Flight):
 
     def _leave(self, fragment: Fragment, now: float) -> Fragment:
         self._exempt = False
+        self._gap_credit = min(self._gap_credit + GAPS_FOR_A_FRAGMENT, MOST_GAP_CREDIT)
         self.flight += fragment.size
         fragment.state = FLYING
         fragment.count += 1

@@ -204,6 +204,34 @@ def test_a_sack_fits_one_packet_whatever_the_peer_leaves_out():
     run(main())
 
 
+def test_endless_reports_of_gaps_are_not_read_for_ever():
+    """A flood of SACKs costs a few reads of blocks, and several in one packet cost the association."""
+
+    async def main():
+        first, second = await both(("fast", "aiortc"))
+        for number in range(300):
+            first.send(0, bytes([number % 256]))
+        reads = []
+        plain = first.sctp._out._beyond
+        first.sctp._out._beyond = lambda gaps, now: (reads.append(1), plain(gaps, now))[1]
+        through = first.sctp._out.tsn(first.sctp._out.cumulative)
+        for _ in range(2000):
+            await say(second, sack(through, [(place, place) for place in range(2, 200, 2)]))
+        await asyncio.sleep(1)
+        assert 0 < len(reads) < 600
+        assert first.is_open
+
+        class Two(SackChunk):
+            def __bytes__(self):
+                return 2 * bytes(sack(first.sctp._out.tsn(first.sctp._out.cumulative)))
+
+        await say(second, Two())
+        await asyncio.sleep(1)
+        assert "several acknowledgements" in first.sctp.refusal
+
+    run(main())
+
+
 def test_two_lines_of_messages_share_packets():
     async def main():
         first, second = await both(("fast", "fast"))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hardwire.net.rtc.flight import GAPS_FOR_A_FRAGMENT
 from hardwire.net.rtc.fragments import Message, Sack, SackRefused
 from hardwire.net.rtc.outbound import Outbound
 
@@ -141,6 +142,15 @@ def test_a_report_costs_its_news_and_not_its_length(monkeypatch):
         out.acknowledged(Sack(0, WINDOW, [(2 + turn % 3, 2000 - turn % 5)]), 1.05)
         out.acknowledged(Sack(0, WINDOW, [(place, place) for place in range(2 + turn % 2, 400, 2)]), 1.05)
     assert len(seen) == len(set(seen)) == 1999
+
+
+def test_gap_blocks_are_paid_for_by_what_was_sent():
+    out = sending(10)
+    read = sum(out.affords(200) for _ in range(10_000))
+    assert 0 < read <= (4096 + 10 * GAPS_FOR_A_FRAGMENT) // 200
+    out.put(Message(0, 1, 53, bytes(20 * PAYLOAD)))
+    resent(out, 1.1)
+    assert out.affords(200)
 
 
 @given(st.data())
