@@ -19,6 +19,8 @@ from typing import Final
 from hardwire.app.text import human_size, printable
 from hardwire.errors import LocalError, TransferIncomplete
 
+SIDE_DIRECTORY: Final = ".hardwire-partial"
+"""Where transfers lie that are not whole (``partials.py``). What is in it is believed, so nobody may send one."""
 _NAME_MAX: Final = 255
 _SAME_NAME_MAX: Final = 1000
 
@@ -50,10 +52,17 @@ def check_component(name: str) -> None:
         reason = "it is not a plain name"
     elif len(name.encode("utf-8", "surrogatepass")) > _NAME_MAX:
         reason = "it is too long"
+    elif is_side_directory(name):
+        reason = "it is where unfinished transfers are kept"
     elif printable(name) != name:
         reason = "it has characters that cannot be seen"
     if reason:
         raise _bad_name(name, reason)
+
+
+def is_side_directory(name: str) -> bool:
+    """Whether some file system takes ``name`` for :data:`SIDE_DIRECTORY`."""
+    return name.casefold() == SIDE_DIRECTORY
 
 
 def _bad_name(name: str, reason: str) -> LocalError:
@@ -70,12 +79,20 @@ def publish(part: Path, directory: Path, name: str) -> Path:
         TransferIncomplete: There are too many of that name.
     """
     move = _move_directory if part.is_dir() else _move_file
-    stem, dot, suffix = name.partition(".")
     for number in range(1, _SAME_NAME_MAX):
-        candidate = directory / (name if number == 1 else f"{stem} ({number}){dot}{suffix}")
+        candidate = directory / (name if number == 1 else _numbered(name, number))
         if move(part, candidate):
             return candidate
     raise TransferIncomplete(f"{name}: there are {_SAME_NAME_MAX} files of that name already")
+
+
+def _numbered(name: str, number: int) -> str:
+    """``report (2).tar.gz``; what does not fit is cut, so that a long name that is taken costs nobody the transfer."""
+    stem, dot, suffix = name.partition(".")
+    ending = f" ({number}){dot}{suffix}"
+    if len(ending.encode()) >= _NAME_MAX:
+        stem, ending = name, f" ({number})"
+    return stem.encode()[: _NAME_MAX - len(ending.encode())].decode(errors="ignore") + ending
 
 
 def _move_file(part: Path, candidate: Path) -> bool:

@@ -25,7 +25,7 @@ from hardwire.channel import FILE_SIZE_MAX, Offer, TransferKind
 from hardwire.channel.manifest import Entry, EntryKind, Manifest
 from hardwire.channel.preface import Preface, open_preface
 from hardwire.channel.tree import LEAF_MIN, LeafWalk, RootHash, mismatch, new_leaf
-from hardwire.errors import PeerError, TransferIncomplete
+from hardwire.errors import HardwireError, PeerError, TransferIncomplete
 
 MARK_EVERY: Final = 64 << 20
 """Octets after which what was written is put on the disk, and that is noted."""
@@ -185,7 +185,7 @@ class Incoming:
             return False
         try:
             preface = open_preface(self._offer, self._place.preface.read_bytes())
-        except (OSError, PeerError, TransferIncomplete):
+        except (OSError, HardwireError):
             return False
         marked = self._place.marked()
         layout = Layout(self._place.data, preface.manifest)

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from hardwire.app.files import check_component, check_name
+from hardwire.app.files import check_component, check_name, is_side_directory
 from hardwire.channel import Offer
 from hardwire.channel.manifest import DEPTH_MAX, ENTRIES_MAX, Entry, EntryKind, in_order
 from hardwire.channel.preface import make_offer
@@ -246,6 +246,9 @@ class _Scan:
     def _look(self, item: os.DirEntry[str], prefix: str) -> os.stat_result | None:
         if item.is_symlink() and not self._follow:
             self.skipped.append(f"{prefix}{item.name}: a symbolic link")
+            return None
+        if is_side_directory(item.name):
+            self.skipped.append(f"{prefix}{item.name}: unfinished transfers")
             return None
         info = item.stat()
         if not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):

@@ -32,10 +32,10 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app.entropy import utc_now
+from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.paths import sync_directory
 from hardwire.errors import TransferIncomplete
 
-SIDE_DIRECTORY: Final = ".hardwire-partial"
 LIFE: Final = 7 * 86_400.0
 """Seconds that a partial transfer is kept without being touched."""
 _RECORD: Final = struct.Struct(">QI")

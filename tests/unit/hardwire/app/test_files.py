@@ -146,3 +146,12 @@ def test_a_disk_that_is_full(tmp_path, number):
 def test_a_disk_that_will_not(tmp_path):
     assert disk_problem(OSError(errno.EIO, "Bad sector"), tmp_path, 1).message == f"{tmp_path}: bad sector"
     assert disk_problem(OSError(errno.ENOSPC, "x"), tmp_path / "gone", 1).message.endswith("gone")
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\N{SNOWMAN}" * 85, "x" * 250 + ".conf", "x." + "y" * 253])
+def test_a_long_name_that_is_taken(part, tmp_path, name):
+    (tmp_path / name).touch()
+    found = publish(part, tmp_path, name)
+    assert " (2)" in found.name
+    assert len(found.name.encode()) <= 255
+    assert found.read_text() == "theirs"

@@ -391,3 +391,24 @@ def test_old_ones_go_when_a_new_one_comes(tmp_path, inbox):
     other = Incoming(inbox, PEER, a_file(tmp_path).offer)
     assert not place.exists()
     other.release(keep=False)
+
+
+@pytest.mark.parametrize("name", [SIDE_DIRECTORY, ".Hardwire-PARTIAL"])
+def test_nobody_plants_an_unfinished_transfer(inbox, name):
+    """What lies there is believed when the transfer goes on, whoever it is from."""
+    top = Entry(EntryKind.DIRECTORY, 0o700, 0, 0, "")
+    offer, preface = make_offer("photos", Manifest((top, replace(top, path=name))), b"")
+    sink = Incoming(inbox, PEER, offer)
+    with pytest.raises(TransferIncomplete) as caught:
+        sink.write(0, preface)
+    assert caught.value.code == "bad-name"
+
+
+def test_the_same_root_with_another_manifest_begins_anew(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + 2 * MIB)
+    sink.release(keep=True)
+    again = Incoming(inbox, PEER, replace(file.offer, manifest=file.offer.manifest + 1))
+    assert again.received == 0
+    again.release(keep=False)

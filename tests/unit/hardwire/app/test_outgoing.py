@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from hardwire.app import outgoing
+from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.outgoing import OutgoingReader, inspect, inspect_outgoing
 from hardwire.channel import TransferKind
 from hardwire.channel.manifest import EntryKind
@@ -99,12 +100,18 @@ def test_links_are_left_out_unless_they_are_followed(tmp_path):
     (tmp_path / "elsewhere" / "a").write_text("secret")
     (top / "link").symlink_to(tmp_path / "elsewhere")
     os.mkfifo(top / "pipe")
+    (top / SIDE_DIRECTORY).mkdir()
+    (top / SIDE_DIRECTORY / "data").write_text("half")
     file = inspect_outgoing(top)
     assert file.size == 0
-    assert set(file.skipped) == {"link: a symbolic link", "pipe: neither a file nor a directory"}
+    assert set(file.skipped) == {
+        "link: a symbolic link",
+        "pipe: neither a file nor a directory",
+        f"{SIDE_DIRECTORY}: unfinished transfers",
+    }
     followed = inspect_outgoing(top, follow=True)
     assert whole(followed).endswith(b"secret")
-    assert followed.skipped == ("pipe: neither a file nor a directory",)
+    assert set(followed.skipped) == {"pipe: neither a file nor a directory", f"{SIDE_DIRECTORY}: unfinished transfers"}
     # What the person names is what they mean, link or not.
     assert inspect_outgoing(top / "link").size == 6
 
