@@ -133,7 +133,7 @@ class DirectLane:
         error: HardwireError | None
         try:
             error = work()
-        except RecordRefused as refusal:
+        except HardwireError as refusal:  # whatever it is: a thread that ends untold would be waited for in vain
             error = refusal
         except OSError as problem:
             error = _cut((problem.strerror or str(problem)).lower())

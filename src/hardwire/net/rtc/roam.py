@@ -33,8 +33,12 @@ from hardwire.net.servers import IceServers
 
 FIRST_SPARE: Final = 0.5
 """Seconds that a young line goes without a spare: most of what a short one does is over by then."""
+AHEAD: Final = 2
+"""Generations beyond the own one, of which the peer may have a spare already."""
 LINGER: Final = 5.0
 """Seconds that the path before is still listened to: the peer may move a little later."""
+MOST_LINGERING: Final = 4
+"""Paths that are left and still listened to: a peer that moves again and again cannot take every socket there is."""
 DISPOSE: Final = 0.5
 """Seconds that giving a path back may take: a relay is told, and may be out of reach."""
 NOTHING_TO_BIND: Final = 2.0
@@ -122,8 +126,11 @@ class Roamer:
         return own is not None and ipaddress.ip_address(own) not in now
 
     def peer_ready(self, generation: int, candidates: Sequence[Candidate]) -> None:
-        """The peer told of its spare. A generation that is in use, or was, is late news and does nothing."""
-        if generation <= self.generation:
+        """The peer told of its spare. A generation that is in use, or was, is late news and does nothing.
+
+        The peer may be one path ahead, when it moved first; what it says beyond is kept for nobody.
+        """
+        if not self.generation < generation <= self.generation + AHEAD:
             return
         self._peer[generation] = tuple(candidates)
         if self._seeking is not None and generation == self.generation + 1:
@@ -148,6 +155,8 @@ class Roamer:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wanted.wait(), FIRST_SPARE)
         while True:
+            while len(self._lingering) >= MOST_LINGERING:
+                await asyncio.wait(self._side, return_when=asyncio.FIRST_COMPLETED)
             self._stale.clear()
             spare = self._make()
             try:

@@ -196,6 +196,8 @@ class UdpPort(asyncio.DatagramTransport):
             except OSError:
                 # What ICMP said about an earlier datagram; the next call reads on.
                 continue
+            if not size:
+                continue  # anybody can send an empty datagram, and nobody has a use for one
             segment = size
             for level, kind, value in ancillary:
                 if level == SOL_UDP and kind == UDP_GRO:

@@ -8,7 +8,7 @@ import pytest
 
 from hardwire.channel.bulk import PATH_CHUNK_MAX
 from hardwire.channel.lane import LaneKind
-from hardwire.errors import RecordRefused
+from hardwire.errors import Misuse, RecordRefused
 from hardwire.net.lane import direct as direct_module
 from hardwire.net.lane.direct import QUEUE, DirectLane
 from support.lanes import Told, lane_pair, met_pair
@@ -177,3 +177,13 @@ async def test_what_is_held_does_not_grow_with_what_is_carried():
     tracemalloc.stop()
     assert peak < 24 << 20
     await asyncio.gather(here.close(), there.close())
+
+
+async def test_a_thread_that_ends_for_whatever_reason_says_so():
+    (here, told), (there, _) = await lane_pair()
+    here.send(1, 0, bytes(PATH_CHUNK_MAX + 1))
+    await told.until(lambda told: told.ends)
+    assert isinstance(told.ends[0], Misuse)
+    async with asyncio.timeout(5):
+        await asyncio.gather(here.close(), there.close())
+    assert not lane_threads()

@@ -205,3 +205,25 @@ async def test_closing_leaves_no_task_and_no_socket():
 
 def _with_addresses(one: Roaming, addresses):
     return replace(one.end.link._roamer._settings, addresses=addresses)
+
+
+async def test_what_is_told_of_paths_far_ahead_is_kept_for_nobody():
+    async with roaming_pair() as (first, second):
+        await both_told(first, second)
+        roamer = first.end.link._roamer
+        for generation in range(100):
+            roamer.peer_ready(generation, ())
+        assert set(roamer._peer) == {1, 2}
+
+
+async def test_a_peer_that_moves_again_and_again_waits_for_what_is_left(monkeypatch):
+    monkeypatch.setattr(roam_module, "MOST_LINGERING", 2)
+    monkeypatch.setattr(roam_module, "LINGER", 1.0)
+    async with roaming_pair() as (first, second):
+        most = 0
+        for number in (1, 2, 3):
+            await both_told(first, second, number)
+            first.end.link.change_path()
+            await until(lambda number=number: first.generation == second.generation == number)
+            most = max(most, *(len(one.end.link._roamer._lingering) for one in (first, second)))
+        assert most == 2

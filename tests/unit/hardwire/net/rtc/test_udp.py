@@ -217,3 +217,13 @@ def test_equal_ones_and_then_maybe_a_shorter_one(sizes, many):
 def test_a_train_is_not_longer_than_a_datagram_can_be():
     assert train_length([16_000] * 10, 0) * 16_000 <= MOST_TRAIN
     assert train_length([16_000] * 10, 0) == 4
+
+
+async def test_an_empty_datagram_is_nothing():
+    (one, heard), (two, _) = port(), port()
+    two.sendto(b"", address(one))
+    two.sendto(b"after", address(one))
+    await heard.until(lambda: heard.datagrams)
+    assert (heard.datagrams, heard.calls) == ([b"after"], 1)
+    one.close()
+    two.close()
