@@ -43,6 +43,7 @@ from hardwire.channel.filecontrol import (
     TransferKind,
     decode_file_control,
 )
+from hardwire.channel.flow import REPEATS_MAX
 from hardwire.channel.messages import Chunk, Kind
 from hardwire.channel.ratchet import Epoch
 from hardwire.channel.records import FRAME_MAX, PAYLOAD_MAX, RecordLayer
@@ -482,7 +483,7 @@ class AnyTransfers(RuleBasedStateMachine):
         for into in self.files._incoming.values():
             assert 0 <= into.told <= into.written <= into.received
             assert into.end is None or into.received <= into.end
-            assert into.repeated <= into.window or self.dead
+            assert into.repeated <= REPEATS_MAX * into.window or self.dead
             assert self.dead or into.credit >= 0
         for out in self.files._outgoing.values():
             assert out.written <= out.sent <= out.highest <= out.written + out.window

@@ -3,11 +3,15 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from hardwire.channel.bulk import due
 from hardwire.channel.filecontrol import FILE_SIZE_MAX, FileFinish
 from hardwire.channel.messages import Chunk
 from hardwire.errors import WireError
+
+REPEATS_MAX: Final = 8
+"""Windows of octets that may come again without a new one: a way that breaks while a disk is busy costs one of them."""
 
 
 class State(Enum):
@@ -119,7 +123,7 @@ class Incoming(Flow):
         if fresh > self.credit or (fresh and self.short):
             raise wrong(chunk.id, "more than the window allows")
         self.repeated = 0 if fresh else self.repeated + size
-        if self.repeated > self.window:
+        if self.repeated > REPEATS_MAX * self.window:
             raise wrong(chunk.id, "the same octets again and again")
         self.short = self.short or (less and fresh > 0)
         self.received += fresh

@@ -15,7 +15,7 @@ Control travels on channel 0 and chunks on ways of their own (``bulk.py``), so t
 keep that harmless. A number is never used twice, so whatever comes late for a transfer that has ended is known to be
 late and dropped. The octets such a transfer was still allowed to carry stay counted: a peer may finish sending what it
 had credit for, and not an octet more. And octets that come again, because a way broke and another goes on, are dropped
-as long as no more than a window of them comes without anything new.
+as long as no more than eight windows of them come without anything new.
 """
 
 from collections.abc import Callable
@@ -36,6 +36,7 @@ from hardwire.channel.events import (
     FileWindow,
 )
 from hardwire.channel.filecontrol import (
+    FILE_SIZE_MAX,
     TRANSFER_MAX,
     FileAccept,
     FileCancel,
@@ -277,7 +278,7 @@ class Transfers:
 
     def _on_answer(self, control: FileAccept | FileDecline | FileWritten | FileConfirm, out: Outgoing) -> None:
         if isinstance(control, FileAccept) and out.state is State.OFFERED:
-            if out.end is not None and control.start > out.end:
+            if control.start > (FILE_SIZE_MAX if out.end is None else out.end):
                 raise wrong(control.id, f"that it has {control.start} octets of {out.end}")
             out.window, out.written = control.window, control.start
             out.go_to(control.start)

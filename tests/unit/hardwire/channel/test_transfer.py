@@ -15,6 +15,7 @@ from hardwire.channel.events import (
     FileWindow,
 )
 from hardwire.channel.filecontrol import (
+    FILE_SIZE_MAX,
     TRANSFER_MAX,
     FileAccept,
     FileCancel,
@@ -206,6 +207,7 @@ def test_a_stream_from_beginning_to_end():
     theirs.files.accept(2)
     with pytest.raises(Misuse):
         ours.files.finish(1, HASH)
+    refused(ours, FileAccept(1, 2 * CHUNK_SIZE, FILE_SIZE_MAX + 1))
     ours.files.on_control(FileAccept(1, 2 * CHUNK_SIZE, 0))
     ours.drain(), theirs.drain()
     assert ours.files.room(1) == CHUNK_SIZE
