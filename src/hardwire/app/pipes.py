@@ -83,6 +83,9 @@ class PipeSource:
             self._start += len(self._kept.popleft())
         if offset < self._start:
             raise TransferIncomplete("what came through the pipe is gone, and the peer does not have it")
+        if offset > self._end:
+            # Reading on to there would keep everything on the way in memory.
+            raise TransferIncomplete("the peer says that it has more than ever came through the pipe")
         while self._end < offset + size and not self._over:
             self._take()
         return b"".join(self._pieces(offset, size))

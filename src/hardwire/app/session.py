@@ -169,10 +169,20 @@ class Session:
         self._face.emit(Reconnected(self._sas.decimal, _words(line), line.done.sid.hex()))
         self.transfers = Transfers(line, self._face.emit, self.peer.device_id)
         self.transfers.offered = before.offered  # whoever waits for offers goes on waiting
+        line.beside.serve(self.transfers)
         self.transfers.take_over(left)
-        for key, text in self._history.release():
-            line.send_chat(text, key)
+        self._say_again(line)
         return True
+
+    def _say_again(self, line: Line) -> None:
+        """What waited for this line. If it is over already, the rest waits for the next one."""
+        waiting = self._history.release()
+        for place, (key, text) in enumerate(waiting):
+            try:
+                line.send_chat(text, key)
+            except ConnectionLost:
+                self._history.held = waiting[place:]
+                return
 
     def say(self, text: str) -> str:
         """Send a chat line; returns its id in hex. :class:`Delivered` follows when the peer's device has it.

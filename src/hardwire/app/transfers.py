@@ -34,7 +34,7 @@ from hardwire.app.text import printable
 from hardwire.app.underway import Underway
 from hardwire.channel import BulkPath, StopReason
 from hardwire.channel import events as line_events
-from hardwire.errors import HardwireError, TransferIncomplete, UsageError
+from hardwire.errors import ConnectionLost, HardwireError, TransferIncomplete, UsageError
 from hardwire.net import Line
 
 
@@ -174,7 +174,7 @@ class Transfers(Underway):
 
     def abandon(self, problem: HardwireError) -> None:
         """The line is gone: every transfer fails. :meth:`settled` waits until the disk has let go."""
-        for transfer in [*self._active.values(), *self._consented.values()]:
+        for transfer in [*self._active.values(), *self._consented]:
             self._fail(transfer, problem)
 
     def give_up(self, left: Left, problem: HardwireError) -> None:
@@ -185,7 +185,7 @@ class Transfers(Underway):
 
     async def leave(self) -> Left:
         """The line is gone, and another may come: every unfinished transfer stays as it is, for ``take_over``."""
-        left = [one for one in (*self._active.values(), *self._consented.values()) if not one.finishing]
+        left = [one for one in (*self._active.values(), *self._consented) if not one.finishing]
         for transfer in left:
             transfer.detached = True
             transfer.wake.set()
@@ -206,11 +206,16 @@ class Transfers(Underway):
             transfer.held.clear()
             transfer.pieces.clear()
             if transfer.direction == "out":
-                was, transfer.key = transfer.key, self._line.offer_file(transfer.offer)
+                was = transfer.key
+                try:
+                    transfer.key = self._line.offer_file(transfer.offer)
+                except ConnectionLost:  # that line is over as well: for the one after it, or for its end
+                    self._consented.append(transfer)
+                    continue
                 self._add(transfer)
                 self._emit(events.FileMoved(transfer.key, was, transfer.offer.name, "out"))
             elif transfer.answered:
-                self._consented[transfer.offer.root] = transfer
+                self._consented.append(transfer)
 
     def handle(self, event: object) -> bool:  # noqa: C901 (one case an event; the table is the point)
         """Take one event of the line; False when it is not about files."""
@@ -254,7 +259,9 @@ class Transfers(Underway):
             self._tell(self._line.decline_file, event.id, StopReason.BAD_NAME)
             self._emit(failed(event.id, printable(offer.name), "in", problem))
             return
-        if (known := self._consented.pop(offer.root, None)) is not None:
+        # The very same offer, and not only its root: somebody consented to the name and the size as well.
+        if (known := next((one for one in self._consented if one.offer == offer), None)) is not None:
+            self._consented = [one for one in self._consented if one is not known]
             was, known.key = known.key, event.id
             self._add(known)
             self._emit(events.FileMoved(known.key, was, offer.name, "in"))

@@ -38,7 +38,7 @@ class Underway:
         self._line = line
         self._emit = emit
         self._active: dict[int, Transfer] = {}
-        self._consented: dict[bytes, Transfer] = {}
+        self._consented: list[Transfer] = []
         self._outcomes: dict[int, asyncio.Future[FileDone | FileFailed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -64,6 +64,8 @@ class Underway:
                 await transfer.changed()
         except TransferIncomplete as problem:
             self._stop(transfer, problem)
+        except HardwireError as problem:  # a transfer that ended untold would be waited for in vain
+            self._stop(transfer, TransferIncomplete(problem.message, code="failed"))
         except OSError as problem:
             reason = (problem.strerror or str(problem)).lower()
             self._stop(transfer, TransferIncomplete(f"{printable(transfer.offer.name)}: {reason}", code="disk"))
@@ -132,15 +134,17 @@ class Underway:
             transfer.interrupt()
             transfer.wake.set()
             self._active.pop(transfer.key, None)
-            self._consented.pop(transfer.offer.root, None)
-            if transfer.task is None and transfer.sink is not None:
-                self._start(transfer, _nothing())  # it waited for another line, and its place has to be let go
+            self._consented = [one for one in self._consented if one is not transfer]
+            if transfer.task is None and (transfer.sink is not None or transfer.reader is not None):
+                self._start(transfer, _nothing())  # it waited for another line, and what is open has to be let go
             self._announce(transfer)
 
     def _announce(self, transfer: Transfer) -> None:
         """Once it has ended and let go of the disk."""
         if transfer.outcome is not None and transfer.task is None and not transfer.over.done():
             transfer.over.set_result(transfer.outcome)
+            if transfer.direction == "in" and not transfer.answered:
+                self._outcomes.pop(transfer.key, None)  # a peer may offer and cancel for as long as it likes
             self._emit(transfer.outcome)
 
     def _tell(self, verb: Callable[..., None], *arguments: object, **named: object) -> None:

@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -299,6 +300,7 @@ async def test_no_other_line_came(tmp_path, inbox, taken):
             end.transfers.give_up(rest, problem)
             await end.transfers.settled()
         assert (await end.person.until(FileFailed)).resumable
+    assert left[0].transfers[0].reader._content._open == (-1, -1)  # nothing stays open
     assert [path.name for path in inbox.iterdir()] == [SIDE_DIRECTORY]
     alice, bob = memory_pair()
     number = await begun(alice, bob, file, inbox)
@@ -377,3 +379,66 @@ async def test_a_silent_pipe_moves_to_another_line(inbox):
     assert (inbox / "stream").read_bytes() == b"first and last"
     await again.transfers.settled()
     os.close(reading)
+
+
+async def test_a_receiver_that_has_what_never_came_through_the_pipe(inbox):
+    reading, writing = os.pipe()
+    await asyncio.to_thread(feed, writing, bytes(10_000))
+    alice, bob = memory_pair()
+    number = alice.transfers.offer(PipeSource(reading, "stream"))
+    await bob.person.until(FileOffer, id=number)
+    bob.accept_file(number, 1 << 40)
+    failed = await asyncio.wait_for(alice.transfers.outcome(number), 5)
+    assert "more than ever came" in failed.reason
+    os.close(reading)
+
+
+async def test_consent_is_for_one_offer_and_each_of_them(tmp_path, inbox):
+    """The same thing into two directories goes on in both; the same root with other words is a new question."""
+    (tmp_path / "other").mkdir()
+    file = a_file(tmp_path)
+    alice, bob = memory_pair()
+    for where in (inbox, tmp_path / "other"):
+        await begun(alice, bob, file, where)
+    await turned(lambda: {s.id for s in bob.person.all(FileProgress) if s.done > MIB} == {1, 3})
+    for end in (alice, bob):
+        end.channel.path_lost()
+    left = [await end.transfers.leave() for end in (alice, bob)]
+    again, other = memory_pair()
+    again.person, other.person = alice.person, bob.person
+    for end in (again, other):
+        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
+    other.transfers.take_over(left[1])
+    asked = len(bob.person.all(FileOffer))
+    again.offer_file(replace(file.offer, name="other.bin"))
+    await turned(lambda: len(bob.person.all(FileOffer)) > asked)
+    assert len(other.transfers.waiting) == 1
+    again.transfers.take_over(left[0])
+    await turned(lambda: len(bob.person.all(FileDone)) == 2)
+    for where in (inbox, tmp_path / "other"):
+        assert (where / "data.bin").read_bytes() == file.path.read_bytes()
+    assert len(bob.person.all(FileOffer)) == asked + 1
+
+
+async def test_the_next_line_is_over_at_once(tmp_path, inbox):
+    """What was left waits for the line after it, or for its end; nothing is lost between two lines."""
+    file = a_file(tmp_path)
+    alice, bob = memory_pair()
+    number = await begun(alice, bob, file, inbox)
+    await turned(lambda: far(bob, 2 * MIB))
+    outcome = asyncio.create_task(alice.transfers.outcome(number))
+    for end in (alice, bob):
+        end.channel.path_lost()
+    left = [await end.transfers.leave() for end in (alice, bob)]
+    for dead in (True, False):
+        again, other = memory_pair()
+        for end, person, rest in ((other, bob.person, left[1]), (again, alice.person, left[0])):
+            end.person = person
+            end.transfers = Transfers(end, person.emit, "ab" * 32)
+            if dead:
+                end.channel.path_lost()
+            end.transfers.take_over(rest)
+        if dead:
+            left = [await end.transfers.leave() for end in (again, other)]
+    assert isinstance(await asyncio.wait_for(outcome, 20), FileDone)
+    assert (inbox / "data.bin").read_bytes() == file.path.read_bytes()

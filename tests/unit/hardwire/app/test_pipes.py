@@ -182,3 +182,13 @@ def test_a_reader_that_went_away(pipe):
     with pytest.raises(TransferIncomplete) as caught:
         sink.write(0, b"abc")
     assert caught.value.code == "output-failed"
+
+
+def test_a_peer_that_has_what_never_came(pipe):
+    """It would make this side read on, and keep, whatever a pipe may bring."""
+    filled(pipe, bytes(10))
+    source = PipeSource(pipe[0], "a")
+    with pytest.raises(TransferIncomplete, match="more than ever came"):
+        source.read(1, 5)
+    assert source.read(0, 20) == bytes(10)
+    assert source.read(10, 5) == b""

@@ -131,6 +131,8 @@ async def test_a_file_that_was_under_way_goes_on(tmp_path):
         saved = (await bob.person.until(FileDone)).path
         assert saved.read_bytes() == content.read_bytes()
         assert bob.session.transfers.offered is waiting
+        for end in (alice, bob):  # and files take direct lanes beside that line, too
+            assert end.session._line.beside._keeper._user is end.session.transfers
         assert bob.session.verified
 
 
@@ -231,3 +233,20 @@ def test_what_is_said_without_a_line_is_kept_within_bounds():
     assert caught.value.code == "chat-backlog"
     assert len(history.release()) == DEFAULT_LIMITS.chats
     assert (history.holding, history.held) == (False, [])
+
+
+async def test_what_waited_goes_on_waiting_when_the_next_line_is_over_at_once(monkeypatch):
+    async with two_people() as (alice, _):
+        line, sent = alice.session._line, []
+
+        def send(text, key):
+            if sent:
+                raise ConnectionLost("over")
+            sent.append(text)
+
+        monkeypatch.setattr(line, "send_chat", send)
+        history = alice.session._history
+        history.hold(((b"1" * 16, "one"), (b"2" * 16, "two"), (b"3" * 16, "three")))
+        alice.session._say_again(line)
+        assert sent == ["one"]
+        assert [text for _, text in history.held] == ["two", "three"]

@@ -8,7 +8,7 @@ from hardwire.app.moving import Transfer
 from hardwire.app.progress import Meter
 from hardwire.app.underway import Underway
 from hardwire.channel import Offer, StopReason, TransferKind
-from hardwire.errors import ConnectionLost, TransferIncomplete
+from hardwire.errors import ConnectionLost, Misuse, TransferIncomplete
 
 STREAM = Offer(TransferKind.STREAM, 0, 1, 0, bytes(32), "a")
 FILE = Offer(TransferKind.FILE, 5, 1, 21, bytes(32), "a")
@@ -66,3 +66,25 @@ async def test_nothing_is_known_of_how_long_a_stream_takes():
     (step,) = events
     assert isinstance(step, FileProgress)
     assert (step.done, step.size, step.eta) == (7, 0, None)
+
+
+async def test_whatever_goes_wrong_is_an_end():
+    async def breaks():
+        raise Misuse("a machine that was used wrongly")
+
+    book, events, _ = a_book()
+    transfer = Transfer(2, "in", FILE, Meter(5, 0.0))
+    book._add(transfer)
+    book._start(transfer, breaks())
+    await book.settled()
+    assert (events[0].code, events[0].reason) == ("failed", "a machine that was used wrongly")
+
+
+async def test_offers_that_nobody_answered_are_forgotten():
+    book, events, _ = a_book()
+    for number in (2, 4):
+        transfer = Transfer(number, "in", FILE, Meter(5, 0.0), answered=number == 4)
+        book._add(transfer)
+        book._fail(transfer, TransferIncomplete("no"))
+    assert list(book._outcomes) == [4]
+    assert len(events) == 2
