@@ -2,6 +2,7 @@
 """An attacker who carries the codes between the two, and ends DTLS towards each of them with keys of its own."""
 
 import asyncio
+import ipaddress
 import time
 from dataclasses import replace
 
@@ -10,9 +11,15 @@ import pytest
 from hardwire.channel import ChatReceived
 from hardwire.errors import ConnectionLost, HandshakeRefused, HardwireError, InviteRefused
 from hardwire.net import carriers
+from hardwire.net.candidate import Candidate, CandidateKind
 from hardwire.net.invite import Answer, Offer, derive_secrets, offer_ref
+from hardwire.net.listening import Listen, listen, take
+from hardwire.net.oneway import OneWay, derive
 from hardwire.net.pending import host, join
+from hardwire.net.rtc import LinkSettings, RtcLink
 from hardwire.net.rtc import dtls as dtls_module
+from hardwire.net.servers import NO_SERVERS
+from support.coturn import free_port
 from support.lines import config_for_test, next_of, open_lines
 from support.links import Recorder, fresh_secrets, gather, open_towards
 
@@ -86,6 +93,43 @@ async def test_passing_the_inner_messages_through_ends_both_ends():
     assert isinstance(at_bob, HandshakeRefused)
     assert isinstance(at_alice, (HandshakeRefused, ConnectionLost))
     assert [len(data) for _, data in right.messages] == [1281]
+    assert [len(data) for _, data in left.messages] == [5299]
+    await asyncio.gather(towards_alice.close(), towards_bob.close())
+
+
+async def test_whoever_reads_a_one_way_invite_and_stands_in_between_passes_nothing_through():
+    """Both legs of DTLS have the same code, the same keys and the same certificates; the exporter alone differs."""
+    ports = free_port(), free_port()
+    at = [Candidate(CandidateKind.HOST, ipaddress.ip_address("127.0.0.1"), port) for port in ports]
+    alice = await listen(config_for_test(), Listen(port=ports[0], announced=(at[1],)))
+    seen = OneWay.decode(alice.blob, loopback=True)
+    derived = derive(seen.secret, seen.expiry)
+    shown = [(side.key, side.certificate) for side in (derived.offer, derived.answer)]
+    common = {"secrets": derived.ice, "servers": NO_SERVERS, "loopback": True}
+    towards_bob = await RtcLink.gather(LinkSettings(True, **common, shown=shown[0], port=ports[1]))
+    towards_alice = await RtcLink.gather(LinkSettings(False, **common, shown=shown[1]))
+    bob = await take(config_for_test(), alice.text)
+    left, right = Relay(), Relay()
+
+    async def relay():
+        await towards_bob.knocked()
+        facts = await asyncio.gather(
+            towards_alice.open(fingerprint=towards_bob.fingerprint, candidates=at[:1], events=left, within=10),
+            towards_bob.open(fingerprint=towards_alice.fingerprint, candidates=(), events=right, within=10),
+        )
+        left.other, right.other = towards_bob, towards_alice
+        for first, second in ((left, towards_bob), (right, towards_alice)):
+            for channel, data in first.messages:
+                second.send(channel, data)
+        return facts
+
+    at_alice, at_bob, facts = await asyncio.wait_for(
+        asyncio.gather(alice.accept(), bob.connect(), relay(), return_exceptions=True), 30
+    )
+    assert facts[0].own_fingerprint == facts[1].peer_fingerprint
+    assert facts[0].exporter != facts[1].exporter
+    assert isinstance(at_bob, HandshakeRefused)
+    assert isinstance(at_alice, (HandshakeRefused, ConnectionLost))
     assert [len(data) for _, data in left.messages] == [5299]
     await asyncio.gather(towards_alice.close(), towards_bob.close())
 
