@@ -41,6 +41,7 @@ usage: bash hsm/up.sh COMMAND
   test ARGUMENTS…         only pytest, with these arguments
   shell alice             a shell whose identity can live in a SoftHSM token of its own
   shell bob               the same with a software TPM (swtpm)
+  shell acme              the same for an organisation's authority (docs/guides/organisation.md)
   shell NAME -- COMMAND…  run one command there instead of a shell
   bench line [--json]     throughput and latency, next to raw aiortc
   bench lane [--json]     a file over a direct lane, next to TLS 1.3, scp and magic-wormhole

@@ -1,14 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# `up.sh shell alice|bob [-- COMMAND…]`: a shell in which hardwire finds one software token and nothing else.
+# `up.sh shell alice|bob|acme [-- COMMAND…]`: a shell in which hardwire finds one software token and nothing else.
 # What hardwire looks at: HARDWIRE_HOME, SOFTHSM2_CONF, HARDWIRE_TCTI, and the smart-card service.
 
 tpm_socket=''
 
 start_shell() {
     local name=${1:-alice} directory status=0
-    [[ $name == alice || $name == bob ]] || usage_error "there are two try-out shells, alice and bob; not '$name'"
+    [[ $name == alice || $name == bob || $name == acme ]] ||
+        usage_error "there are three try-out shells: alice, bob, and acme for an organisation's authority; not '$name'"
     [[ $# -eq 0 ]] || shift
     [[ ${1:-} != -- ]] || shift
     prepare run
@@ -34,6 +35,8 @@ hold_token() {
     flock "$starting"
     if [[ $name == alice ]]; then
         ready_softhsm "$directory" alice
+    elif [[ $name == acme ]]; then
+        ready_softhsm "$directory" acme-ca
     else
         ready_softhsm "$directory" ''
         ready_swtpm "$directory" {users}<&- {starting}<&- # swtpm would hold the locks as long as it runs

@@ -56,6 +56,11 @@ def test_alice_sees_her_token_and_nothing_else(places: Mapping[str, str]) -> Non
     assert shell("alice", places, sys.executable, "-c", LIST) == "pkcs11 True alice OK None"
 
 
+@pytest.mark.device("softhsm")
+def test_the_authority_has_a_token_of_its_own(places: Mapping[str, str]) -> None:
+    assert shell("acme", places, sys.executable, "-c", LIST) == "pkcs11 True acme-ca OK None"
+
+
 @pytest.mark.device("swtpm")
 def test_bob_sees_his_tpm_and_nothing_else(places: Mapping[str, str]) -> None:
     assert shell("bob", places, sys.executable, "-c", LIST).startswith("tpm True")

@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, cast
@@ -65,9 +65,10 @@ class Ledger:
             number: The number of the list that was signed, for the mark.
 
         Raises:
-            LocalError: ``disk``; it did not happen.
+            LocalError: ``disk``; it did not happen, unless only the mark could not be written, which the hint says.
         """
         line = _encode({**row, "before": self._heads[-1]})
+        number = max(number, self.marked_number())
         try:
             os.ftruncate(self._descriptor, self._end)
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
@@ -76,14 +77,15 @@ class Ledger:
                 written += os.write(self._descriptor, line[written:])
             os.fsync(self._descriptor)
         except OSError as problem:
+            with suppress(OSError):  # what is there of the line may be all of it
+                os.ftruncate(self._descriptor, self._end)
             raise _disk(self._path, problem) from None
         self._take(line)
-        self._remember(max(number, self.marked_number()))
+        self._remember(number)
 
     def accept(self) -> None:
         """Go on from an older state that was put back; the person has been told what that means."""
         number = self.marked_number()
-        self._mark.unlink(missing_ok=True)
         self.append({"kind": "restored", "number": number}, number=number)
 
     def _read(self) -> None:
@@ -125,7 +127,7 @@ class Ledger:
         try:
             write_private(self._mark, json.dumps(fields).encode())
         except OSError as problem:
-            raise _disk(self._mark, problem) from None
+            raise _disk(self._mark, problem, _WRITTEN) from None
 
 
 @contextmanager
@@ -168,6 +170,9 @@ def _damaged(path: Path, why: str) -> LocalError:
     )
 
 
-def _disk(path: Path, problem: OSError) -> LocalError:
+_WRITTEN: Final = "it is in the ledger all the same; make room there: the next command brings both into step"
+
+
+def _disk(path: Path, problem: OSError, hint: str = "nothing was done; make room there") -> LocalError:
     reason = (problem.strerror or str(problem)).lower()
-    return LocalError(f"{path} cannot be written: {reason}", code="disk", hint="nothing was done; make room there")
+    return LocalError(f"{path} cannot be written: {reason}", code="disk", hint=hint)

@@ -135,9 +135,14 @@ def names_of(endorsement: Endorsement) -> tuple[str, ...]:
 
 
 def fits(pattern: str, name: str) -> bool:
-    """``*@example.org`` fits every address there, ``*.example.org`` every host below it; anything else itself."""
+    """``*@example.org`` fits every address there, ``*.example.org`` every host below it; anything else itself.
+
+    Not an address at a host below it: who may hand out addresses is not who names hosts.
+    """
     if not pattern.startswith("*"):
         return pattern.lower() == name.lower()
+    if ("@" in pattern) != ("@" in name):
+        return False
     return name.lower().endswith(pattern[1:].lower()) and len(name) >= len(pattern)
 
 

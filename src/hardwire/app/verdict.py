@@ -14,7 +14,7 @@ from typing import Final
 
 from hardwire.app.attestation import NO_TRUST, PeerDevice, judge
 from hardwire.app.attestation import Trust as DeviceTrust
-from hardwire.app.crlstore import CrlStore
+from hardwire.app.crlstore import CrlStore, signer_of
 from hardwire.app.organisations import NOBODY, Organisation, Organisations, names_of
 from hardwire.app.text import human_duration
 from hardwire.certs import (
@@ -169,7 +169,7 @@ class Verifier:
         return tuple(said)
 
     def _take(self, crl: SignedCrl, believed: Sequence[GatedCertificate]) -> list[str]:
-        issuer = next((one for one in believed if one.shape.subject == crl.issuer), None)
+        issuer = signer_of(crl, believed)
         if issuer is None or self.store is None:
             return []
         kept = self.store.keep(crl, issuer)

@@ -119,7 +119,8 @@ class Settlement:
     def handle_timeout(self, now: float) -> None:
         """Give up when the time has come; calling early does no harm."""
         if not self._over and now >= self._deadline:
-            words = "what is revoked was not settled in time" if self._accepted else "the judgement took too long"
+            judging = self._asked and not self._accepted
+            words = "the judgement took too long" if judging else "your peer did not settle what is revoked in time"
             self.fail(LineTimeout(words, code="settle-timeout"))
 
     def accept(self, now: float) -> None:

@@ -161,13 +161,13 @@ def _install_certificate(voice: Output, items: "list[Item]", organisations: "Org
 
 
 def _install_list(voice: Output, der: bytes, organisations: "Organisations") -> None:
-    from hardwire.app.crlstore import CrlStore
+    from hardwire.app.crlstore import CrlStore, signer_of
     from hardwire.app.membership import issuers_known_here
     from hardwire.certs import read_crl
     from hardwire.errors import UsageError
 
     crl = read_crl(der)
-    issuer = next((one for one in issuers_known_here(organisations) if one.shape.subject == crl.issuer), None)
+    issuer = signer_of(crl, issuers_known_here(organisations))
     if issuer is None:
         raise UsageError(
             "nobody here knows the authority that signed that list",

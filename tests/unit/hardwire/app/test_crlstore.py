@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+from datetime import UTC, datetime
+from threading import Thread
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from hardwire.app import crlstore as module
-from hardwire.app.crlstore import CrlStore
-from hardwire.certs import CrlMemory, RevocationFact, Source, read_crl
+from hardwire.app.crlstore import CrlStore, signer_of
+from hardwire.certs import CrlMemory, RevocationFact, Source, open_gate, read_crl
 from hardwire.errors import CertificateRefused, LocalError
-from support.orgs import Org
+from support.orgs import DAY, Org
 
 ORG, OTHER = Org(), Org("Umbrella")
 
@@ -68,11 +74,104 @@ def test_files_that_are_damaged_or_strange(store):
         keep(store, 2)
 
 
-def test_not_more_files_than_that(store, monkeypatch):
-    monkeypatch.setattr(module, "MAX_FILES", 1)
+def scoped(point: str, number: int = 1, org: Org = ORG):
+    """A list of a series of its own."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    names = [x509.UniformResourceIdentifier(point)]
+    scope = x509.IssuingDistributionPoint(names, None, False, False, None, False, False)
+    made = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(org.gated.parsed.subject)
+        .last_update(now - DAY)
+        .next_update(now + DAY)
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(scope, critical=True)
+        .sign(org.key, hashes.SHA256())
+    )
+    return read_crl(made.public_bytes(Encoding.DER))
+
+
+def below(org: Org, name: str) -> Org:
+    """An authority that another one certified."""
+    made = Org(name)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(org.gated.parsed.subject)
+        .public_key(made.key.public_key())
+        .serial_number(7)
+        .not_valid_before(org.gated.not_before)
+        .not_valid_after(org.gated.not_after)
+    )
+    for one in made.gated.parsed.extensions:
+        builder = builder.add_extension(one.value, one.critical)
+    made.gated = open_gate(builder.sign(org.key, hashes.SHA256()).public_bytes(Encoding.DER))
+    return made
+
+
+def test_an_authority_gets_so_many_series_and_no_more(store, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SERIES", 2)
+    for point in ("http://a/", "http://b/"):
+        store.keep(scoped(point), ORG.gated)
+    with pytest.raises(CertificateRefused) as caught:
+        store.keep(scoped("http://c/"), ORG.gated)
+    assert caught.value.code == "crl-many"
+    assert store.keep(scoped("http://a/", 2), ORG.gated).new, "a newer one of the same series has its place"
+    assert len(store.memory().highest) == 2
+    assert keep(store, 1, OTHER).new
+    assert keep(store, 1, Org("ACME")).new, "another authority of the same name"
+
+
+def test_an_authority_below_a_root_cannot_crowd_the_root_out(store, monkeypatch):
+    monkeypatch.setattr(module, "MAX_FILES", 2)
+    for name in ("A", "B"):
+        sub = below(ORG, name)
+        assert not sub.gated.self_issued
+        store.keep(scoped("http://x/", org=sub), sub.gated)
+    sub = below(ORG, "C")
+    with pytest.raises(CertificateRefused) as caught:
+        store.keep(scoped("http://x/", org=sub), sub.gated)
+    assert caught.value.code == "crl-many"
+    assert keep(store, 1).new
+    assert [one.number for one in store.of_issuers([ORG.gated.shape.subject])] == [1]
+
+
+def test_only_lists_of_the_issuers_asked_for_are_read(store, monkeypatch):
     keep(store, 1)
-    keep(store, 1, OTHER)
-    assert len(store.lists()) == 1
+    keep(store, 2, OTHER)
+    read = []
+    monkeypatch.setattr(module, "read_crl", lambda octets: read.append(octets) or read_crl(octets))
+    assert [one.number for one in store.of_issuers([OTHER.gated.shape.subject])] == [2]
+    assert len(read) == 1
+    assert store.of_issuers([]) == ()
+    assert len(read) == 1
+
+
+def test_two_programs_at_once_forget_nothing(store):
+    """Each reads the numbers and writes them back; one waits for the other."""
+    with store._locked():
+        other = Thread(target=keep, args=(CrlStore(store.directory), 5))
+        learner = Thread(target=CrlStore(store.directory).learn, args=([RevocationFact("x", Source.CRL, seen=(("a" * 64, 7),))],))  # fmt: skip
+        for one in (other, learner):
+            one.start()
+            one.join(0.2)
+            assert one.is_alive(), "it waits"
+        store._remember({"b" * 64: 9})
+    for one in (other, learner):
+        one.join()
+    assert sorted(store.memory().highest.values()) == [5, 7, 9]
+
+
+def test_who_signed_it():
+    twin = Org("ACME")
+    crl = read_crl(ORG.crl())
+    for known in ([ORG.gated], [twin.gated, ORG.gated], [OTHER.gated, ORG.gated, twin.gated]):
+        assert signer_of(crl, known) == ORG.gated
+    assert signer_of(crl, [OTHER.gated]) is None
+    assert signer_of(crl, []) is None
+    with pytest.raises(CertificateRefused):
+        signer_of(crl, [twin.gated])
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"a": "b"}', '{"a": null}'])
@@ -124,3 +223,13 @@ def test_no_room(store, monkeypatch):
     with pytest.raises(LocalError) as caught:
         keep(store, 1)
     assert caught.value.code == "disk"
+    with pytest.raises(LocalError) as caught:
+        store.learn([RevocationFact("x", Source.CRL, seen=(("a" * 64, 7),))])
+    assert caught.value.code == "disk"
+
+
+def test_a_place_that_is_none(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalError) as caught:
+        keep(CrlStore(tmp_path / "file" / "store"), 1)
+    assert caught.value.code in {"disk", "numbers-damaged"}

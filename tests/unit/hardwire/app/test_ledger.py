@@ -165,13 +165,47 @@ def test_a_disk_that_is_full(paths, monkeypatch):
         with pytest.raises(LocalError) as caught:
             ledger.append({"kind": "two", "at": "now"})
         assert caught.value.code == "disk"
+        assert "nothing was done" in caught.value.hint
         assert [row["kind"] for row in ledger.rows] == ["one"]
+    assert kinds(paths) == ["one"], "nor did it happen a moment later"
 
 
 def test_no_room_for_the_mark(paths):
     paths[1].parent.write_text("a file")
-    with open_ledger(*paths) as ledger, pytest.raises(LocalError):
+    with open_ledger(*paths) as ledger, pytest.raises(LocalError) as caught:
         ledger.append({"kind": "one", "at": "now"})
+    assert "nothing was done" in caught.value.hint
+    paths[1].parent.unlink()
+    assert kinds(paths) == []
+
+
+def test_the_mark_cannot_be_written(paths, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with open_ledger(*paths) as ledger, monkeypatch.context() as patch:
+        patch.setattr(module, "write_private", full)
+        with pytest.raises(LocalError) as caught:
+            ledger.append({"kind": "one", "at": "now"})
+    assert "in the ledger all the same" in caught.value.hint
+    assert kinds(paths) == ["one"]
+
+
+def test_killed_while_an_older_file_is_accepted(paths, monkeypatch):
+    """The next one still knows that it is older, and the numbers."""
+    write(paths, "one", number=9)
+    paths[0].unlink()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with open_ledger(*paths) as ledger, monkeypatch.context() as patch:
+        patch.setattr(os, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.accept()
+    with open_ledger(*paths) as ledger:
+        assert ledger.behind
+        assert ledger.marked_number() == 9
 
 
 def test_a_directory_that_is_not_there(tmp_path):

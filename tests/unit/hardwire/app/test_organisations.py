@@ -112,6 +112,7 @@ def test_too_many_authorities(tmp_path, monkeypatch):
     ("*.example.org", "a.b.example.org", True), ("*.example.org", "example.org", False),
     ("*.example.org", "evilexample.org", False), ("pump.example.org", "PUMP.example.org", True),
     ("pump.example.org", "pump2.example.org", False), ("*@example.org", "@example.org", False),
+    ("*.example.org", "mallory@pump.example.org", False), ("*.example.org", "a@b.example.org", False),
 ])  # fmt: skip
 def test_patterns(pattern, name, fit):
     assert fits(pattern, name) is fit

@@ -127,6 +127,14 @@ def test_lists_that_do_not_count(store):
     assert verifier(None).take((ORG.crl(),), [ORG.gated]) == ()
 
 
+def test_two_authorities_of_one_name(store):
+    """A new key, or another organisation that is called the same: the list is taken under the key that signed it."""
+    twin = Org("ACME")
+    judge = verifier(store)
+    assert judge.take((ORG.crl(number=4), twin.crl(number=2)), [twin.gated, ORG.gated])
+    assert sorted(one.number for one in store.lists()) == [2, 4]
+
+
 def test_what_was_seen_is_remembered(store):
     store.keep(read_crl(ORG.crl(number=6)), ORG.gated)
     check(verifier(store))

@@ -188,7 +188,13 @@ def test_the_peer_never_becomes_ready():
     carry(second, first)
     first.accept(1.0)
     first.handle_timeout(TIME)
-    assert "not settled in time" in events(first)[-1].error.message
+    assert "did not settle" in events(first)[-1].error.message
+
+
+def test_the_peer_shows_nothing():
+    first, _ = pair()
+    first.handle_timeout(TIME)
+    assert "did not settle" in events(first)[-1].error.message
 
 
 def test_a_refusal_is_told_to_the_own_person_only():
