@@ -45,6 +45,9 @@ class Intervals:
             starts.append(first)
             ends.append(last)
             return [(first, last)]
+        place = bisect_right(starts, first) - 1
+        if place >= 0 and last <= ends[place]:
+            return []  # nothing new, as most of what a SACK lists
         # Every run that overlaps the new one or touches it.
         low = bisect_left(ends, first - 1)
         high = bisect_right(starts, last + 1)
