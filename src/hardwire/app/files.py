@@ -154,12 +154,17 @@ def reserve(descriptor: int, size: int) -> None:
         OSError: No room, or more than a quota allows.
     """
     if size:
+        take = getattr(os, "posix_fallocate", _only_size)  # macOS has none
         try:
-            os.posix_fallocate(descriptor, 0, size)
+            take(descriptor, 0, size)
         except OSError as problem:
             if problem.errno not in {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}:
                 raise
             os.ftruncate(descriptor, size)
+
+
+def _only_size(descriptor: int, offset: int, size: int) -> None:
+    os.ftruncate(descriptor, offset + size)
 
 
 def disk_problem(problem: OSError, directory: Path, size: int) -> LocalError:

@@ -212,17 +212,18 @@ class DirectLane:
 
 def _prepare(connection: socket.socket) -> None:
     connection.settimeout(None)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     # A peer that went away is noticed by the line first; these are for a connection that alone is dead.
-    for name, value in (
-        ("TCP_KEEPIDLE", _PROBE_AFTER_S),
-        ("TCP_KEEPINTVL", _PROBE_AFTER_S),
-        ("TCP_USER_TIMEOUT", _DEAD_AFTER_MS),
+    for level, name, value in (
+        (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", _PROBE_AFTER_S),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", _PROBE_AFTER_S),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", _DEAD_AFTER_MS),
     ):
         option = getattr(socket, name, None)
         if option is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+            with contextlib.suppress(OSError):  # some systems refuse it once the peer is gone, which reading tells
+                connection.setsockopt(level, option, value)
 
 
 def _cut(reason: str) -> HardwireError:

@@ -36,7 +36,7 @@ class Door:
     def open(cls, path: LanePath) -> Self | None:
         """Listen on a port of the system's choice; None when the system would not."""
         family = socket.AF_INET if path.own.version == 4 else socket.AF_INET6  # noqa: PLR2004 - the IP version
-        listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.settimeout(0.0)
             listener.bind((str(path.own), 0))

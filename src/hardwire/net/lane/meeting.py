@@ -97,7 +97,7 @@ class Meeting:
 
     async def _dial(self) -> None:
         family = socket.AF_INET if self._path.peer.version == 4 else socket.AF_INET6  # noqa: PLR2004 - the IP version
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        connection = socket.socket(family, socket.SOCK_STREAM)
         connection.settimeout(0.0)
         self._open.add(connection)
         connection.bind((str(self._path.own), 0))  # from where the peer expects it, whatever else this machine has

@@ -155,3 +155,10 @@ def test_a_long_name_that_is_taken(part, tmp_path, name):
     assert " (2)" in found.name
     assert len(found.name.encode()) <= 255
     assert found.read_text() == "theirs"
+
+
+def test_a_system_that_takes_no_space(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate")  # as on macOS
+    with (tmp_path / "a").open("wb") as file:
+        reserve(file.fileno(), 1000)
+        assert os.fstat(file.fileno()).st_size == 1000

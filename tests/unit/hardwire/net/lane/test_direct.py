@@ -187,3 +187,17 @@ async def test_a_thread_that_ends_for_whatever_reason_says_so():
     async with asyncio.timeout(5):
         await asyncio.gather(here.close(), there.close())
     assert not lane_threads()
+
+
+async def test_a_system_that_sets_nothing_on_a_connection_that_is_over(monkeypatch):
+    mine, theirs = await met_pair()
+    with monkeypatch.context() as patch:
+        patch.setattr(direct_module.socket.socket, "setsockopt", _refuses)
+        lane = DirectLane(mine, Told())
+    theirs.connection.close()
+    await lane.close()
+    assert not lane_threads()
+
+
+def _refuses(*_):
+    raise OSError(22, "Invalid argument")

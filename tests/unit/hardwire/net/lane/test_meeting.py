@@ -203,3 +203,10 @@ async def test_nowhere_to_go():
     with pytest.raises(NetworkFailed) as caught:
         await Meeting(keys_of()[I], LOOPBACK, None, port, KernelEntropy()).run(within=0.2)
     assert caught.value.code == "no-lane"
+
+
+async def test_a_system_without_linuxs_flags(monkeypatch):
+    monkeypatch.delattr(socket, "SOCK_CLOEXEC")  # as on macOS
+    mets = await met_pair()
+    assert not any(met.connection.get_inheritable() for met in mets)
+    close(*mets)
