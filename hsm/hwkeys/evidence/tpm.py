@@ -71,7 +71,7 @@ def verify_tpm_attestation(
     6. ``tpm-nonce``: it is fresh.
     7. ``tpm-name``: it is about the public area that came with it.
     8. ``tpm-attributes``: that key was made in the TPM, cannot leave it, signs what its holder wants or agrees on
-       secrets, and may not be guessed at.
+       secrets, may not be guessed at, and has no policy by which it could be used without its PIN.
     9. ``key-mismatch``: that key is the identity's.
 
     Args:

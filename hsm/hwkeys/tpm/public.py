@@ -175,6 +175,8 @@ def refuse_unfit(area: PublicArea) -> None:
     if wrong:
         words = ", ".join(word.lower().replace("_", " ") for word in wrong)
         raise KeyNotAsAsked(f"the TPM key lacks: {words}")
+    if area.policy:
+        raise KeyNotAsAsked("the TPM key has a policy, by which it may be used without its PIN")
     if {len(area.x), len(area.y)} != {area.coordinate_size} or area.storage or (agrees and area.ecdsa):
         raise KeyNotAsAsked("the public area is not that of a key that signs or agrees")
 

@@ -156,6 +156,10 @@ def test_each_attribute_that_must_not_be(tpm, flag):
     assert refused(tpm, tpm.evidence(NONCE, area=tpm.area(attributes=SIGNING | flag))) == "tpm-attributes"
 
 
+def test_a_way_around_the_pin(tpm):
+    assert refused(tpm, tpm.evidence(NONCE, area=tpm.area(policy=bytes(32)))) == "tpm-attributes"
+
+
 def test_the_attestation_key_itself_is_no_identity(tpm):
     area = area_of(tpm.attestation.public_key(), attributes=ATTESTING, ecdsa=True)
     assert refused(tpm, tpm.evidence(NONCE, area=area), key=tpm.attestation.public_key()) == "tpm-attributes"

@@ -132,6 +132,12 @@ def test_each_attribute_that_must_not_be(flag):
         refuse_unfit(made(attributes=SIGNING | flag))
 
 
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_a_policy_is_a_way_around_the_pin(purpose):
+    with pytest.raises(KeyNotAsAsked, match="policy"):
+        refuse_unfit(made(purpose, policy=bytes(32)))
+
+
 def test_shapes_that_are_not_a_signing_key():
     for changes in ({"x": b""}, {"y": bytes(33)}, {"storage": True}):
         with pytest.raises(KeyNotAsAsked):
