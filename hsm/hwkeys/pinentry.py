@@ -61,12 +61,12 @@ class PinentryPrompter:
         """
         with self._dialogue() as talk:
             if not request.new:
-                return talk.get_pin(f"{request.describe()}\nPIN for {request.key}", "PIN:")
-            first = talk.get_pin(f"{request.describe()}\nnew PIN for {request.key} (empty for none)", "new PIN:")
-            if first != talk.get_pin(f"{request.describe()}\nthe new PIN again", "again:"):
+                return talk.get_pin(f"{request.describe()}\n{request.question()}", "PIN:")
+            first = talk.get_pin(f"{request.describe()}\n{request.question()}", "new:")
+            if first != talk.get_pin(f"{request.describe()}\nthe same again", "again:"):
                 raise PinRefused("the two PINs differ", hint="nothing was changed; start again")
             open_to_all = f"really no PIN? then anybody at this machine can use {request.key}."
-            if not first and not talk.confirm(open_to_all, "_no PIN"):
+            if not first and not request.rule and not talk.confirm(open_to_all, "_no PIN"):
                 raise PinRefused("no PIN was chosen", hint="nothing was changed; start again")
             return first
 

@@ -35,11 +35,13 @@ class PinRequest:
         device: The device that asks, with label, serial, ``pin_state`` and ``tries_left``.
         key: The name of the key the PIN is for.
         new: A new PIN is being chosen (a TPM key has its own), rather than an existing one asked for.
+        rule: What a new one has to be like, in words; then it cannot be empty.
     """
 
     device: DeviceInfo
     key: str
     new: bool = False
+    rule: str = ""
 
     @property
     def final_try(self) -> bool:
@@ -61,6 +63,12 @@ class PinRequest:
         if self.final_try:
             words += ", LAST TRY"
         return words
+
+    def question(self) -> str:
+        """What a person is asked for, in a few words."""
+        if not self.new:
+            return f"PIN for {self.key}"
+        return f"choose {self.key} ({self.rule})" if self.rule else f"new PIN for {self.key} (empty for none)"
 
 
 class Pin(str):
@@ -109,7 +117,7 @@ def ask_pin(prompter: Prompter, request: PinRequest) -> str:
             hint="a wrong PIN would lock the device; use a terminal and say yes when asked",
         )
     pin = prompter.pin(request)
-    if not pin and not request.new:
+    if not pin and (not request.new or request.rule):
         raise PinRefused("an empty PIN was given")
     return Pin(pin)
 
@@ -258,11 +266,15 @@ class TerminalPrompter:
             KeyboardInterrupt: Ctrl-C; no PIN was spent.
         """
         if not request.new:
-            return _hidden(f"{request.describe()}\nPIN for {request.key}: ")
-        first = _hidden(f"{request.describe()}\nnew PIN for {request.key} (empty for none): ")
+            return _hidden(f"{request.describe()}\n{request.question()}: ")
+        first = _hidden(f"{request.describe()}\n{request.question()}: ")
         if first != _hidden("the same again: "):
             raise PinRefused("the two PINs differ", hint="nothing was changed; start again")
-        if not first and not _yes(f"really no PIN? then anybody at this machine can use {request.key}. yes/no: "):
+        if (
+            not first
+            and not request.rule
+            and not _yes(f"really no PIN? then anybody at this machine can use {request.key}. yes/no: ")
+        ):
             raise PinRefused("no PIN was chosen", hint="nothing was changed; start again")
         return first
 

@@ -51,6 +51,7 @@ from hwkeys.yubikey.state import (
     DEFAULT_MANAGEMENT_KEY,
     DEFAULT_PIN,
     DEFAULT_PUK,
+    RULE,
     ManagementKey,
     Slot,
     SlotState,
@@ -206,13 +207,13 @@ def _ask(state: YubiKeyState, prompter: Prompter) -> _Secrets:
     device = state.device()
     pin, new_pin, new_puk = DEFAULT_PIN, None, None
     if state.pin_is_default:
-        new_pin = ask_pin(prompter, PinRequest(device, PIN, new=True))
+        new_pin = ask_pin(prompter, PinRequest(device, PIN, new=True, rule=RULE))
         refuse_weak(new_pin, what="PIN", not_these=(DEFAULT_PIN, DEFAULT_PUK))
     else:
         pin = ask_pin(prompter, PinRequest(device, PIN))
     # A locked PUK unlocks nothing, the factory's or not.
     if state.puk_is_default and state.puk_tries:
-        new_puk = ask_pin(prompter, PinRequest(device, PUK, new=True))
+        new_puk = ask_pin(prompter, PinRequest(device, PUK, new=True, rule=RULE))
         refuse_weak(new_puk, what="PUK", not_these=(DEFAULT_PIN, DEFAULT_PUK, new_pin or pin))
     return _Secrets(pin, new_pin, new_puk)
 

@@ -21,6 +21,10 @@ DEFAULT_MANAGEMENT_KEY: Final = bytes.fromhex("0102030405060708" * 3)
 _SHORTEST, _LONGEST = 6, 8
 
 
+RULE: Final = f"{_SHORTEST} to {_LONGEST} letters or digits"
+"""What a new PIN or PUK has to be like."""
+
+
 class Slot(Enum):
     """Where provisioned keys live (NIST SP 800-73-5 part 1, §3.1)."""
 
@@ -176,7 +180,7 @@ def refuse_weak(new: str, *, what: str, not_these: tuple[str, ...]) -> None:
     Raises:
         PinRefused: Which never tells what it was.
     """
-    hint = f"choose a {what} of {_SHORTEST} to {_LONGEST} letters or digits; nothing was changed"
+    hint = f"choose a {what} of {RULE}; nothing was changed"
     if not (new.isascii() and new.isprintable() and _SHORTEST <= len(new) <= _LONGEST):
         raise PinRefused(f"a YubiKey's {what} has {_SHORTEST} to {_LONGEST} plain characters", hint=hint)
     if new in not_these:

@@ -22,7 +22,9 @@ from hwkeys.prompt import ask_pin
 device = DeviceInfo("pkcs11", True, "Maker", "Model 5", "S-1", "al%ice", "pkcs11:", PinState[sys.argv[2]])
 prompter = PinentryPrompter(sys.argv[1], timeout=float(sys.argv[4]))
 try:
-    print("PIN was", ask_pin(prompter, PinRequest(device, "mykey", new=sys.argv[3] == "new")).upper())
+    rule = "6 to 8 digits" if sys.argv[3] == "rule" else ""
+    request = PinRequest(device, "mykey", new=sys.argv[3] != "old", rule=rule)
+    print("PIN was", ask_pin(prompter, request).upper())
 except PinRefused as error:
     print("refused:", error)
 """
@@ -77,16 +79,25 @@ def test_the_last_try_needs_its_own_button(answer, goes_on):
 
 def test_a_new_pin_is_asked_twice():
     child = real("pinentry-tty", kind="new")
-    for prompt, word in (("new PIN:", "abc"), ("again:", "abd")):
+    for prompt, word in (("new:", "abc"), ("again:", "abd")):
         child.expect_exact(prompt)
         child.sendline(word)
     child.expect_exact("refused: the two PINs differ")
 
 
+def test_a_new_pin_that_must_be_one_is_asked_for_with_its_rule():
+    child = real("pinentry-tty", kind="rule")
+    child.expect_exact("choose mykey (6 to 8 digits)")
+    for prompt in ("new:", "again:"):
+        child.expect_exact(prompt)
+        child.sendline("")
+    child.expect_exact("refused: an empty PIN was given")
+
+
 @pytest.mark.parametrize("answer, said", [("n", "PIN was"), ("c", "refused: no PIN was chosen")])
 def test_no_pin_at_all_needs_a_button(answer, said):
     child = real("pinentry-tty", kind="new")
-    for prompt in ("new PIN:", "again:"):
+    for prompt in ("new:", "again:"):
         child.expect_exact(prompt)
         child.sendline("")
     child.expect_exact("really no PIN?")

@@ -53,6 +53,8 @@ def test_an_empty_pin_is_only_for_new_keys():
     with pytest.raises(PinRefused):
         ask_pin(StaticPrompter(""), request())
     assert ask_pin(StaticPrompter(""), request(new=True)) == ""
+    with pytest.raises(PinRefused):
+        ask_pin(StaticPrompter(""), request(new=True, rule="6 to 8 digits"))
 
 
 def test_a_pin_source_is_one_line(tmp_path):
@@ -167,7 +169,9 @@ from hwkeys import *
 device = DeviceInfo("pkcs11", True, "Maker", "Model 5", "S-1", "alice", "pkcs11:", PinState[sys.argv[1]])
 from hwkeys.prompt import ask_pin
 try:
-    print("PIN was", ask_pin(TerminalPrompter(), PinRequest(device, "mykey", new=sys.argv[2] == "new")).upper())
+    rule = "6 to 8 digits" if sys.argv[2] == "rule" else ""
+    request = PinRequest(device, "mykey", new=sys.argv[2] != "old", rule=rule)
+    print("PIN was", ask_pin(TerminalPrompter(), request).upper())
 except (PinRefused, PinNeeded) as error:
     print("refused:", error)
 except KeyboardInterrupt:
@@ -209,6 +213,16 @@ def test_a_new_pin_is_asked_twice():
     child.expect_exact("the same again: ")
     child.sendline("abd")
     child.expect_exact("refused: the two PINs differ")
+
+
+def test_a_new_pin_that_must_be_one_is_asked_for_with_its_rule():
+    for word, said in (("123456", "PIN was 123456"), ("", "refused: an empty PIN was given")):
+        child = terminal("OK", "rule")
+        child.expect_exact("choose mykey (6 to 8 digits): ")
+        child.sendline(word)
+        child.expect_exact("the same again: ")
+        child.sendline(word)
+        child.expect_exact(said)
 
 
 @pytest.mark.parametrize("answer, said", [("yes", "PIN was"), ("no", "refused: no PIN was chosen")])
