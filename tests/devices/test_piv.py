@@ -265,14 +265,14 @@ def test_a_pin_is_spent_once_and_the_last_try_never_by_itself(piv):
     assert piv.card.tries == 1
     with pytest.raises(PinLocked) as locked:
         open_key(piv.uri("alice"), prompter=Asked("000000", last_try=True))
-    assert "PUK" in locked.value.hint
+    assert "ykman piv access unblock-pin" in locked.value.hint
     assert piv.card.tries == 0
     spent = piv.card.spent
     asked = Asked(PIN, last_try=True)
     with pytest.raises(PinLocked) as locked:
         open_key(piv.uri("alice"), prompter=asked)
     assert (asked.requests, piv.card.spent) == ([], spent)
-    assert "PUK" in locked.value.hint
+    assert "ykman piv access unblock-pin" in locked.value.hint
 
 
 # ---- pulled and inserted

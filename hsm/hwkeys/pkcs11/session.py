@@ -9,13 +9,23 @@ which is why there is no lock.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 import pkcs11
 
 from hwkeys.devices import PinState
 from hwkeys.errors import PinError, PinLocked, PinRefused, PinWrong
-from hwkeys.pkcs11 import binding
+from hwkeys.pkcs11 import binding, piv
 from hwkeys.pkcs11.binding import TokenRecord
+
+_UNLOCK_PIV: Final = (
+    "choose a new PIN with the card's PUK: `ykman piv access unblock-pin` for a YubiKey, `pkcs15-tool --unblock-pin` "
+    "for another PIV card"
+)
+_UNLOCK: Final = (
+    "unlock it with its PUK or SO-PIN: the vendor's tool, or `pkcs11-tool --login --login-type so --init-pin` with its "
+    "--module"
+)
 
 TokenName = tuple[str, str, str, str]
 """Label, serial, manufacturer, model: what stays the same when the token is pulled and inserted again."""
@@ -106,7 +116,13 @@ def log_in(session: TokenSession, now: TokenRecord, pin: str | None, *, last_try
     if session.logged_in:
         return
     refuse_unspendable(now, last_try_allowed=last_try_allowed)
-    session.holder = binding.login(now, pin)
+    try:
+        session.holder = binding.login(now, pin)
+    except PinLocked as error:
+        # One that has expired, or was never set, has a hint of its own.
+        if error.hint != PinLocked.default_hint:
+            raise
+        raise _locked(now, "takes no PIN any more") from error
     session.logged_in = True
 
 
@@ -118,7 +134,7 @@ def refuse_unspendable(now: TokenRecord, *, last_try_allowed: bool) -> None:
         PinRefused: Only the last try is left, and it was not allowed.
     """
     if now.pin_state is PinState.LOCKED:
-        raise PinLocked(f'the token "{now.label}" takes no PIN any more')
+        raise _locked(now, "takes no PIN any more")
     if now.pin_state is PinState.NOT_SET:
         raise PinLocked(f'no PIN was ever set on the token "{now.label}"', hint="set one with the vendor's tool")
     if now.pin_state is PinState.FINAL_TRY and not last_try_allowed:
@@ -135,7 +151,11 @@ def wrong_pin(now: TokenRecord | None) -> PinError:
         return PinWrong("the token refused the PIN, and is gone now")
     words = f'the token "{now.label}" refused the PIN'
     if now.pin_state is PinState.LOCKED:
-        return PinLocked(f"{words}, and is locked now")
+        return _locked(now, "refused the PIN, and is locked now")
     if now.pin_state is PinState.FINAL_TRY:
         return PinWrong(f"{words}: one try is left", final_try=True, hint="another wrong PIN locks the token")
     return PinWrong(words)
+
+
+def _locked(record: TokenRecord, words: str) -> PinLocked:
+    return PinLocked(f'the token "{record.label}" {words}', hint=_UNLOCK_PIV if piv.is_piv(record) else _UNLOCK)

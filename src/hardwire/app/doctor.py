@@ -34,6 +34,10 @@ from hardwire.net import fast_problem, self_test, usable_addresses
 _EXPIRES_SOON: Final = timedelta(days=60)
 _TIMEOUT: Final = 5.0
 _LIST_HINT: Final = "hardwire cert install FILE, or meet a member who has it"
+_UNLOCK: Final = (
+    "choose a new PIN with its PUK (`ykman piv access unblock-pin` for a YubiKey) or SO-PIN, or wait out the TPM's "
+    "lock-out"
+)
 
 
 class State(Enum):
@@ -149,7 +153,7 @@ def _devices(name: str) -> Iterator[Finding]:
         mark = "SOFTWARE TOKEN, " if device.software else ""
         text = f"{describe_device(device)}: {mark}PIN {describe_pin(device)}"
         if device.pin_state is hwkeys.PinState.LOCKED:
-            yield Finding(name, State.BAD, text, "unlock it with its PUK or SO-PIN, or wait out the TPM's lock-out")
+            yield Finding(name, State.BAD, text, _UNLOCK)
         elif device.pin_state is hwkeys.PinState.FINAL_TRY:
             yield Finding(name, State.NOTE, text, "make sure of the PIN before you use it")
         else:

@@ -59,6 +59,31 @@ def test_the_flags_are_read_again_at_the_last_moment(bench, record):
         module_for(bench.token.module).call(late)
 
 
+@pytest.mark.parametrize(
+    "maker, tool", [("piv_II", "ykman piv access unblock-pin"), ("SoftHSM project", "pkcs11-tool")]
+)
+def test_a_locked_token_tells_with_what_it_is_unlocked(record, maker, tool):
+    theirs = dataclasses.replace(in_state(record, PinState.LOCKED), manufacturer=maker)
+    with pytest.raises(PinLocked, match="takes no PIN") as locked:
+        session.refuse_unspendable(theirs, last_try_allowed=True)
+    assert tool in locked.value.hint
+    assert tool in session.wrong_pin(theirs).hint
+
+
+@pytest.mark.parametrize("hint", [None, "ask the vendor"])
+def test_a_token_that_is_found_locked_at_the_login_tells_the_same(record, monkeypatch, hint):
+    def locked(_now, _pin):
+        raise PinLocked("the token takes no PIN any more", hint=hint)
+
+    monkeypatch.setattr(session.binding, "login", locked)
+    attached = session.TokenSession(record, reader=None)
+    with pytest.raises(PinLocked) as told:
+        session.log_in(attached, record, "1234", last_try_allowed=False)
+    assert (hint or "pkcs11-tool") in told.value.hint
+    assert (record.label in str(told.value)) is (hint is None)
+    assert not attached.logged_in
+
+
 def test_a_refused_pin_tells_what_the_flags_say_afterwards(record):
     locked = session.wrong_pin(in_state(record, PinState.LOCKED))
     assert isinstance(locked, PinLocked)
