@@ -23,11 +23,12 @@ from hardwire.app.partials import partials
 from hardwire.app.pipes import PipeSource
 from hardwire.app.session import Session
 from hardwire.app.text import human_duration, human_size, printable
+from hardwire.app.transfers import Transfers
 from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory, tell_skipped
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
 from hardwire.cli.redirect import take_stdin, take_stdout
-from hardwire.errors import TransferIncomplete, UsageError
+from hardwire.errors import ConnectionLost, TransferIncomplete, UsageError
 
 Sources = Sequence[OutgoingFile | PipeSource]
 
@@ -136,6 +137,8 @@ def show_partials(out: Output, directory: Path) -> None:
 
 _HEAD_START: Final = 2.0
 """Seconds of reading before the line is begun."""
+_NO_LINE: Final = 0.2
+"""Seconds between two looks whether there is a line again."""
 _AT_ONCE: Final = 8
 """Files on offer at the same time; a line takes no more than 16."""
 
@@ -150,14 +153,24 @@ async def _deliver(session: Session, face: Face, files: Sources | asyncio.Task[S
         if isinstance(file, OutgoingFile):
             tell_skipped(face, file)
     face.out.say("waiting for your peer to accept")
-    waiting, under_way = deque(files), deque[int]()
+    waiting, under_way = deque(files), deque[tuple[Transfers, int]]()
     tally = _Tally()
     async with _listening(session, face, typed=True):
         while waiting or under_way:
             while waiting and len(under_way) < _AT_ONCE:
-                under_way.append(session.offer(waiting.popleft()))
-            tally.count(await session.transfers.outcome(under_way.popleft()))
+                under_way.append(await _offered(session, waiting.popleft()))
+            transfers, number = under_way.popleft()
+            tally.count(await transfers.outcome(number))
     tally.judge()
+
+
+async def _offered(session: Session, file: OutgoingFile | PipeSource) -> tuple[Transfers, int]:
+    """Offer a file as soon as there is a line: its number, and whose. Numbers begin anew on the next line."""
+    while True:
+        try:
+            return session.transfers, session.offer(file)
+        except (ConnectionLost, UsageError):  # another line is being opened, or there is none and race() ends this
+            await asyncio.sleep(_NO_LINE)
 
 
 async def _take(session: Session, face: Face, destination: Path | int, *, yes: bool) -> None:
@@ -168,21 +181,23 @@ async def _take(session: Session, face: Face, destination: Path | int, *, yes: b
         while True:
             await session.transfers.offered.wait()
             session.transfers.offered.clear()
-            for number in session.transfers.waiting:
+            # While a person thinks, another line may come, on which the same number is another file.
+            transfers = session.transfers
+            for number in transfers.waiting:
                 try:
                     if isinstance(destination, int) and taken:  # what is in a pipe has no end but the last
-                        session.transfers.decline(number)
-                    elif yes or await _consents(face, session, number, destination):
+                        transfers.decline(number)
+                    elif yes or await _consents(face, transfers, number, destination):
+                        transfers.accept(number, destination)
                         taken = True
-                        session.transfers.accept(number, destination)
                     else:
-                        session.transfers.decline(number)
+                        transfers.decline(number)
                 except UsageError:
                     face.out.say(f"file {number} is not offered any more")  # taken back while the person was asked
 
 
-async def _consents(face: Face, session: Session, number: int, destination: Path | int) -> bool:
-    name, size = session.transfers.describe(number)
+async def _consents(face: Face, transfers: Transfers, number: int, destination: Path | int) -> bool:
+    name, size = transfers.describe(number)
     where = "to standard output" if isinstance(destination, int) else f"into {destination}"
     how_large = human_size(size) if size else "nobody knows yet how large"
     answer = await face.ask("take-file", f"take {printable(name)!r} ({how_large}) {where}? [y/N] ", file=number)

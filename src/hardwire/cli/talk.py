@@ -208,8 +208,8 @@ class Talk:
         """The input ended (a pipe): what was asked for is still done, as far as the peer takes part."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-        for number in self.session.transfers.outgoing:
-            await self.session.transfers.outcome(number)
+        while outgoing := self.session.transfers.outgoing:  # another line has others, under other numbers
+            await self.session.transfers.outcome(outgoing[0])
 
 
 def _path(name: str) -> Path:

@@ -12,7 +12,7 @@ from hardwire.app.pipes import PipeSource
 from hardwire.cli.conversation import Wishes, race
 from hardwire.cli.errand import _deliver, _take, _Tally, receive, send, show_partials
 from hardwire.cli.output import Output
-from hardwire.errors import TransferIncomplete, UsageError
+from hardwire.errors import ConnectionLost, TransferIncomplete, UsageError
 from hardwire.net.servers import NO_SERVERS
 from support.faces import seats, until
 
@@ -205,3 +205,74 @@ async def test_what_takes_long_to_read_is_read_meanwhile(tmp_path):
         )
     assert outcomes == [None, None, None]
     assert (tmp_path / "in" / "letter").read_text() == "dear bob"
+
+
+class AnotherLine:
+    """The transfers of the line that took over, as an errand sees them: it knows none of the old numbers."""
+
+    def __init__(self, transfers, **others):
+        self.handle = transfers.handle
+        self.abandon, self.settled = transfers.abandon, transfers.settled
+        self.offered = transfers.offered
+        self.waiting = ()
+        vars(self).update(others)
+
+    def outcome(self, number):
+        raise AssertionError(number)
+
+    def accept(self, number, destination):
+        raise AssertionError(number)
+
+
+async def test_another_line_comes_while_files_are_under_way(tmp_path):
+    """Their numbers are those of the line on which they were offered, and without a line nothing is offered yet."""
+    (tmp_path / "in").mkdir()
+    files = []
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+        files.append(inspect_outgoing(tmp_path / name))
+    async with seats(unverified=True) as (alice, bob):
+        transfers, session = alice.session.transfers, alice.session
+        refusals = [UsageError("there is no line right now"), ConnectionLost("over")]
+
+        def offer(file):
+            if refusals:
+                raise refusals.pop()
+            number = transfers.offer(file)
+            if number == 3:
+                session.transfers = AnotherLine(transfers)
+            return number
+
+        session.offer = offer
+        outcomes = await asyncio.gather(
+            race(session, lambda: _deliver(session, alice.face, files)),
+            race(bob.session, lambda: _take(bob.session, bob.face, tmp_path / "in", yes=True)),
+            return_exceptions=True,
+        )
+    assert outcomes == [None, None]
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["one", "two"]
+
+
+async def test_consent_is_for_the_file_that_was_asked_about(tmp_path):
+    """A peer that ends the line while the person thinks, and offers another file under the same number."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "letter").write_text("dear bob")
+    async with seats(unverified=True) as (alice, bob):
+
+        async def switch():
+            number = alice.session.offer(inspect_outgoing(tmp_path / "letter"))
+            await bob.asked("take 'letter'")
+            transfers = bob.session.transfers
+            left = await transfers.leave()
+            bob.session.transfers = AnotherLine(transfers, waiting=(number,))
+            bob.type("y")
+            await bob.hears(f"file {number} is not offered any more")
+            transfers.give_up(left, ConnectionLost("over"))
+
+        outcomes = await asyncio.gather(
+            race(alice.session, switch),
+            race(bob.session, lambda: _take(bob.session, bob.face, tmp_path / "in", yes=False)),
+            return_exceptions=True,
+        )
+    assert outcomes == [None, None]
+    assert not list((tmp_path / "in").iterdir())
