@@ -65,7 +65,11 @@ TurnOption = Annotated[
 ]
 TurnCredentialsOption = Annotated[
     Path | None,
-    typer.Option("--turn-credentials", metavar="FILE", help="A file with the user name and the password, one a line."),
+    typer.Option(
+        "--turn-credentials",
+        metavar="FILE",
+        help="A file with the user name and the password, one a line; or be asked.",
+    ),
 ]
 TurnCaOption = Annotated[
     Path | None,

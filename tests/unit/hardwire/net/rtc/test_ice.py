@@ -15,8 +15,10 @@ from hardwire.net.rtc import ice as ice_module
 from hardwire.net.rtc.datagrams import MAX_DATAGRAM
 from hardwire.net.rtc.ice import LineConnection, LineGatherer
 from hardwire.net.servers import NO_SERVERS, IceServers
+from support.coturn import PASSWORD, USER, coturn, free_port
 from support.links import fresh_secrets, gather, open_pair, open_towards
 from support.netsamples import candidate
+from support.roaming import until
 
 
 def connection(**changes) -> LineConnection:
@@ -29,6 +31,33 @@ def connection(**changes) -> LineConnection:
         "servers": NO_SERVERS,
     }
     return LineConnection(**(settings | changes))
+
+
+async def test_direct_pairs_have_a_head_start_before_a_relay(monkeypatch):
+    """The answerer hears nothing, so that no pair is found meanwhile."""
+    async with coturn() as port:
+        agent = connection(servers=IceServers(turn=f"turn:127.0.0.1:{port}", username=USER, password=PASSWORD))
+        await LineGatherer(agent).gather()
+        await agent.add_peer([candidate(address="127.0.0.1", port=free_port())])
+        connecting = asyncio.create_task(agent.connect())
+        await asyncio.sleep(0.2)
+        direct, relayed = (
+            next(pair for pair in agent._check_list if pair.local_candidate.type == kind) for kind in ("host", "relay")
+        )
+        assert direct.state == CandidatePair.State.IN_PROGRESS
+        assert relayed.state == CandidatePair.State.WAITING
+        monkeypatch.setattr(ice_module, "_HEAD_START", 0.0)
+        await until(lambda: relayed.state == CandidatePair.State.IN_PROGRESS)
+        connecting.cancel()
+        await agent.close()
+
+
+async def test_without_a_rival_a_relay_waits_for_nothing(monkeypatch):
+    monkeypatch.setattr(ice_module, "_HEAD_START", 60.0)
+    async with coturn() as port:
+        servers = IceServers(turn=f"turn:127.0.0.1:{port}", username=USER, password=PASSWORD, relay_only=True)
+        async with open_pair(servers) as ends:
+            assert all(end.link._path.local_address is None for end in ends)
 
 
 async def test_only_the_given_addresses_are_bound():
