@@ -210,13 +210,15 @@ def renew_on_card(
     if made.evidence is None or made.evidence.kind is not BlobType.PIV:
         return made
     answers.proved()
-    kept = hwkeys.parse_uri(made.key_uri).pin_source
+    uri = hwkeys.parse_uri(made.key_uri)
+    kept, number = uri.pin_source, uri.serial if isinstance(uri, hwkeys.Pkcs11Uri) else None
     if wishes.pin_source is None and kept is not None:
         answers = _Answers(prompter, replace(wishes, pin_source=kept))
     try:
         from hwkeys import yubikey  # noqa: PLC0415 (needs an extra)
 
-        state = yubikey.describe()
+        # Yubico's module gives the number on the card; OpenSC one of its own, and then it must be the only card.
+        state = yubikey.describe(int(number) if number and _SERIAL.fullmatch(number) else None)
     except hwkeys.HwKeyError:
         return made  # several cards, or no such library: nothing was promised
     there = state.slot(yubikey.Slot.SIGN)
