@@ -57,7 +57,22 @@ release_tpm() {
 
 introduce() {
     local name=$1 directory=$2 token='SoftHSM token' hint='type it when init asks'
-    [[ $name == alice ]] || token='software TPM (swtpm)' hint='choose this one, or another, when init asks for a new one'
+    [[ $name != acme ]] || hint='type it when hardwire asks'
+    [[ $name != bob ]] || token='software TPM (swtpm)' hint='choose this one, or another, when init asks for a new one'
+    if [[ $name == acme ]]; then
+        cat >&2 <<TEXT
+
+  You run the authority of ACME. Its key can live in a $token:
+  a SOFTWARE TOKEN, for trying things out. It protects nothing.
+  PIN        $(<"$directory/pin")   $hint
+             (also in $directory/pin)
+  type       hardwire cert ca --name ACME --device acme-ca --out acme.pem
+             exit                       leave; everything is kept
+  more       docs/guides/organisation.md
+
+TEXT
+        return
+    fi
     cat >&2 <<TEXT
 
   You are $name. Your identity can live in a $token:

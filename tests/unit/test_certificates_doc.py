@@ -21,6 +21,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         DEVICE_PURPOSE,
         f"At most four certificates of {profile.MAX_CERTIFICATE} octets",
         f"{crl.MAX_ENTRIES:,}".replace(",", " ") + " entries, 1.25 MiB",
+        f"{crl.MAX_FORMS} different entry extensions",
         f"at most {ocsp.MAX_OCSP} octets",
         f"longer than {certbatch.LIMIT} s",
         f"and mail addresses, {profile.MAX_SUBTREES} at most",

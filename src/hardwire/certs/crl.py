@@ -12,7 +12,7 @@ The signed octets are kept as they are: a list is evidence, and is passed on as 
 
 import re
 from dataclasses import InitVar, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
@@ -31,6 +31,8 @@ MAX_CRL: Final = 5 << 18
 """Octets of a list."""
 MAX_ENTRIES: Final = 20_000
 """Certificates that a list takes back; the largest serial numbers, with reasons, fill :data:`MAX_CRL`."""
+MAX_FORMS: Final = 256
+"""Different extensions of entries, dates aside: each costs a walk of its own."""
 MAX_NUMBER: Final = 20
 """Octets of a CRLNumber (RFC 5280 §5.2.3)."""
 
@@ -47,6 +49,9 @@ _REASONS: Final = {
     5: "cessation of operation", 6: "on hold", 9: "privilege withdrawn", 10: "attribute authority compromise",
 }  # fmt: skip
 _ENTRY_TIME: Final = re.compile(rb"\x17\x0d\d{12}Z|\x18\x0f\d{14}Z")
+# invalidityDate (RFC 5280 §5.3.2): in a long list each entry may have another one
+_SINCE: Final = re.compile(rb"(?<=\x06\x03\x55\x1d\x18\x04\x11\x18\x0f)(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?=Z)")
+_SOME_DATE: Final = b"20260101000000"
 _SEAL: Final = object()
 
 
@@ -258,10 +263,12 @@ def _entries(octets: bytes, position: int, end: int) -> frozenset[int]:
         time = matches(octets, body, stop)
         if time is None:
             raise bad("crl-shape", "has an entry without a time of the one form")
-        rest = octets[time.end() : stop]
+        rest = _SINCE.sub(_checked_date, octets[time.end() : stop])
         if count == MAX_ENTRIES:
             raise bad("crl-size", f"has more than {MAX_ENTRIES} entries")
         if rest and rest not in known:
+            if len(known) == MAX_FORMS:
+                raise bad("crl-size", f"has entries with more than {MAX_FORMS} different extensions")
             _check_entry_extensions(rest)
             known.add(rest)
         serials.add(int.from_bytes(octets[start + 2 : body]))
@@ -270,6 +277,16 @@ def _entries(octets: bytes, position: int, end: int) -> frozenset[int]:
     if len(serials) != count:
         raise bad("crl-shape", "has the same serial number twice")
     return frozenset(serials)
+
+
+def _checked_date(found: re.Match[bytes]) -> bytes:
+    """One date for all that are real, so that they need one look together."""
+    year, month, *more = map(int, found.groups())
+    try:
+        datetime(year, month, *more, tzinfo=UTC)  # type: ignore[arg-type, misc]
+    except ValueError:
+        return found[0]  # which is refused where it is read
+    return _SOME_DATE
 
 
 def _check_entry_extensions(octets: bytes) -> None:

@@ -280,3 +280,33 @@ def test_the_issuer_of_a_list_that_was_refused() -> None:
     delta = Crl(extensions={DELTA: extension(DELTA, integer(1), critical=CRITICAL)})
     assert crl.issuer_of(delta.der()) == {org.MIDDLE_NAME}
     assert crl.issuer_of(b"\x30\x00") == frozenset()
+
+
+def test_dates_in_entries_cost_one_look_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crl, "MAX_FORMS", 1)
+    dates = [b"2026%02d01000000Z" % month for month in range(1, 13)]
+    made = Crl(
+        entries=tuple(entry(7 + at, reason(1), extension(SINCE, tlv(0x18, date))) for at, date in enumerate(dates))
+    )
+    assert len(read_crl(made.der()).serials) == 12
+    looks = []
+    real = crl._check_entry_extensions
+    monkeypatch.setattr(crl, "_check_entry_extensions", lambda octets: looks.append(octets) or real(octets))
+    read_crl(made.der())
+    assert len(looks) == 1
+
+
+def test_a_date_in_an_entry_that_names_no_moment() -> None:
+    for date in (b"20260230000000Z", b"20260101240000Z", b"00000101000000Z"):
+        with pytest.raises(CertificateRefused) as caught:
+            read_crl(_e(extension(SINCE, tlv(0x18, date))).der())
+        assert caught.value.code == "crl-der"
+
+
+def test_too_many_different_extensions_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crl, "MAX_FORMS", 2)
+    different = [entry(7 + at, extension("1.2.3", integer(at))) for at in range(3)]
+    assert len(read_crl(Crl(entries=(*different[:2], entry(90, extension("1.2.3", integer(0))))).der()).serials) == 3
+    with pytest.raises(CertificateRefused) as caught:
+        read_crl(Crl(entries=tuple(different)).der())
+    assert caught.value.code == "crl-size"
