@@ -127,7 +127,7 @@ class CrlStore:
                 "backup: it has to go on with higher numbers",
                 evidence={"number": str(crl.number), "seen": str(highest)},
             )
-        if crl.number == highest and path.exists():
+        if crl.number == highest and _number(path) == highest:
             return Kept(crl, new=False)
         if not path.exists():
             self._require_room(issuer)
@@ -206,6 +206,14 @@ def signer_of(crl: SignedCrl, known: Iterable[GatedCertificate]) -> GatedCertifi
     if refusal is not None:
         raise refusal
     return None
+
+
+def _number(path: Path) -> int | None:
+    """Of the list that is in the file; None when that is damaged, or was never written."""
+    try:
+        return read_crl(path.read_bytes()).number
+    except (CertificateRefused, OSError):
+        return None
 
 
 def _signed_by(crl: SignedCrl, issuer: GatedCertificate) -> bool:

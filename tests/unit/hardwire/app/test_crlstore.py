@@ -72,6 +72,9 @@ def test_files_that_are_damaged_or_strange(store):
     assert store.lists() == ()
     with pytest.raises(CertificateRefused):
         keep(store, 2)
+    assert keep(store, 3).new, "the same list again: it takes the place of the damaged file"
+    assert [one.number for one in store.lists()] == [3]
+    assert not keep(store, 3).new
 
 
 def scoped(point: str, number: int = 1, org: Org = ORG):
@@ -210,6 +213,8 @@ def test_a_kill_between_the_number_and_the_list(store, monkeypatch):
         with pytest.raises(Killed):
             keep(store, 2)
     assert [one.number for one in store.lists()] == [1]
+    assert keep(store, 2).new, "it is not there, though its number is"
+    assert [one.number for one in store.lists()] == [2]
     assert keep(store, 3).new
     with pytest.raises(CertificateRefused):
         keep(store, 1)
