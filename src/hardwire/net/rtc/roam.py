@@ -158,9 +158,11 @@ class Roamer:
             while len(self._lingering) >= MOST_LINGERING:
                 await asyncio.wait(self._side, return_when=asyncio.FIRST_COMPLETED)
             self._stale.clear()
-            spare = self._make()
+            spare, pause = self._make(), 0.0
             try:
                 found = await self._gather(spare) and await self._attempt(spare)
+            except Exception:  # noqa: BLE001  (what a library makes of a bad moment must not end all moving)
+                found, pause = False, NOTHING_TO_BIND
             except BaseException:
                 await _dispose(spare)
                 raise
@@ -168,6 +170,7 @@ class Roamer:
                 self._move(spare)
             else:
                 await _dispose(spare)
+                await asyncio.sleep(pause)
 
     def _make(self) -> Path:
         settings = self._settings

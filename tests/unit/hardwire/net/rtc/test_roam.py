@@ -227,3 +227,17 @@ async def test_a_peer_that_moves_again_and_again_waits_for_what_is_left(monkeypa
             await until(lambda number=number: first.generation == second.generation == number)
             most = max(most, *(len(one.end.link._roamer._lingering) for one in (first, second)))
         assert most == 2
+
+
+async def test_a_library_that_stumbles_once_does_not_end_all_moving(monkeypatch):
+    gather, stumbles = Path.gather, [RuntimeError("gathering"), RuntimeError("again")]
+
+    async def stumble(path):
+        if stumbles:
+            raise stumbles.pop()
+        await gather(path)
+
+    async with roaming_pair() as (first, second):
+        monkeypatch.setattr(Path, "gather", stumble)
+        await both_told(first, second)
+        assert not stumbles
