@@ -121,8 +121,8 @@ class Authority:
                     raise LocalError(
                         f"{self.directory / _LEDGER} is older than it was: what was done since is not in it",
                         code="ledger-rolled-back",
-                        hint="put the newest copy back; if there is none, revoke again what is missing, "
-                        "and say --after-restore once",
+                        hint="put the newest copy back; if there is none, say --after-restore once, and revoke again "
+                        "what is missing: `hardwire cert revoke` takes the certificate's file as well",
                     )
                 ledger.accept()
             yield ledger

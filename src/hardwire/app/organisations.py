@@ -48,7 +48,8 @@ _OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,19})){1,30}")
 _PATTERN: Final = re.compile(r"(?:\*(?=[@.]))?[A-Za-z0-9@._+-]{1,128}")
 _ORGANISATION_KEYS: Final = frozenset({"name", "certificates", "names", "level", "policies", "attested"})
 _FILE_KEYS: Final = frozenset({"members_only", "revocation", "max_age_days", "clock_skew_seconds", "organisation"})
-_SHOWN: Final = {NameKind.EMAIL, NameKind.DNS}
+SHOWN: Final = frozenset({NameKind.EMAIL, NameKind.DNS})
+"""The kinds of names that people read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ NOBODY: Final = Organisations()
 
 def names_of(endorsement: Endorsement) -> tuple[str, ...]:
     """The names of a device that people read: addresses and hosts, as they stand in the certificate."""
-    return tuple(map(_text, (name for name in endorsement.names if name.kind in _SHOWN)))
+    return tuple(map(_text, (name for name in endorsement.names if name.kind in SHOWN)))
 
 
 def fits(pattern: str, name: str) -> bool:

@@ -161,7 +161,7 @@ def issue(
 
 
 def revoke(
-    which: Annotated[str, typer.Argument(metavar="SERIAL|NAME|DID", help="What `hardwire cert show` lists.")],
+    which: Annotated[str, typer.Argument(metavar="SERIAL|NAME|DID|FILE", help="What `hardwire cert show` lists.")],
     directory: DirectoryOption = None,
     reason: Annotated[_Reason, typer.Option("--reason", help="Why; it stands in the list.")] = _Reason.UNSPECIFIED,
     after_restore: RestoreOption = False,
@@ -170,26 +170,35 @@ def revoke(
 ) -> None:
     """Take certificates back. Written down at once, without the token; the next `hardwire cert crl` tells everybody.
 
+    A file is the certificate itself, for one that was lost from the ledger when an older copy was put back.
+
     \b
     Examples:
       hardwire cert revoke alice@example.org --reason key-compromise
       hardwire cert revoke 4f3a90c1
+      hardwire cert revoke alice.pem --after-restore
     """
     voice = Output(json_mode=json_mode, plain=plain)
 
     def body() -> None:
-        from hardwire.app import offlineca
+        from hardwire.app import offlineca, pem
+        from hardwire.app.reclaim import reclaim
         from hardwire.certs import Reason
 
         authority = offlineca.load(directory_of(directory))
         with authority.ledger(after_restore=after_restore) as ledger:
-            taken = offlineca.revoke(ledger, which, Reason(reason.value))
+            wanted = reclaim(authority, ledger, pem.only(Path(which), pem.CERTIFICATE)[0]) if _is_file(which) else which
+            taken = offlineca.revoke(ledger, wanted, Reason(reason.value))
         for one in taken:
             voice.record({"event": "revoked", "serial": one.serial, "did": one.did, "names": list(one.names)})
             voice.data(f"revoked {one.serial}: {', '.join(one.names) or one.did}")
         voice.say("next: `hardwire cert crl --out FILE` and give it to everybody", style="dim")
 
     run(voice, body)
+
+
+def _is_file(which: str) -> bool:
+    return Path(which).suffix in {".pem", ".crt", ".cer", ".der"} and Path(which).is_file()
 
 
 def crl(

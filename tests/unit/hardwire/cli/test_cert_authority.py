@@ -175,5 +175,17 @@ def test_a_backup_is_noticed(ca, csr, home):
     assert ran("cert", "crl", "--after-restore").code == 0
 
 
+def test_a_certificate_that_an_old_ledger_does_not_know_is_revoked_by_its_file(ca, csr, home, tmp_path):
+    ledger = home / "ca" / "ledger.jsonl"
+    old = ledger.read_bytes() if ledger.exists() else b""
+    file = tmp_path / "lost.pem"
+    assert ran("cert", "issue", csr, "--as-asked", "--out", file).code == 0
+    ledger.write_bytes(old)
+    assert ran("cert", "revoke", file).code == 1
+    again = ran("cert", "revoke", file, "--after-restore")
+    assert (again.code, NAME in again.out) == (0, True)
+    assert ran("cert", "revoke", tmp_path / "nothing.pem").code == 2
+
+
 def test_the_reasons_are_all_there():
     assert {one.value for one in cert_authority._Reason} == {one.value for one in Reason}
