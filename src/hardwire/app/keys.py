@@ -42,8 +42,8 @@ _HASHES: Final = {
     SignatureScheme.ECDSA_SECP384R1_SHA384: hashes.SHA384,
 }
 _NOBODY_TO_ASK: Final = (
-    "run it at a terminal without --json, or name a file that holds the PIN: `hardwire init --pin-source FILE`, with "
-    "--renew when the identity is there already"
+    "run it at a terminal without --json, or name a file that holds the PIN with --pin-source FILE; for an identity "
+    "that is there already: `hardwire init --renew --pin-source FILE`"
 )
 OPENSC_PIV: Final = "piv_II"
 """What OpenSC calls the maker of every PIV card."""

@@ -263,10 +263,10 @@ def _entries(octets: bytes, position: int, end: int) -> frozenset[int]:
         time = matches(octets, body, stop)
         if time is None:
             raise bad("crl-shape", "has an entry without a time of the one form")
-        rest = _SINCE.sub(_checked_date, octets[time.end() : stop])
+        rest = octets[time.end() : stop]
         if count == MAX_ENTRIES:
             raise bad("crl-size", f"has more than {MAX_ENTRIES} entries")
-        if rest and rest not in known:
+        if rest and rest not in known and (rest := _SINCE.sub(_checked_date, rest)) not in known:
             if len(known) == MAX_FORMS:
                 raise bad("crl-size", f"has entries with more than {MAX_FORMS} different extensions")
             _check_entry_extensions(rest)
