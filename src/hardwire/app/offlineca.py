@@ -46,7 +46,7 @@ _FILE: Final = "authority.toml"
 _LEDGER: Final = "ledger.jsonl"
 _SERIAL_OCTETS: Final = 16
 _BACKDATE: Final = timedelta(minutes=10)
-"""For devices whose clock is a little behind. Nothing is lost: the authority vouches from now on in any case."""
+"""Of certificates and lists, for devices whose clock is a little behind: what is from the future counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +325,8 @@ def list_revoked(
         for row in ledger.rows
         if row["kind"] == "revoked"
     ]
-    der = make_crl(rows, number=number, period=Period(now, now + life), authority=authority.certificate, key=key)
+    period = Period(now - _BACKDATE, now + life)
+    der = make_crl(rows, number=number, period=period, authority=authority.certificate, key=key)
     ledger.append({"kind": "listed", "at": now.isoformat(), "number": number, "count": len(rows)}, number=number)
     return number, der
 

@@ -124,6 +124,16 @@ def test_nobody_of_that_name(authority):
     assert caught.value.code == "no-certificate"
 
 
+def test_a_list_counts_for_a_device_whose_clock_is_a_little_behind(authority, monkeypatch):
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    monkeypatch.setattr(offlineca, "utc_now", lambda: later)
+    assert published(authority).last_update_utc == later - timedelta(minutes=10)
+
+
+def test_the_first_list_is_not_older_than_its_authority(authority):
+    assert published(authority).last_update_utc >= authority.certificate.not_before
+
+
 def test_numbers_of_lists_only_grow(authority):
     assert [number_of(published(authority)) for _ in range(3)] == [1, 2, 3]
 
