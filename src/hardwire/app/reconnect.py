@@ -2,7 +2,11 @@
 """What a session does when its line has died: opens the one that was agreed for this case, with the same device.
 
 Which ends are worth it: no path for longer than anybody waits, a peer that fell silent, a rekey that was never
-finished, a line that is a day old. Whoever closed a line, or broke the protocol, meant it.
+finished, a line that is a day old. Whoever closed a line, or broke the protocol, meant it; and so did a peer that calls
+a young line old.
+
+Each line costs both ends a signature, and perhaps a touch. A peer can lose line after line on purpose, so that lines
+which die young are followed at growing intervals. Both ends count the same, and wait about as long.
 """
 
 import asyncio
@@ -18,6 +22,19 @@ from hardwire.channel.messages import CHAT_ID_SIZE
 from hardwire.errors import ConnectionLost, LocalError
 from hardwire.net import Line, LineConfig
 from hardwire.net.reline import NextLine
+
+CLOCKS_DIFFER: Final = 3600.0
+"""Seconds that a peer may find a line older than it is here: clocks that drift, and some that stop during sleep."""
+YOUNG: Final = 600.0
+"""Seconds: a line that does not live so long died young."""
+AT_ONCE: Final = 2
+"""Lines in a row that die young and are followed without a pause."""
+FIRST_PAUSE: Final = 2.0
+"""Seconds before the next one; it doubles each time."""
+LONGEST_PAUSE: Final = 300.0
+_DOUBLINGS: Final = 16
+_SHARE: Final = 4
+"""A pause takes at most this part of the patience, as the peer may be knocking already."""
 
 _WORTH_IT: Final = frozenset({"path-lost", "peer-silent", "rekey-timeout"})
 
@@ -85,12 +102,15 @@ class Reconnector:
         self._make_config = make_config
         self._patience = patience
         self._emit = emit
+        self._line: Line | None = None
+        self._young = 0
         self._next: NextLine | None = None
         self._opening: asyncio.Task[Line] | None = None
         self._closed = False
 
     def follow(self, line: Line) -> None:
         """Agree on the line after this one."""
+        self._line = line
         self._next = NextLine(line, self._make_config)
 
     def handle(self, event: object) -> bool:
@@ -99,10 +119,11 @@ class Reconnector:
 
     def wants(self, ended: LineClosed | LineFailed) -> bool:
         """Whether a line that ended so is followed by another."""
-        if self._closed or self._next is None:
+        if self._closed or self._next is None or self._line is None:
             return False
         if isinstance(ended, LineClosed):
-            return ended.reason is CloseReason.LIFE
+            plausible = not ended.by_peer or self._line.life_left <= CLOCKS_DIFFER
+            return ended.reason is CloseReason.LIFE and plausible
         return ended.error.code in _WORTH_IT
 
     async def reopen(self, lost: int) -> Line | None:
@@ -115,7 +136,8 @@ class Reconnector:
         if following is None:
             return None
         self._emit(Reconnecting(lost))
-        self._opening = asyncio.create_task(following.open(self._patience), name="hardwire reconnect")
+        pause = self._pause()
+        self._opening = asyncio.create_task(following.open(self._patience, pause), name="hardwire reconnect")
         try:
             await asyncio.wait({self._opening})
             return None if self._opening.cancelled() else self._opening.result()
@@ -124,6 +146,15 @@ class Reconnector:
         finally:
             self._opening.cancel()
             await following.close()
+
+    def _pause(self) -> float:
+        """Seconds before the line after this one is looked for, so that a peer cannot have signatures as it likes."""
+        old = self._line is None or self._line.age >= YOUNG
+        self._young = 0 if old else self._young + 1
+        if self._young <= AT_ONCE:
+            return 0.0
+        grown: float = FIRST_PAUSE * 2 ** min(self._young - AT_ONCE - 1, _DOUBLINGS)
+        return min(grown, LONGEST_PAUSE, self._patience / _SHARE)
 
     async def close(self) -> None:
         """Look for nobody any more."""

@@ -288,7 +288,7 @@ def _differ(
 
 _CLOSED = {
     CloseReason.NORMAL: "your peer closed the line",
-    CloseReason.LIFE: "the line reached its greatest age",
+    CloseReason.LIFE: "your peer says that the line reached its greatest age",
     CloseReason.NOT_VERIFIED: "your peer says that the strings differ",
     CloseReason.SHUTDOWN: "your peer's program ended",
 }

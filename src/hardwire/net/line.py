@@ -67,7 +67,8 @@ class Line:
         self.done = done.spent()
         self._link = link
         self._clock = config.clock.monotonic
-        self._seen = self._clock()
+        self._opened_at = self._seen = self._clock()
+        self._life = config.limits.life
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._over = False
@@ -91,6 +92,16 @@ class Line:
         self._pump()
         if not self._over:
             link.roam(self._paths.credentials, self._paths)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the handshake, sleep included."""
+        return self._clock() - self._opened_at
+
+    @property
+    def life_left(self) -> float:
+        """Seconds to the greatest age, as this side counts it."""
+        return self._life - self.age
 
     # ------------------------------------------------------------------ events
 

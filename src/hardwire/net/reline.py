@@ -80,8 +80,8 @@ class NextLine:
                 return False
         return True
 
-    async def open(self, within: float) -> Line:
-        """Knock for ``within`` seconds, while the peer does so as well, and open the line.
+    async def open(self, within: float, pause: float = 0.0) -> Line:
+        """Knock for ``within`` seconds, while the peer does so as well, and open the line; before that, ``pause``.
 
         Raises:
             ConnectionLost: ``no-next-line``: nothing was agreed, or nobody was found.
@@ -89,6 +89,7 @@ class NextLine:
             HardwireError: Why there is no line.
         """
         await self._stop()
+        await asyncio.sleep(pause)
         try:
             if self._offer is not None and self._answer_text is not None:
                 return await self._offer.accept(self._answer_text, within=within)

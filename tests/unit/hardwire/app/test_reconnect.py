@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from hardwire.app import reconnect
 from hardwire.app.events import (
     Delivered,
     FileDone,
@@ -192,7 +193,8 @@ async def test_closing_ends_the_search():
         (LineFailed(ConnectionLost("silent", code="peer-silent")), True),
         (LineFailed(ConnectionLost("the peer ended the line")), False),
         (LineFailed(RecordRefused("a forgery", code="aead")), False),
-        (ChannelClosed(CloseReason.LIFE, by_peer=True), True),
+        (ChannelClosed(CloseReason.LIFE, by_peer=False), True),
+        (ChannelClosed(CloseReason.LIFE, by_peer=True), False),  # of a line that is a moment old
         (ChannelClosed(CloseReason.NORMAL, by_peer=True), False),
         (ChannelClosed(CloseReason.NOT_VERIFIED, by_peer=False), False),
     ],
@@ -200,6 +202,48 @@ async def test_closing_ends_the_search():
 async def test_which_ends_are_worth_another_line(ended, wanted):
     async with two_people() as (alice, _):
         assert alice.session._again.wants(ended) is wanted
+
+
+@pytest.mark.parametrize("left,wanted", [(-1.0, True), (3590.0, True), (3700.0, False)])
+async def test_a_peer_may_find_a_line_old_a_little_earlier(left, wanted):
+    async with two_people() as (alice, _):
+        alice.session._line._opened_at -= DEFAULT_LIMITS.life - left
+        assert alice.session._again.wants(ChannelClosed(CloseReason.LIFE, by_peer=True)) is wanted
+        assert not alice.session._again.wants(ChannelClosed(CloseReason.NORMAL, by_peer=True))
+
+
+async def test_a_peer_that_calls_young_lines_old_costs_no_signature():
+    async with two_people() as (alice, bob):
+        await bob.session._line.close(CloseReason.LIFE)
+        assert await alice.ended() is None
+        assert not alice.person.all(Reconnecting)
+        assert "your peer says" in alice.person.all(LineClosed)[-1].reason
+
+
+async def test_lines_that_die_young_are_followed_at_growing_intervals():
+    async with two_people(patience=7200.0) as (alice, _):
+        again = alice.session._again
+        assert [again._pause() for _ in range(7)] == [0, 0, 2, 4, 8, 16, 32]
+        assert [again._pause() for _ in range(2000)][-1] == reconnect.LONGEST_PAUSE
+        again._patience = 120.0
+        assert again._pause() == 30.0
+        alice.session._line._opened_at -= reconnect.YOUNG
+        assert again._pause() == 0
+        alice.session._line._opened_at += reconnect.YOUNG
+        assert [again._pause() for _ in range(3)] == [0, 0, 2]
+
+
+async def test_the_pause_is_kept_and_can_be_left(monkeypatch):
+    monkeypatch.setattr(reconnect, "AT_ONCE", 0)
+    monkeypatch.setattr(reconnect, "FIRST_PAUSE", 300.0)
+    async with two_people(patience=3600.0) as (alice, bob):
+        await cut(alice, bob)
+        for end in (alice, bob):
+            await end.person.until(Reconnecting)
+        await asyncio.sleep(1.0)  # long enough for a line on loopback
+        assert not alice.person.all(Reconnected)
+        await asyncio.wait_for(alice.session.close(), 5)
+        assert await alice.ended() is LOST
 
 
 async def test_without_a_next_line_there_is_nothing_to_open():
