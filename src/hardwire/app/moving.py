@@ -53,6 +53,7 @@ class Transfer:
         held: Who holds it: ``here``, ``peer``.
         detached: The line is gone, and another may take it up.
         outcome: How it ended.
+        before: The numbers up to this one belong to lines before.
         over: The same, to wait for.
     """
 
@@ -76,7 +77,13 @@ class Transfer:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     shown: float = 0.0
     outcome: FileDone | FileFailed | None = None
+    before: int = 0
     over: asyncio.Future[FileDone | FileFailed] = field(default_factory=_future)
+
+    @property
+    def number(self) -> int:
+        """What it is called here; no other transfer of the session is called so."""
+        return self.before + self.key
 
     @property
     def idle(self) -> bool:

@@ -167,7 +167,7 @@ class Session:
         self._line, self._sas = line, line.done.sas
         self._again.follow(line)
         self._face.emit(Reconnected(self._sas.decimal, _words(line), line.done.sid.hex()))
-        self.transfers = Transfers(line, self._face.emit, self.peer.device_id)
+        self.transfers = Transfers(line, self._face.emit, self.peer.device_id, before.last)
         self.transfers.offered = before.offered  # whoever waits for offers goes on waiting
         line.beside.serve(self.transfers)
         self.transfers.take_over(left)
@@ -212,7 +212,7 @@ class Session:
         return key.hex()
 
     def offer(self, file: OutgoingFile | PipeSource) -> int:
-        """Offer a file, a directory or a pipe; returns its number on this line.
+        """Offer a file, a directory or a pipe; returns its number.
 
         Raises:
             UsageError: There is no line to the peer right now, and another one is being opened.

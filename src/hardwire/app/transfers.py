@@ -11,7 +11,8 @@ to have failed has left nothing behind but what it says is kept.
 
 **Another line.** When a line breaks and another one to the same peer takes its place, ``left = await leave()`` on the
 old and ``take_over(left)`` on the new one carry every unfinished transfer across: senders offer again under a new
-number, receivers take up what they consented to without asking anybody, from the octet they have.
+number (they go on from line to line), receivers take up what they consented to without asking anybody, from the octet
+they have.
 
 **Another way.** See ``channel/bulk.py``: ``open_path``, ``path_writable``, ``close_path``.
 """
@@ -58,13 +59,14 @@ class Transfers(Underway):
         line: The open line.
         emit: Where events for the face go.
         peer: Hex of the peer's device id.
+        before: The last number of the lines before.
 
     Attributes:
         offered: Set whenever the peer offers a file; whoever waits for it clears it.
     """
 
-    def __init__(self, line: Line, emit: Callable[[Event], None], peer: str) -> None:
-        super().__init__(line, emit)
+    def __init__(self, line: Line, emit: Callable[[Event], None], peer: str, before: int = 0) -> None:
+        super().__init__(line, emit, before)
         self._peer = peer
         self._paths: list[BulkPath] = []
         self.offered = asyncio.Event()
@@ -80,15 +82,16 @@ class Transfers(Underway):
         return tuple(key for key, one in self._active.items() if one.direction == "in" and not one.answered)
 
     def offer(self, source: OutgoingFile | PipeSource) -> int:
-        """Offer something; it goes out when the peer accepts. Returns the transfer's number on this line.
+        """Offer something; it goes out when the peer accepts. Returns the transfer's number.
 
         Raises:
             LocalError: ``too-many-transfers``.
             ConnectionLost: The line is over.
         """
         key = self._line.offer_file(source.offer)
-        self._add(Transfer(key, "out", source.offer, Meter(source.offer.size, monotonic()), source=source))
-        return key
+        meter = Meter(source.offer.size, monotonic())
+        self._add(transfer := Transfer(key, "out", source.offer, meter, source=source, before=self._before))
+        return transfer.number
 
     async def outcome(self, key: int) -> FileDone | FileFailed:
         """How an own offer, or an offer of the peer that is under way, ends; waits for it.
@@ -206,20 +209,20 @@ class Transfers(Underway):
             transfer.held.clear()
             transfer.pieces.clear()
             if transfer.direction == "out":
-                was = transfer.key
+                was = transfer.number
                 try:
-                    transfer.key = self._line.offer_file(transfer.offer)
+                    transfer.key, transfer.before = self._line.offer_file(transfer.offer), self._before
                 except ConnectionLost:  # that line is over as well: for the one after it, or for its end
                     self._consented.append(transfer)
                     continue
                 self._add(transfer)
-                self._emit(events.FileMoved(transfer.key, was, transfer.offer.name, "out"))
+                self._emit(events.FileMoved(transfer.number, was, transfer.offer.name, "out"))
             elif transfer.answered:
                 self._consented.append(transfer)
 
     def handle(self, event: object) -> bool:  # noqa: C901 (one case an event; the table is the point)
         """Take one event of the line; False when it is not about files."""
-        one = self._active.get(getattr(event, "id", 0)) if type(event) in _ABOUT_FILES else None
+        one = self._active.get(self._before + getattr(event, "id", 0)) if type(event) in _ABOUT_FILES else None
         match event:
             case line_events.FileOffered():
                 self._on_offer(event)
@@ -252,24 +255,25 @@ class Transfers(Underway):
     # What the line tells.
 
     def _on_offer(self, event: line_events.FileOffered) -> None:
-        offer = event.offer
+        offer, number = event.offer, self._before + event.id
+        self.last = max(self.last, number)
         try:
             check_name(offer.name)
         except TransferIncomplete as problem:
             self._tell(self._line.decline_file, event.id, StopReason.BAD_NAME)
-            self._emit(failed(event.id, printable(offer.name), "in", problem))
+            self._emit(failed(number, printable(offer.name), "in", problem))
             return
         # The very same offer, and not only its root: somebody consented to the name and the size as well.
         if (known := next((one for one in self._consented if one.offer == offer), None)) is not None:
             self._consented = [one for one in self._consented if one is not known]
-            was, known.key = known.key, event.id
+            was, known.key, known.before = known.number, event.id, self._before
             self._add(known)
-            self._emit(events.FileMoved(known.key, was, offer.name, "in"))
+            self._emit(events.FileMoved(number, was, offer.name, "in"))
             self._start(known, self._receive(known, known.destination))
             return
-        self._add(Transfer(event.id, "in", offer, Meter(offer.size, monotonic())))
+        self._add(Transfer(event.id, "in", offer, Meter(offer.size, monotonic()), before=self._before))
         kind = offer.kind.name.lower()
-        self._emit(events.FileOffer(event.id, offer.name, kind, offer.size, offer.files, offer.root.hex()))
+        self._emit(events.FileOffer(number, offer.name, kind, offer.size, offer.files, offer.root.hex()))
         self.offered.set()
 
     def _on_accepted(self, transfer: Transfer, start: int) -> None:

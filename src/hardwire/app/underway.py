@@ -32,9 +32,16 @@ class Underway:
     Args:
         line: The open line.
         emit: Where events for the face go.
+        before: Numbers up to this one were given on lines before.
+
+    Attributes:
+        last: The greatest number given so far. They go on from line to line: an answer that somebody typed for an
+            offer of the last line must not meet one of this.
     """
 
-    def __init__(self, line: Line, emit: Callable[[Event], None]) -> None:
+    def __init__(self, line: Line, emit: Callable[[Event], None], before: int = 0) -> None:
+        self.last = before
+        self._before = before
         self._line = line
         self._emit = emit
         self._active: dict[int, Transfer] = {}
@@ -48,11 +55,12 @@ class Underway:
             await asyncio.wait(self._tasks)
 
     def _add(self, transfer: Transfer) -> None:
-        self._active[transfer.key] = transfer
-        self._outcomes[transfer.key] = transfer.over
+        self._active[transfer.number] = transfer
+        self._outcomes[transfer.number] = transfer.over
+        self.last = max(self.last, transfer.number)
 
     def _start(self, transfer: Transfer, work: Awaitable[None]) -> None:
-        transfer.task = asyncio.create_task(self._drive(transfer, work), name=f"hardwire file {transfer.key}")
+        transfer.task = asyncio.create_task(self._drive(transfer, work), name=f"hardwire file {transfer.number}")
         self._tasks.add(transfer.task)
         transfer.task.add_done_callback(self._tasks.discard)
 
@@ -82,7 +90,7 @@ class Underway:
         offer = transfer.offer
         done = max(0, start - offer.preface)
         transfer.meter = Meter(offer.size, monotonic(), done)
-        self._emit(events.FileStarted(transfer.key, offer.name, transfer.direction, done, offer.size))
+        self._emit(events.FileStarted(transfer.number, offer.name, transfer.direction, done, offer.size))
 
     def _advance(self, transfer: Transfer, position: int) -> None:
         now, meter, offer = monotonic(), transfer.meter, transfer.offer
@@ -92,13 +100,13 @@ class Underway:
             eta = meter.eta if offer.end is not None else None
             self._emit(
                 events.FileProgress(
-                    transfer.key, offer.name, transfer.direction, meter.done, offer.size, meter.rate, eta
+                    transfer.number, offer.name, transfer.direction, meter.done, offer.size, meter.rate, eta
                 )
             )
 
     def _held(self, transfer: Transfer, by: str, *, on: bool) -> None:
         (transfer.held.add if on else transfer.held.discard)(by)
-        self._emit(events.FilePaused(transfer.key, transfer.offer.name, by, on))
+        self._emit(events.FilePaused(transfer.number, transfer.offer.name, by, on))
 
     def _finish(self, transfer: Transfer, path: Path | None = None) -> None:
         offer = transfer.offer
@@ -109,8 +117,8 @@ class Underway:
                 root = transfer.source.root()
         elapsed = transfer.meter.elapsed(monotonic())
         direct = min(size, self._line.beside.carried(transfer.key).get(DirectLane.name, 0))
-        key, name, direction = transfer.key, offer.name, transfer.direction
-        self._end(transfer, FileDone(key, name, direction, size, root.hex(), elapsed, path, direct))
+        number, name, direction = transfer.number, offer.name, transfer.direction
+        self._end(transfer, FileDone(number, name, direction, size, root.hex(), elapsed, path, direct))
 
     def _stop(self, transfer: Transfer, problem: TransferIncomplete) -> None:
         if transfer.finishing or transfer.outcome is not None:
@@ -124,7 +132,7 @@ class Underway:
         if not transfer.finishing:
             resumable = transfer.resumable and not given_up(problem.code)
             self._end(
-                transfer, failed(transfer.key, transfer.offer.name, transfer.direction, problem, resumable=resumable)
+                transfer, failed(transfer.number, transfer.offer.name, transfer.direction, problem, resumable=resumable)
             )
 
     def _end(self, transfer: Transfer, outcome: FileDone | FileFailed) -> None:
@@ -133,7 +141,7 @@ class Underway:
             transfer.pieces.clear()
             transfer.interrupt()
             transfer.wake.set()
-            self._active.pop(transfer.key, None)
+            self._active.pop(transfer.number, None)
             self._consented = [one for one in self._consented if one is not transfer]
             if transfer.task is None and (transfer.sink is not None or transfer.reader is not None):
                 self._start(transfer, _nothing())  # it waited for another line, and what is open has to be let go
@@ -144,7 +152,7 @@ class Underway:
         if transfer.outcome is not None and transfer.task is None and not transfer.over.done():
             transfer.over.set_result(transfer.outcome)
             if transfer.direction == "in" and not transfer.answered:
-                self._outcomes.pop(transfer.key, None)  # a peer may offer and cancel for as long as it likes
+                self._outcomes.pop(transfer.number, None)  # a peer may offer and cancel for as long as it likes
             self._emit(transfer.outcome)
 
     def _tell(self, verb: Callable[..., None], *arguments: object, **named: object) -> None:

@@ -83,14 +83,6 @@ class Talk:
     def watch(self, event: events.Event) -> None:
         """Remember what a person may ask about later: files on their way, lines that nobody confirmed."""
         match event:
-            case events.FileOffer(id=number, name=name, size=size):
-                what = f"file {number}: {printable(name)!r} ({human_size(size)})"
-                self._keep(number, f"{what} is offered to you: /accept {number} or /decline {number}")
-            case events.FileProgress(id=number, name=name, done=done, size=size):
-                far = f"{100 * done // size} % of {human_size(size)}" if size else human_size(done)
-                self._open_files[number] = f"file {number}: {printable(name)!r} {far}"
-            case events.FileDone(id=number) | events.FileFailed(id=number):
-                self._open_files.pop(number, None)
             case events.Said(by="here", id=key, text=text):
                 self._unconfirmed[key] = text
             case events.Delivered(id=key):
@@ -99,6 +91,25 @@ class Talk:
                 self.face.out.say(f"your peer did not confirm the last of your lines ({len(self._unconfirmed)}):")
                 for text in self._unconfirmed.values():
                     self.face.out.say(f"  {printable(text)}")
+            case _:
+                self._watch_files(event)
+
+    def _watch_files(self, event: events.Event) -> None:
+        match event:
+            case events.FileOffer(id=number, name=name, size=size):
+                what = f"file {number}: {printable(name)!r} ({human_size(size)})"
+                self._keep(number, f"{what} is offered to you: /accept {number} or /decline {number}")
+            case events.FileProgress(id=number, name=name, done=done, size=size):
+                far = f"{100 * done // size} % of {human_size(size)}" if size else human_size(done)
+                self._open_files[number] = f"file {number}: {printable(name)!r} {far}"
+            case events.Reconnected():  # what goes on is told anew, under other numbers; what was offered, offered anew
+                for number in self._open_files:
+                    self.face.out.status(number, None)
+                self._open_files.clear()
+            case events.FileMoved(id=number, name=name):
+                self._open_files[number] = f"file {number}: {printable(name)!r} goes on over the new line"
+            case events.FileDone(id=number) | events.FileFailed(id=number):
+                self._open_files.pop(number, None)
             case _:
                 pass
 

@@ -10,6 +10,7 @@ from hardwire.app.events import (
     Delivered,
     FileDone,
     FileFailed,
+    FileMoved,
     FileOffer,
     FileProgress,
     LineClosed,
@@ -135,6 +136,33 @@ async def test_a_file_that_was_under_way_goes_on(tmp_path):
         for end in (alice, bob):  # and files take direct lanes beside that line, too
             assert end.session._line.beside._keeper._user is end.session.transfers
         assert bob.session.verified
+
+
+async def test_numbers_go_on_from_line_to_line(tmp_path):
+    """An answer that was typed for an offer of the last line never meets an offer of this one."""
+    (tmp_path / "old").write_bytes(bytes(100))
+    (tmp_path / "new").write_bytes(bytes(200))
+    async with two_people() as (alice, bob):
+        first = alice.session.offer(await inspect(tmp_path / "old"))
+        assert (await bob.person.until(FileOffer)).id == first
+        await cut(alice, bob)
+        for end in (alice, bob):
+            await end.person.until(Reconnected)
+        moved = await alice.person.until(FileMoved, was=first)
+        second = alice.session.offer(await inspect(tmp_path / "new"))
+        newest = await bob.person.until(FileOffer, name="new")
+        again = [offer.id for offer in bob.person.all(FileOffer) if offer.name == "old"][-1]
+        assert first < again == moved.id < newest.id == second
+        for verb in (bob.session.transfers.describe, bob.session.transfers.decline, bob.session.transfers.cancel):
+            with pytest.raises(UsageError):
+                verb(first)
+        with pytest.raises(UsageError):
+            bob.session.transfers.accept(first, tmp_path)
+        (tmp_path / "in").mkdir()
+        bob.session.transfers.accept(newest.id, tmp_path / "in")
+        assert (await bob.person.until(FileDone)).id == newest.id
+        assert (await alice.person.until(FileDone)).id == second
+        assert bob.session.transfers.waiting == (again,)
 
 
 async def test_a_file_fails_when_nobody_is_found(tmp_path):

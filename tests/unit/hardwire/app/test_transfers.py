@@ -268,6 +268,7 @@ async def test_names_that_trick_are_declined_without_a_question(inbox, name):
         assert not re.search("[\u202e\u200b]", shown.name + shown.reason)
         assert bob.person.all(FileOffer) == []
         assert bob.transfers.waiting == ()
+        assert bob.transfers.last == shown.id == number, "a number that was said is not given again"
 
 
 async def test_a_line_that_is_cut_leaves_no_name(outbox, inbox):

@@ -151,6 +151,21 @@ async def test_lines_that_nobody_confirmed_are_named_at_the_end(tmp_path):
         assert "your peer did not confirm the last of your lines (1):\n  and this?\n" in alice.said.err
 
 
+async def test_what_was_open_on_the_last_line_is_not_listed_any_more(tmp_path):
+    async with seats() as (alice, _):
+        talk = Talk(alice.session, alice.face, tmp_path)
+        talk.watch(events.FileOffer(2, "theirs", "file", 5, 1, "00"))
+        talk.watch(events.FileProgress(1, "mine", "out", 1, 5, 1.0, None))
+        assert 2 in alice.face.out._status
+        talk.watch(events.Reconnected("1 2 3", (), "00"))
+        assert not {1, 2} & alice.face.out._status.keys()
+        talk.watch(events.FileMoved(3, 1, "mine", "out"))
+        assert list(talk._open_files) == [3]
+        await talk._take("/files")
+        assert "file 3: 'mine' goes on over the new line" in alice.said.err
+        assert "theirs" not in alice.said.err
+
+
 async def test_pausing_and_what_is_not_sent(tmp_path):
     top = a_tree(tmp_path / "photos", octets=30_000_000)
     for number in range(7):
