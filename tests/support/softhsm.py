@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 PIN = "648219"
 SO_PIN = "5501879"
-_POOL = 112  # about 25 ms each; SoftHSM does not see tokens made after it was loaded
+_POOL = 176  # about 25 ms each; SoftHSM does not see tokens made after it was loaded
 
 _MODULES = (
     "/usr/lib/softhsm/libsofthsm2.so",
