@@ -16,7 +16,7 @@ from support.roaming import Roaming, roaming_pair, until
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(link_module, "PROBE_INTERVAL", 0.05)
+    monkeypatch.setattr(link_module, "PROBE_INTERVAL", 0.15)
     monkeypatch.setattr(roam_module, "FIRST_SPARE", 0.0)
     monkeypatch.setattr(roam_module, "LINGER", 0.2)
     monkeypatch.setattr(roam_module, "NOTHING_TO_BIND", 0.1)
