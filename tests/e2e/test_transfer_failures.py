@@ -197,6 +197,7 @@ def test_a_file_that_changes_under_the_transfer(alice, bob, stage, inbox):
     host, guest = on_its_way(stage, alice, bob, inbox)
     with (alice.home / "large.bin").open("ab") as file:
         file.write(b"more")
+    host.say("/resume")  # what was read ahead before the pause may not show it
     assert host.expect("file-failed")["code"] == "file-changed"
     guest.expect("file-failed")
     began = time.monotonic()
