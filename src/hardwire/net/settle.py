@@ -45,9 +45,7 @@ class SettleDriver:
     def begin(self) -> None:
         """Show what there is to show; call when messages of the peer are handed to this driver."""
         self._pump()
-        deadline = self._machine.next_timeout()
-        if deadline is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self._now()), self._time_out)
+        self._set_timer()
 
     async def run(self) -> None:
         """Wait until it is settled.
@@ -125,10 +123,17 @@ class SettleDriver:
         self.asked_seconds += self._now() - began
         self._pump()
 
+    def _set_timer(self) -> None:
+        deadline = self._machine.next_timeout()
+        if deadline is not None and not self._outcome.done():
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self._now()), self._time_out)
+
     def _time_out(self) -> None:
+        """The event loop has a clock of its own: by the line's clock it may be a little early."""
         self._timer = None
         self._machine.handle_timeout(self._now())
         self._pump()
+        self._set_timer()
 
     def _fail(self, error: Exception) -> None:
         if not self._outcome.done():

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import time
 
 import pytest
 
 from hardwire.channel import ChatReceived
 from hardwire.errors import CertificateRefused, ConnectionLost, LineTimeout, RecordRefused
 from hardwire.net import settle as module
+from hardwire.net.config import Clock
 from support.lines import config_for_test, line_pair, next_of, open_lines
 
 
@@ -94,6 +96,17 @@ async def test_a_judge_who_never_answers(monkeypatch):
     first, second = await outcomes(Judge(waits=True), Judge())
     assert isinstance(first, LineTimeout)
     assert isinstance(second, (LineTimeout, ConnectionLost))
+
+
+async def test_a_timer_that_fires_early_is_set_again(monkeypatch):
+    monkeypatch.setattr("hardwire.channel.settle.TIME", 0.3)
+    slow = Clock(monotonic=lambda: time.monotonic() / 2)
+    judge = Judge(waits=True)
+    async with asyncio.timeout(10):
+        first, _ = await open_lines(
+            config_for_test(revocation=judge, clock=slow), config_for_test(revocation=Judge(), clock=slow)
+        )
+    assert isinstance(first, (LineTimeout, ConnectionLost))
 
 
 async def test_a_peer_that_talks_too_early(monkeypatch):
