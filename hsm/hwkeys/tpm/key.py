@@ -6,6 +6,7 @@ and is forgotten when it is closed, or when the TPM refuses it. A PIN is first u
 ``Tpm.check_pin``), so opening a key tells at once whether the PIN is right and makes no signature.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -207,9 +208,11 @@ class TpmKey(EllipticCurveHardwareKey):
             return pin
 
     def _ask(self) -> bytes:
-        # A moment after opening it is known. It is read again in any case just before the PIN is used.
+        # A moment after opening it is known, for one question: what a wrong PIN left behind may have changed since.
+        # It is read again in any case just before the PIN is used.
         if time.monotonic() - self._read_at > _JUST_NOW:
             self._state = self._worker.call(_read, self._place.tcti)
+        self._read_at = -math.inf
         request = PinRequest(device=self._state.info(self._place.tcti), key=_name(self._uri))
         if self._state.pin_state is PinState.LOCKED:
             raise self._state.locked()
