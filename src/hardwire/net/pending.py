@@ -14,12 +14,13 @@ from hardwire.handshake import Binding, HandshakeDone, Initiator, Responder
 from hardwire.net import carriers
 from hardwire.net.candidate import Candidate
 from hardwire.net.config import LineConfig, Stage
+from hardwire.net.driver import CONTROL
 from hardwire.net.inbox import Inbox
 from hardwire.net.invite import MAX_LIFE, Answer, InviteSecrets, Offer, derive_secrets, offer_ref
 from hardwire.net.line import Line, Timings
 from hardwire.net.rtc import DtlsFacts, LinkSettings, RtcLink
 from hardwire.net.settle import SettleDriver
-from hardwire.net.shake import CONTROL, HandshakeDriver
+from hardwire.net.shake import HandshakeDriver
 
 PATH_TIMEOUT: Final = 30.0
 """Seconds the offerer looks for a path: the answerer is already knocking when the answer is pasted."""
@@ -104,8 +105,6 @@ class Pending:
             driver = HandshakeDriver(self._machine(binding, offerer=offerer), self._link, self._config, settle)
             inbox.attach(driver, (CONTROL,))
             await driver.run()
-            asked = driver.asked_seconds
-            del driver  # its outcome holds the root of the line's keys, and a failure would hold the driver
             await settling[0].run()
         except BaseException:
             await self._link.close()
@@ -114,7 +113,7 @@ class Pending:
         line.timings = Timings(
             open_ms=1e3 * (opened - began),
             handshake_ms=1e3 * (time.perf_counter() - opened),
-            asked_ms=1e3 * (asked + settling[0].asked_seconds),
+            asked_ms=1e3 * (driver.asked_seconds + settling[0].asked_seconds),
         )
         self._config.on_stage(Stage.OPEN)
         return line
