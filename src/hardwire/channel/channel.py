@@ -114,6 +114,7 @@ class SecureChannel(FileVerbs):
         )
         self._paths = Paths(done.role, emit=self._events.append, send=self._say)
         self._handlers = self._handlers_by_kind()
+        self._one_verb = _Verb(self._verb_done)
 
     def _handlers_by_kind(self) -> dict[int, Callable[[bytes], None]]:
         return {
@@ -144,7 +145,7 @@ class SecureChannel(FileVerbs):
         self._now = now = self.time.at(now)
         try:
             record = self._records.open(channel, data)
-            self._rekey.meter.count(record.kind, len(data), now)
+            self._rekey.count(record.kind, len(data), now)
             self._rekey.meter.check(now)
             self._last_heard = now
             self._confirm_peer()
@@ -182,9 +183,9 @@ class SecureChannel(FileVerbs):
             return None
         if self.time.paused:
             return self._life_end
-        times = [self._keepalive_at, self._last_heard + self._limits.silence]
-        times += [time for time in (self._rekey.next_timeout(), self._chats.next_timeout()) if time is not None]
-        return min(self._life_end, self.time.real(min(times)))
+        silence_end = self._last_heard + self._limits.silence
+        soonest = min(self._keepalive_at, silence_end, self._rekey.due_at, self._chats.due_at)
+        return min(self._life_end, self.time.real(soonest))
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due by ``now``; calling early or twice does no harm."""
@@ -289,16 +290,16 @@ class SecureChannel(FileVerbs):
     # Inside.
 
     def _dispatch(self, channel: int, record: Record) -> None:
-        try:
-            kind = Kind(record.kind)
-        except ValueError as error:
-            if record.kind >= CRITICAL:
-                raise RecordRefused(f"a record of unknown kind 0x{record.kind:02x}", code="record-kind") from error
+        kind = record.kind
+        handler = self._handlers.get(kind)
+        if handler is None:
+            if kind >= CRITICAL:
+                raise RecordRefused(f"a record of unknown kind 0x{kind:02x}", code="record-kind")
             return
         allowed = kind in _ON_BULK if channel == BULK else kind != Kind.CHUNK
         if not allowed:
-            raise RecordRefused(f"{kind.name.lower()} does not belong on channel {channel}", code="record-kind")
-        self._handlers[kind](record.payload)
+            raise RecordRefused(f"{Kind(kind).name.lower()} does not belong on channel {channel}", code="record-kind")
+        handler(record.payload)
 
     def _confirm_peer(self) -> None:
         if not self._peer_confirmed:
@@ -313,23 +314,27 @@ class SecureChannel(FileVerbs):
     def _queue_full(self) -> bool:
         return self._bulk_octets >= self._limits.queue
 
-    @contextmanager
-    def _verb(self, now: float) -> Iterator[None]:
+    def _verb(self, now: float) -> "_Verb":
         """One call of this side's: refused when the line is over, and followed by the rekey it may have made due."""
         if self._over:
             raise ConnectionLost("the line is over", code="line-over")
         self._now = self.time.at(now)
+        return self._one_verb
+
+    def _verb_done(self, error: BaseException | None) -> None:
         try:
-            yield
-            self._rekey.tick(self._now)
-        except (PeerError, LineTimeout) as error:
+            if error is None:
+                self._rekey.tick(self._now)
+        except (PeerError, LineTimeout) as late:
+            error = late
+        if isinstance(error, (PeerError, LineTimeout)):
             self._fail(error)
             raise ConnectionLost("the line is over", code="line-over") from error
 
     def _send(self, channel: int, kind: int, *parts: bytes) -> None:
         self._rekey.meter.check(self._now)
         frame = self._records.seal(channel, kind, *parts)
-        self._rekey.meter.count(kind, len(frame), self._now)
+        self._rekey.count(kind, len(frame), self._now)
         self._queues[channel].append(frame)
         if channel == BULK:
             self._bulk_octets += len(frame)
@@ -358,3 +363,18 @@ class SecureChannel(FileVerbs):
             if channel not in keep:
                 self._queues[channel].clear()
         self._events.append(event)
+
+
+class _Verb:
+    """A generator would do, but takes longer than all the rest of a short call."""
+
+    __slots__ = ("_done",)
+
+    def __init__(self, done: Callable[[BaseException | None], None]) -> None:
+        self._done = done
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._done(error)

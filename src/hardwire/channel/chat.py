@@ -7,6 +7,7 @@ acknowledgement that is sealed and sent before the answer would make the answer 
 
 from collections import OrderedDict
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from hardwire.channel import messages
@@ -26,6 +27,9 @@ class Chats:
         limits: How many messages may wait, and how long an acknowledgement does.
         send: Seals and queues one record on channel 0.
         emit: Takes an event.
+
+    Attributes:
+        due_at: When the owed acknowledgements must go; infinite when none is owed.
     """
 
     def __init__(self, limits: Limits, *, send: Callable[[int, bytes], None], emit: Callable[[Event], None]) -> None:
@@ -35,7 +39,7 @@ class Chats:
         self._waiting: OrderedDict[bytes, str] = OrderedDict()
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._owed: list[bytes] = []
-        self._due: float | None = None
+        self.due_at = inf
 
     @property
     def unacknowledged(self) -> tuple[tuple[bytes, str], ...]:
@@ -66,8 +70,8 @@ class Chats:
         """Kind 0x01 arrived. Raises WireError."""
         chat = messages.decode_chat(payload)
         self._owed.append(chat.id)
-        if self._due is None:
-            self._due = now + self._limits.ack_delay
+        if self.due_at == inf:
+            self.due_at = now + self._limits.ack_delay
         if len(self._owed) >= messages.ACKS_MAX:
             self.flush()
         if chat.id in self._seen:
@@ -84,18 +88,14 @@ class Chats:
                 raise WireError("the peer acknowledged a message that is not on its way")
             self._emit(ChatDelivered(message_id))
 
-    def next_timeout(self) -> float | None:
-        """When the owed acknowledgements must go; None when none is owed."""
-        return self._due
-
     def tick(self, now: float) -> None:
         """Send the owed acknowledgements if they are due."""
-        if self._due is not None and now >= self._due:
+        if now >= self.due_at:
             self.flush()
 
     def flush(self) -> None:
         """Send the owed acknowledgements now."""
-        self._due = None
+        self.due_at = inf
         if self._owed:
             owed, self._owed = self._owed, []
             self._send(Kind.ACK, b"".join(owed))

@@ -68,8 +68,8 @@ class Chat:
     text: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        require(len(self.id) == CHAT_ID_SIZE, f"a message id has {CHAT_ID_SIZE} octets")
-        require(1 <= utf8_size(self.text) <= TEXT_MAX, f"a chat message has 1 to {TEXT_MAX} octets of utf-8")
+        require(len(self.id) == CHAT_ID_SIZE, "a message id has 16 octets")
+        require(1 <= utf8_size(self.text) <= TEXT_MAX, "a chat message has 1 to 16000 octets of utf-8")
 
     def encode(self) -> bytes:
         """16 octets and the text."""

@@ -13,8 +13,9 @@ Nothing is decrypted before the header has been found to be the expected one.
 """
 
 import struct
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,8 +41,7 @@ _NO_EPOCH: Final = -1
 _BUCKET_OF_FRAME: Final = {HEADER.size + bucket + AEAD_TAG_SIZE: bucket for bucket in BUCKETS}
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One opened frame.
 
     Attributes:
@@ -155,7 +155,7 @@ class RecordLayer:
     @property
     def behind(self) -> tuple[int, ...]:
         """The incoming channels on which the peer has not moved to the expected epoch yet."""
-        return tuple(channel for channel, position in self._incoming.items() if position.following is not None)
+        return tuple([channel for channel, position in self._incoming.items() if position.following is not None])
 
     def erase(self) -> None:
         """Forget every key; nothing can be sealed or opened any more."""
@@ -194,10 +194,9 @@ def bucket_of(size: int) -> int:
     Raises:
         Misuse: for more than 65 499 octets.
     """
-    for bucket in BUCKETS:
-        if size + PREFIX.size <= bucket:
-            return bucket
-    raise Misuse(f"a payload has at most {PAYLOAD_MAX} octets, not {size}")
+    if size > PAYLOAD_MAX:
+        raise Misuse(f"a payload has at most {PAYLOAD_MAX} octets, not {size}")
+    return BUCKETS[bisect_left(BUCKETS, PREFIX.size + size)]
 
 
 def _unpad(plain: bytes, bucket: int, *, moved: bool) -> Record:

@@ -21,6 +21,7 @@ an hour, not every minute.
 
 from collections.abc import Callable
 from enum import Enum
+from math import inf
 from typing import Final
 
 from hardwire.channel.limits import Limits
@@ -37,31 +38,41 @@ NOT_TRAFFIC: Final = frozenset(
 
 
 class Meter:
-    """What one epoch has carried, both directions together."""
+    """What one epoch has carried, both directions together.
 
-    __slots__ = ("_first_traffic", "_limits", "_started", "frames", "octets")
+    Args:
+        limits: Triggers and stops.
+        now: Monotonic seconds.
+        factor: Multiple of the triggers at which a rekey is due to this side.
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    Attributes:
+        due_at: When a rekey is due by time alone; ``-inf`` when the epoch has carried enough already.
+    """
+
+    __slots__ = ("_factor", "_limits", "_started", "_stop_at", "due_at", "frames", "octets")
+
+    def __init__(self, limits: Limits, now: float, factor: float = 1.0) -> None:
         self._limits = limits
+        self._factor = factor
         self._started = now
-        self._first_traffic: float | None = None
+        self._stop_at = inf
+        self.due_at = now + factor * limits.rekey_idle
         self.frames = 0
         self.octets = 0
 
-    def count(self, kind: int, size: int, now: float) -> None:
-        """One frame of ``size`` octets, sent or received."""
+    def count(self, kind: int, size: int, now: float) -> bool:
+        """One frame of ``size`` octets, sent or received; whether :attr:`due_at` may be another one now."""
         self.frames += 1
         self.octets += size
-        if kind not in NOT_TRAFFIC and self._first_traffic is None:
-            self._first_traffic = now
-
-    def due(self, factor: float = 1.0) -> float:
-        """When a rekey is due by time alone; ``-inf`` when the epoch has carried enough already."""
-        limits = self._limits
-        if self.frames >= factor * limits.rekey_frames or self.octets >= factor * limits.rekey_octets:
-            return float("-inf")
-        wait = limits.rekey_idle if self._first_traffic is None else limits.rekey_seconds
-        return self._started + factor * wait
+        limits, factor = self._limits, self._factor
+        first = self._stop_at == inf and kind not in NOT_TRAFFIC
+        full = self.frames >= factor * limits.rekey_frames or self.octets >= factor * limits.rekey_octets
+        if first:
+            self._stop_at = now + limits.stop_seconds
+            self.due_at = self._started + factor * limits.rekey_seconds
+        if full:
+            self.due_at = -inf
+        return first or full
 
     def pause_end(self) -> float:
         """Until when requests are not followed."""
@@ -74,8 +85,7 @@ class Meter:
             RecordRefused: ``rekey-overdue``.
         """
         limits = self._limits
-        late = self._first_traffic is not None and now >= self._first_traffic + limits.stop_seconds
-        if late or self.frames > limits.stop_frames or self.octets > limits.stop_octets:
+        if now >= self._stop_at or self.frames > limits.stop_frames or self.octets > limits.stop_octets:
             raise RecordRefused("the keys of this line should have been changed long ago", code="rekey-overdue")
 
 
@@ -101,6 +111,11 @@ class Rekey:
         now: Monotonic seconds.
         send: Seals and queues one frame: channel, kind, payload.
         advanced: Told the number of a new epoch once both sides have its keys.
+
+    Attributes:
+        meter: Of the epoch in use.
+        due_at: When :meth:`tick` has something to do next. It is asked for with every frame, and so worked out only
+            when something that it depends on has changed.
     """
 
     def __init__(
@@ -125,12 +140,20 @@ class Rekey:
         self._send = send
         self._advanced = advanced
         self._phase = Phase.STEADY
-        self._deadline: float | None = None
+        self._deadline = inf
         self._pair: KemKeyPair | None = None
         self._held: RekeyInit | None = None
-        self._wanted_at: float | None = None
+        self._wanted_at = inf
         self._old: dict[int, float] = {}
-        self.meter = Meter(limits, now)
+        self.due_at = inf
+        self._factor = 1.0 if role is Role.INITIATOR else limits.request_factor
+        self.meter = Meter(limits, now, self._factor)
+        self._plan()
+
+    def count(self, kind: int, size: int, now: float) -> None:
+        """One frame of ``size`` octets, sent or received."""
+        if self.meter.count(kind, size, now):
+            self._plan()
 
     def request(self, now: float) -> None:
         """Change the keys soon, whatever the triggers say."""
@@ -138,27 +161,25 @@ class Rekey:
             self._send(CONTROL, Kind.REKEY_REQUEST, b"")
             return
         self._wanted_at = now
+        self._plan()
         self.tick(now)
 
     def tick(self, now: float) -> None:
-        """Do what is due: drop old keys, start or ask for a rekey.
+        """Do what is due: drop old keys, start or ask for a rekey. Nothing before :attr:`due_at`.
 
         Raises:
             LineTimeout: ``rekey-timeout``, when the peer leaves a rekey unfinished.
         """
-        if self._deadline is not None and now >= self._deadline:
+        if now < self.due_at:
+            return
+        if now >= self._deadline:
             raise LineTimeout("the peer did not finish a change of keys", code="rekey-timeout")
         for channel in [channel for channel, until in self._old.items() if now >= until]:
             self._leave(channel)
         self._answer_held(now)
-        due = self._next_start()
-        if due is not None and now >= due:
+        if now >= self._next_start():
             self._start(now)
-
-    def next_timeout(self) -> float | None:
-        """When :meth:`tick` has something to do next."""
-        times = [self._deadline, self._next_start(), *self._old.values()]
-        return min((time for time in times if time is not None), default=None)
+        self._plan()
 
     def arrived(self, channel: int, record: Record, now: float) -> None:
         """Note an opened frame of any kind, before its payload is looked at.
@@ -171,8 +192,10 @@ class Rekey:
             raise RecordRefused("a channel changed its epoch out of turn", code="rekey-order")
         if record.moved:
             self._on_moved(channel, now)
+            self._plan()
         elif channel in self._old:
             self._old[channel] = now + self._limits.old_epoch_seconds
+            self._plan()
 
     def on_init(self, init: RekeyInit, now: float) -> None:
         """INIT from the initiator. Raises RecordRefused or HandshakeRefused."""
@@ -180,6 +203,7 @@ class Rekey:
             raise RecordRefused("a change of keys was begun out of turn", code="rekey-order")
         self._phase, self._held = Phase.INIT_HELD, init
         self._answer_held(now)
+        self._plan()
 
     def on_ack(self, ack: RekeyAck, now: float) -> None:
         """ACK from the responder. Raises RecordRefused or HandshakeRefused."""
@@ -188,13 +212,14 @@ class Rekey:
             raise RecordRefused("a change of keys was answered out of turn", code="rekey-order")
         shared = pair.decapsulate(ack.ciphertext)
         self._epoch = self._epoch.following(shared, pair.public, ack.ciphertext)
-        self._phase, self._deadline, self._pair = Phase.STEADY, None, None
+        self._phase, self._deadline, self._pair = Phase.STEADY, inf, None
         self._records.expect(self._epoch)
         self._records.enter(CONTROL)
         self._watch_old(now)
         for channel in CHANNELS:
             self._open_channel(channel)
         self._begin_epoch(now)
+        self._plan()
 
     def on_request(self, now: float) -> None:
         """The responder asks for a rekey. Raises RecordRefused."""
@@ -202,6 +227,7 @@ class Rekey:
             raise RecordRefused("the initiator asked for what only it can begin", code="rekey-order")
         # Not at once in a young epoch: a peer that asks without end does not get keys without end.
         self._wanted_at = self.meter.pause_end()
+        self._plan()
         self.tick(now)
 
     def erase(self) -> None:
@@ -210,14 +236,20 @@ class Rekey:
         self._pair = None
         self._held = None
 
-    def _next_start(self) -> float | None:
-        """When this side begins, or asks for, a rekey; None while one is under way or a channel is behind."""
+    def _plan(self) -> None:
+        """Work out :attr:`due_at` anew: something that it depends on has changed."""
+        if self._held is not None and not self._records.behind:
+            self.due_at = -inf
+        else:
+            self.due_at = min(self._deadline, self._next_start(), *self._old.values())
+
+    def _next_start(self) -> float:
+        """When this side begins, or asks for, a rekey; never while one is under way or a channel is behind."""
         if self._phase is not Phase.STEADY or self._records.behind:
-            return None
+            return inf
         if self._role is Role.INITIATOR:
-            due = self.meter.due()
-            return due if self._wanted_at is None else min(due, self._wanted_at)
-        return None if self._wanted_at is not None else self.meter.due(self._limits.request_factor)
+            return min(self.meter.due_at, self._wanted_at)
+        return self.meter.due_at if self._wanted_at == inf else inf
 
     def _start(self, now: float) -> None:
         if self._role is Role.RESPONDER:
@@ -243,7 +275,7 @@ class Rekey:
         self._old.pop(channel, None)
         if self._phase is Phase.ACK_SENT:
             # The initiator has the new keys: nothing sent with them can arrive unreadable any more.
-            self._phase, self._deadline = Phase.STEADY, None
+            self._phase, self._deadline = Phase.STEADY, inf
             self._watch_old(now)
             self._open_channel(BULK)
             self._begin_epoch(now)
@@ -253,8 +285,8 @@ class Rekey:
         self._send(channel, Kind.REKEY_FIN, b"")
 
     def _begin_epoch(self, now: float) -> None:
-        self.meter = Meter(self._limits, now)
-        self._wanted_at = None
+        self.meter = Meter(self._limits, now, self._factor)
+        self._wanted_at = inf
         self._advanced(self._epoch.number)
 
     def _watch_old(self, now: float) -> None:

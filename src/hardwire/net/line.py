@@ -307,7 +307,9 @@ class Line:
             return
         self._pumping = True
         try:
-            while self._take_events() or self._send_frames():
+            self._take_events()
+            # A queue that got shorter is an event, too.
+            while self._send_frames() and self._take_events():
                 pass
         finally:
             self._pumping = False

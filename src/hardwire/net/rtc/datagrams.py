@@ -49,6 +49,8 @@ def all_records(data: memoryview, segment: int) -> bool:
     if not whole or not 0 < segment <= MAX_DATAGRAM or (whole - 1) % segment < _HEADER:
         return False
     unpack = _RECORD.unpack_from
+    if whole <= segment:
+        return unpack(data) == (_APPLICATION_DATA, whole - _HEADER)
     return all(
         unpack(data, at) == (_APPLICATION_DATA, min(segment, whole - at) - _HEADER) for at in range(0, whole, segment)
     )

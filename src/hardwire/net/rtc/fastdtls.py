@@ -133,9 +133,14 @@ class FastDtls(RTCDtlsTransport):
 
     def flush(self) -> None:
         """Send what was sealed."""
+        if self._pending:
+            self._send_all()
+
+    def _send_all(self) -> None:
+        """Send what OpenSSL has to send, of its own accord or because something was sealed."""
+        self._pending = 0
         if self._ssl is None:
             return
-        self._pending = 0
         out = self._ssl._from_ssl  # noqa: SLF001
         while (size := openssl_lib.BIO_read(out, self._out_at, _OUT)) > 0:
             data = self._out_view[:size]
@@ -151,7 +156,7 @@ class FastDtls(RTCDtlsTransport):
         Returns:
             Whether this system took it; the network may still lose it.
         """
-        self.flush()
+        self._send_all()
         connection = self._ssl
         if connection is None or openssl_lib.SSL_write(connection._ssl, self._plain_at, size) <= 0:  # noqa: SLF001
             openssl_lib.ERR_clear_error()
@@ -193,7 +198,7 @@ class FastDtls(RTCDtlsTransport):
         if isinstance(receiver, PacketReceiver):
             receiver.batch_ended()
         if self._state is State.CONNECTED:
-            self.flush()
+            self._send_all()
 
     def unblocked(self) -> None:
         """The socket has room again."""
@@ -241,7 +246,7 @@ class FastDtls(RTCDtlsTransport):
     async def stop(self) -> None:
         """Say close_notify."""
         self._detach()
-        self.flush()
+        self._send_all()
         await super().stop()
 
     def _set_state(self, state: State) -> None:

@@ -4,7 +4,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 FLYING: Final = 0
 ARRIVED: Final = 1
@@ -57,8 +57,7 @@ class Fragment:
         self.state = FLYING
 
 
-@dataclass(frozen=True, slots=True)
-class Sack:
+class Sack(NamedTuple):
     """A selective acknowledgement.
 
     Args:

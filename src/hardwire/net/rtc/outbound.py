@@ -79,8 +79,10 @@ class Outbound(Flight):
             now: Seconds of the clock.
             room: Octets of data that fit beside what is already in the packet; a new message is not cut to fit.
         """
-        limit = self.window.size
         self._held_back = False
+        if not self._lost and not self.waiting:
+            return None
+        limit = self.window.size
         if self._lost and (fragment := self._next_lost(now, limit, room)) is not None:
             return fragment
         if self._lost and self._held_back:

@@ -24,7 +24,17 @@ _MOST_BACK_OFF: Final = 6
 class RttEstimator:
     """Smoothed round trip time, its variance and its floor."""
 
-    __slots__ = ("_back_off", "_floor", "_floor_before", "_floor_since", "_round", "latest", "smoothed", "variance")
+    __slots__ = (
+        "_back_off",
+        "_floor",
+        "_floor_before",
+        "_floor_since",
+        "_round",
+        "_timeout",
+        "latest",
+        "smoothed",
+        "variance",
+    )
 
     def __init__(self) -> None:
         self.smoothed = 0.0
@@ -35,6 +45,7 @@ class RttEstimator:
         self._floor_since = -math.inf
         self._round = math.inf
         self._back_off = 0
+        self._timeout = INITIAL_TIMEOUT
 
     @property
     def is_known(self) -> bool:
@@ -59,6 +70,7 @@ class RttEstimator:
             self._floor_before, self._floor, self._floor_since = self._floor, seconds, now
         self._floor = min(self._floor, seconds)
         self._round = min(self._round, seconds)
+        self._work_out_timeout()
 
     def end_round(self) -> float:
         """The least sample since the last call; infinite when there was none."""
@@ -72,16 +84,22 @@ class RttEstimator:
 
     def progressed(self) -> None:
         """Something was acknowledged: forget the back-off."""
-        self._back_off = 0
+        if self._back_off:
+            self._back_off = 0
+            self._work_out_timeout()
 
     def back_off(self) -> None:
         """A timeout: wait twice as long for the next one."""
         self._back_off = min(self._back_off + 1, _MOST_BACK_OFF)
+        self._work_out_timeout()
 
     def timeout(self) -> float:
         """Seconds without any acknowledgement until everything is taken for lost."""
+        return self._timeout
+
+    def _work_out_timeout(self) -> None:
         base = max(LEAST_TIMEOUT, self.smoothed + 4 * self.variance) if self.is_known else INITIAL_TIMEOUT
-        return min(base * (1 << self._back_off), MOST_TIMEOUT)
+        self._timeout = min(base * (1 << self._back_off), MOST_TIMEOUT)
 
     def probe_timeout(self, *, alone: bool) -> float:
         """Seconds after the last packet until its loss is checked by another (RFC 8985 §7.2).

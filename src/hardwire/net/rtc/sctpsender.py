@@ -42,10 +42,12 @@ class SctpSender(RTCSctpTransport):
         window: Octets held for the peer while something is missing.
 
     Attributes:
+        is_open: Messages can be sent.
         refusal: Why this side ended the association, when the peer broke a rule.
     """
 
     def __init__(self, dtls: FastDtls, port: int, *, window: int) -> None:
+        self.is_open = False
         super().__init__(dtls, port)
         self.refusal: str | None = None
         self._dtls = dtls
@@ -63,11 +65,6 @@ class SctpSender(RTCSctpTransport):
         self._forwarded = (0, 0.0)
         self._in_batch = False
         self._filling = False
-
-    @property
-    def is_open(self) -> bool:
-        """Messages can be sent."""
-        return self._association_state == self.State.ESTABLISHED
 
     # ------------------------------------------------------------------ what leaves
 
@@ -147,15 +144,18 @@ class SctpSender(RTCSctpTransport):
         inbound = self._in
         if inbound is None:
             return COMMON_SIZE
-        room = (most - COMMON_SIZE - SACK_SIZE) // GAP_SIZE
-        through = inbound.cumulative
-        gaps = [
-            (first - through, last - through)
-            for first, last in inbound.beyond.head(min(MOST_GAPS, room))
-            if last - through <= 0xFFFF  # noqa: PLR2004  (what the field holds)
-        ]
-        duplicates = inbound.duplicates[: room - len(gaps)]
-        inbound.duplicates.clear()
+        gaps: list[tuple[int, int]] = []
+        duplicates: list[int] = []
+        if inbound.beyond or inbound.duplicates:
+            room = (most - COMMON_SIZE - SACK_SIZE) // GAP_SIZE
+            through = inbound.cumulative
+            gaps = [
+                (first - through, last - through)
+                for first, last in inbound.beyond.head(min(MOST_GAPS, room))
+                if last - through <= 0xFFFF  # noqa: PLR2004  (what the field holds)
+            ]
+            duplicates = inbound.duplicates[: room - len(gaps)]
+            inbound.duplicates.clear()
         self._owed = 0
         self._sack_at_once = False
         if self._sack_timer is not None:
@@ -256,6 +256,7 @@ class SctpSender(RTCSctpTransport):
         self._set_state(self.State.CLOSED)
 
     def _set_state(self, state: RTCSctpTransport.State) -> None:
+        self.is_open = state == self.State.ESTABLISHED
         super()._set_state(state)
         if state == self.State.CLOSED:
             for timer in (self._sack_timer, self._timer):

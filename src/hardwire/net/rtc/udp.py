@@ -119,6 +119,9 @@ class UdpPort(asyncio.DatagramTransport):
 
     def send_train(self, data: memoryview, sizes: Sequence[int], addr: Address) -> None:
         """Datagrams that lie one after the other in ``data``."""
+        if len(sizes) == 1:
+            self.sendto(data, addr)
+            return
         at, place = 0, 0
         while place < len(sizes):
             size = sizes[place]

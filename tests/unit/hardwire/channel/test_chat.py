@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from math import inf
+
 import pytest
 
 from hardwire.channel import messages
@@ -27,15 +29,15 @@ class Bench:
 
 def test_acknowledgements_wait_a_moment_and_travel_together():
     bench = Bench()
-    assert bench.chats.next_timeout() is None
+    assert bench.chats.due_at == inf
     bench.hear(1, 10.0)
     bench.hear(2, 10.3)
-    assert bench.chats.next_timeout() == 10.5
+    assert bench.chats.due_at == 10.5
     bench.chats.tick(10.49)
     assert bench.sent == []
     bench.chats.tick(10.5)
     assert bench.sent == [(Kind.ACK, number(1) + number(2))]
-    assert bench.chats.next_timeout() is None
+    assert bench.chats.due_at == inf
     bench.chats.flush()
     assert len(bench.sent) == 1
 
@@ -45,7 +47,7 @@ def test_no_more_than_the_smallest_frame_holds():
     for count in range(messages.ACKS_MAX + 1):
         bench.hear(count, 1.0)
     assert bench.sent == [(Kind.ACK, b"".join(number(count) for count in range(messages.ACKS_MAX)))]
-    assert bench.chats.next_timeout() == 1.5
+    assert bench.chats.due_at == 1.5
 
 
 def test_a_repeated_message_is_shown_once_and_acknowledged_twice():
