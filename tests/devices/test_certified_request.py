@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hardwire.app.attestation import Trust, authorities
 from hardwire.app.evidence import judge_statement, statement_of
 from hardwire.app.keys import public_octets
 from hardwire.certs import PIV_ATTESTATION, TPM_CERTIFY, make_request, read_request
@@ -22,6 +23,10 @@ from support.hwpiv import PivBench
 SECRET = b"what the authority keeps"
 SOON = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+def believing(*certificates):
+    return Trust(authorities(certificates), authorities(certificates))
 
 
 def requested(key):
@@ -50,9 +55,11 @@ def test_a_tpm_from_its_enrolment_to_the_verdict(swtpm):
         )
         asked = requested(key)
     assert asked.statement.kind == TPM_CERTIFY
-    assert judge_statement(asked, [enrolment.certificate], SOON).startswith("TPM by id:00001014")
+    assert judge_statement(asked, believing(enrolment.certificate), SOON).startswith("TPM by id:00001014")
     with pytest.raises(CertificateRefused):
-        judge_statement(asked, [Authority.root("somebody", after=SOON - DAY, before=SOON + DAY).certificate], SOON)
+        judge_statement(
+            asked, believing(Authority.root("somebody", after=SOON - DAY, before=SOON + DAY).certificate), SOON
+        )
 
 
 @pytest.mark.device("piv-ykcs11")
@@ -63,10 +70,10 @@ def test_a_yubikey_from_its_request_to_the_verdict():
         asked = requested(key)
     at = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5)
     assert asked.statement.kind == PIV_ATTESTATION
-    assert judge_statement(asked, [root], at) == f"YubiKey 5 (serial {piv.card.serial})"
+    assert judge_statement(asked, believing(root), at) == f"YubiKey 5 (serial {piv.card.serial})"
     other = ec.generate_private_key(ec.SECP256R1())
     stolen = read_request(make_request(other, statement=asked.statement))
     with pytest.raises(CertificateRefused) as caught:
-        judge_statement(stolen, [root], at)
+        judge_statement(stolen, believing(root), at)
     assert caught.value.evidence == {"check": "key-mismatch"}
     piv.card.pull()

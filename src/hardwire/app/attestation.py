@@ -13,7 +13,7 @@ The rules this file keeps:
 * The words come with the name of whoever vouches: "attested" alone says nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,6 +91,13 @@ class Authorities:
 _NOBODY: Final = Authorities()
 
 
+def authorities(certificates: Iterable[x509.Certificate]) -> Authorities:
+    """Roots and what is between, as they come out of files."""
+    found = tuple(certificates)
+    roots = tuple(each for each in found if each.issuer == each.subject)
+    return Authorities(roots, tuple(each for each in found if each not in roots))
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """Whom this side believes about devices, and how much of it it wants.
@@ -108,6 +115,11 @@ class Trust:
     def about(self, kind: BlobType) -> Authorities:
         """For evidence of that kind."""
         return self.piv if kind is BlobType.PIV else self.tpm
+
+    @property
+    def anybody(self) -> bool:
+        """Whether evidence of some kind could prove anything."""
+        return bool(self.piv.roots or self.tpm.roots)
 
 
 NO_TRUST: Final = Trust()
@@ -171,6 +183,19 @@ def load_trust(home: Path | None = None, *, require_attested: bool = False) -> T
     base = (home or config_dir()) / "attestation"
     piv, tpm = (_authorities(base / FOLDERS[kind]) for kind in (BlobType.PIV, BlobType.TPM))
     return Trust(piv, tpm, require_attested or (base / "required").exists())
+
+
+def load_trust_from(file: Path) -> Trust:
+    """Believe the authorities in one file, about either kind of device: whoever names a file knows what is in it.
+
+    Raises:
+        UsageError: ``attestation-roots``; it is not what it should be, or holds no root.
+    """
+    found = authorities(_read(file))
+    if not found.roots:
+        hint = "add the certificate that the others lead to, which its maker issued to itself"
+        raise UsageError(f"{file} holds no root", code="attestation-roots", hint=hint)
+    return Trust(found, found)
 
 
 def judge(attestations: tuple[bytes, ...], peer: VerifiedIdentity, trust: Trust, at: datetime) -> PeerDevice:
@@ -254,9 +279,7 @@ def _tpm_facts(maker: Maker | None) -> tuple[str, ...]:
 
 def _authorities(folder: Path) -> Authorities:
     files = sorted(each for each in folder.iterdir() if each.suffix in _ENDINGS) if folder.is_dir() else []
-    found = [certificate for file in files for certificate in _read(file)]
-    roots = tuple(each for each in found if each.issuer == each.subject)
-    return Authorities(roots, tuple(each for each in found if each not in roots))
+    return authorities(certificate for file in files for certificate in _read(file))
 
 
 def _read(file: Path) -> Sequence[x509.Certificate]:

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evidence in a certificate request: asked of the device, put into the form that travels, judged by the authority."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, cast
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import hwkeys
+from hardwire.app.attestation import Trust
 from hardwire.certs import PIV_ATTESTATION, TPM_CERTIFY, DeviceRequest, Statement, attestation_nonce
 from hardwire.errors import CertificateRefused
 from hwkeys.evidence import PivEvidence, TpmEvidence, verify_piv_attestation, verify_tpm_attestation
@@ -29,12 +28,12 @@ def statement_of(key: object, spki: bytes) -> Statement | None:
     return Statement(TPM_CERTIFY, evidence.statement(), evidence.certificates)
 
 
-def judge_statement(request: DeviceRequest, roots: Sequence[x509.Certificate], at: datetime) -> str:
+def judge_statement(request: DeviceRequest, trust: Trust, at: datetime) -> str:
     """Judge the evidence in a request.
 
     Args:
         request: Read and proved.
-        roots: Of the makers and enrolment authorities that the person trusts.
+        trust: The makers and enrolment authorities that the person believes, each about its own kind of device.
         at: The time, aware.
 
     Returns:
@@ -52,14 +51,14 @@ def judge_statement(request: DeviceRequest, roots: Sequence[x509.Certificate], a
         )
     try:
         if statement.kind == PIV_ATTESTATION:
-            piv = PivEvidence((statement.value, *statement.certificates))
-            shown = verify_piv_attestation(piv, public_key=request.public_key, roots=roots, at=at)
+            piv = PivEvidence(trust.piv.complete((statement.value, *statement.certificates)))
+            shown = verify_piv_attestation(piv, public_key=request.public_key, roots=trust.piv.roots, at=at)
             return shown.model if shown.serial is None else f"{shown.model} (serial {shown.serial})"
-        tpm = TpmEvidence.of_statement(statement.value, statement.certificates)
+        tpm = TpmEvidence.of_statement(statement.value, trust.tpm.complete(statement.certificates))
         # A statement about an RSA key would be refused for the same reason: it certifies another key.
         key = cast("ec.EllipticCurvePublicKey", request.public_key)
         nonce = attestation_nonce(request.spki)
-        proved = verify_tpm_attestation(tpm, public_key=key, nonce=nonce, roots=roots, at=at)
+        proved = verify_tpm_attestation(tpm, public_key=key, nonce=nonce, roots=trust.tpm.roots, at=at)
     except hwkeys.EvidenceRefused as problem:
         raise CertificateRefused(
             f"the evidence in the certificate request is refused: {problem.message}",

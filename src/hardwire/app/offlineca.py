@@ -10,16 +10,16 @@ signature that nobody has.
 import base64
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, cast
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
+from hardwire.app.attestation import NO_TRUST, Trust
 from hardwire.app.entropy import SystemEntropy, utc_now
 from hardwire.app.evidence import judge_statement
 from hardwire.app.ledger import Ledger, Row, open_ledger
@@ -204,14 +204,14 @@ class Wish:
         names: What the device will be called.
         life: Of the certificate; cut where the authority's own ends.
         require_attested: Refuse what is not proved to be in hardware.
-        roots: Of makers and enrolment authorities, for evidence.
+        trust: The makers and enrolment authorities that are believed, for evidence.
         level: What the person found out by other means; evidence that is proved comes before it.
     """
 
     names: tuple[DeviceName, ...]
     life: timedelta
     require_attested: bool = False
-    roots: Sequence[x509.Certificate] = ()
+    trust: Trust = NO_TRUST
     level: Level | None = None
 
 
@@ -221,8 +221,8 @@ def assess(request: DeviceRequest, wish: Wish, at: datetime) -> tuple[Level | No
     Raises:
         CertificateRefused: Attested hardware is required and not proved, or there is evidence, and it is wrong.
     """
-    if wish.require_attested or (wish.roots and request.statement is not None):
-        return Level.ATTESTED, judge_statement(request, wish.roots, at)
+    if wish.require_attested or (wish.trust.anybody and request.statement is not None):
+        return Level.ATTESTED, judge_statement(request, wish.trust, at)
     return wish.level, ""
 
 

@@ -149,12 +149,14 @@ def issue(
     voice = Output(json_mode=json_mode, plain=plain)
 
     def body() -> None:
+        from hardwire.app.attestation import load_trust, load_trust_from
         from hardwire.app.offlineca import Wish
 
         asked = _asked(request)
+        trust = load_trust() if roots is None else load_trust_from(roots)
         _refuse_existing(out)
         granted = _granted(asked, names, as_asked=as_asked)
-        wish = Wish(granted, timedelta(days=days), require_attested, _roots(roots), _level(level))
+        wish = Wish(granted, timedelta(days=days), require_attested, trust, _level(level))
         _certify(voice, directory_of(directory), asked, wish, out, after_restore=after_restore)
 
     run(voice, body)
@@ -316,19 +318,6 @@ def _granted(asked: "DeviceRequest", names: list[str] | None, *, as_asked: bool)
             hint="if that is right, say --as-asked; otherwise say what it is called with --name",
         )
     return asked.names if as_asked else tuple(map(parse_name, names or []))
-
-
-def _roots(path: Path | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - certificates of a library loaded late
-    if path is None:
-        from hardwire.app.attestation import load_trust
-
-        trust = load_trust()
-        return (*trust.piv.roots, *trust.tpm.roots)
-    from cryptography import x509
-
-    from hardwire.app import pem
-
-    return tuple(map(x509.load_der_x509_certificate, pem.only(path, pem.CERTIFICATE)))
 
 
 def _level(level: _Level | None) -> "Level | None":

@@ -8,7 +8,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hardwire.app.attestation import NO_TRUST, Authorities, PeerDevice, Trust, decode, judge, load_trust, name_of
+from hardwire.app.attestation import (
+    NO_TRUST,
+    Authorities,
+    PeerDevice,
+    Trust,
+    decode,
+    judge,
+    load_trust,
+    load_trust_from,
+    name_of,
+)
 from hardwire.certs import (
     BlobType,
     VerifiedIdentity,
@@ -186,6 +196,20 @@ class TestFiles:
         (folder / "a.pem").write_bytes(der(Authority.root().issue("leaf", SoftCard().key.public_key())))
         with pytest.raises(UsageError, match="not an authority"):
             load_trust(tmp_path)
+
+    def test_one_file_for_both_kinds(self, tmp_path):
+        card = SoftCard()
+        file = tmp_path / "makers.pem"
+        maker, between = (each.certificate.public_bytes(Encoding.PEM) for each in (card.maker, card.between))
+        file.write_bytes(maker + between)
+        trust = load_trust_from(file)
+        assert trust.piv == trust.tpm == Authorities((card.maker.certificate,), (card.between.certificate,))
+        assert trust.anybody
+        file.write_bytes(between)
+        with pytest.raises(UsageError, match="holds no root") as refused:
+            load_trust_from(file)
+        assert refused.value.code == "attestation-roots"
+        assert not NO_TRUST.anybody
 
     def test_a_file_that_cannot_be_read(self, tmp_path):
         (tmp_path / "attestation" / "tpm" / "a.pem").mkdir(parents=True)

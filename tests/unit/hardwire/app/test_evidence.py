@@ -5,6 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import hwkeys
+from hardwire.app.attestation import Trust, authorities
 from hardwire.app.evidence import judge_statement, statement_of
 from hardwire.app.keys import spki_of
 from hardwire.certs import PIV_ATTESTATION, TPM_CERTIFY, Statement, attestation_nonce, make_request, read_request
@@ -39,9 +40,13 @@ def tpm_evidence(nonce: bytes | None = None) -> TpmEvidence:
     return TPM.evidence(attestation_nonce(spki_of(TPM.key)) if nonce is None else nonce)
 
 
+def believing(*certificates) -> Trust:
+    return Trust(authorities(certificates), authorities(certificates))
+
+
 def refusal(asked, roots) -> CertificateRefused:
     with pytest.raises(CertificateRefused) as caught:
-        judge_statement(asked, roots, AT)
+        judge_statement(asked, believing(*roots), AT)
     assert caught.value.hint
     return caught.value
 
@@ -51,19 +56,19 @@ def test_a_card_from_its_request_to_the_verdict():
     statement = statement_of(key, b"spki")
     assert statement.kind == PIV_ATTESTATION
     assert key.nonce == attestation_nonce(b"spki")
-    proved = judge_statement(request(CARD.key, statement), [CARD.maker.certificate], AT)
+    proved = judge_statement(request(CARD.key, statement), believing(CARD.maker.certificate), AT)
     assert proved == "YubiKey 5 (serial 12345678)"
 
 
 def test_a_card_that_keeps_its_serial_to_itself():
     statement = statement_of(Attesting(CARD.evidence(CARD.extensions(o7=None))), b"")
-    assert judge_statement(request(CARD.key, statement), [CARD.maker.certificate], AT) == "YubiKey 5"
+    assert judge_statement(request(CARD.key, statement), believing(CARD.maker.certificate), AT) == "YubiKey 5"
 
 
 def test_a_tpm_from_its_request_to_the_verdict():
     statement = statement_of(Attesting(tpm_evidence()), spki_of(TPM.key))
     assert statement.kind == TPM_CERTIFY
-    proved = judge_statement(request(TPM.key, statement), [TPM.authority.certificate], AT)
+    proved = judge_statement(request(TPM.key, statement), believing(TPM.authority.certificate), AT)
     assert proved == "TPM by IBM model"
 
 
@@ -72,7 +77,7 @@ def test_a_tpm_of_an_unknown_maker():
     other.certificate = other.certified([(each, flag) for each, flag in _purpose()])
     evidence = other.evidence(attestation_nonce(spki_of(other.key)))
     statement = statement_of(Attesting(evidence), spki_of(other.key))
-    assert judge_statement(request(other.key, statement), [other.authority.certificate], AT) == "TPM"
+    assert judge_statement(request(other.key, statement), believing(other.authority.certificate), AT) == "TPM"
 
 
 def _purpose():
@@ -105,6 +110,27 @@ def test_evidence_that_proves_something_else(key, statement, roots, check):
     assert (problem.code, problem.exit_code) == ("request-evidence", 20)
     if check != "chain-root":
         assert problem.evidence == {"check": check}
+
+
+def test_a_chain_that_the_device_cut_short():
+    evidence = CARD.evidence()
+    cut = replace(evidence, certificates=evidence.certificates[:2])
+    asked = request(CARD.key, statement_of(Attesting(cut), b""))
+    assert refusal(asked, [CARD.maker.certificate]).code == "request-evidence"
+    whole = believing(CARD.maker.certificate, CARD.between.certificate)
+    assert judge_statement(asked, whole, AT) == "YubiKey 5 (serial 12345678)"
+
+
+def test_makers_of_cards_say_nothing_of_tpms_and_the_other_way_round():
+    card = request(CARD.key, statement_of(Attesting(CARD.evidence()), b""))
+    tpm = request(TPM.key, statement_of(Attesting(tpm_evidence()), spki_of(TPM.key)))
+    for asked, trust in [
+        (card, Trust(tpm=authorities([CARD.maker.certificate]))),
+        (tpm, Trust(piv=authorities([TPM.authority.certificate]))),
+    ]:
+        with pytest.raises(CertificateRefused) as caught:
+            judge_statement(asked, trust, AT)
+        assert caught.value.code == "request-evidence"
 
 
 def test_a_tpm_does_not_speak_for_an_rsa_key():

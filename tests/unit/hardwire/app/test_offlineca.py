@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hardwire.app import offlineca
+from hardwire.app.attestation import Trust, authorities
 from hardwire.app.cakey import open_authority_key
 from hardwire.app.evidence import statement_of
 from hardwire.app.offlineca import (
@@ -190,16 +191,16 @@ def test_evidence_comes_before_what_the_person_says():
         def attest(self, nonce):
             return card.evidence()
 
-    roots = (card.maker.certificate,)
+    trust = Trust(piv=authorities([card.maker.certificate]))
     shown = asked(card.key, statement_of(Attesting(), b""))
-    assert assess(shown, Wish((), YEAR, roots=roots, level=Level.CLAIMED), AT) == (
+    assert assess(shown, Wish((), YEAR, trust=trust, level=Level.CLAIMED), AT) == (
         Level.ATTESTED,
         "YubiKey 5 (serial 12345678)",
     )
     assert assess(shown, Wish((), YEAR, level=Level.CLAIMED), AT) == (Level.CLAIMED, "")
-    assert assess(asked(), Wish((), YEAR, roots=roots), AT) == (None, "")
+    assert assess(asked(), Wish((), YEAR, trust=trust), AT) == (None, "")
     with pytest.raises(CertificateRefused) as caught:
-        assess(asked(), Wish((), YEAR, require_attested=True, roots=roots), AT)
+        assess(asked(), Wish((), YEAR, require_attested=True, trust=trust), AT)
     assert caught.value.code == "request-unattested"
     with pytest.raises(CertificateRefused) as caught:
         assess(shown, Wish((), YEAR, require_attested=True), AT)
