@@ -24,15 +24,16 @@ def entry(kind: int, mode: int, mtime: int, size: int, path: str) -> bytes:
     return head + len(name).to_bytes(2) + name
 
 
-def transfer(name: str, kind: int, files: int, manifest: bytes, size: int) -> dict[str, object]:
+def transfer(name: str, kind: int, counts: tuple[int, int], manifest: bytes, size: int) -> dict[str, object]:
     """One vector: everything that follows from a manifest and a content."""
     data = content(size)
     leaves = [hashlib.sha256(b"HBI1 leaf" + data[start : start + LEAF]).digest() for start in range(0, size, LEAF)]
     bound = hashlib.sha256(b"HBI1 manifest" + manifest).digest()
     root = hashlib.sha256(b"HBI1 root" + bytes([kind]) + bound + b"".join(leaves) + size.to_bytes(8)).digest()
     told = (size.to_bytes(8), root) if kind != STREAM else (bytes(8), b"\x55" * 32)
-    offer = b"\x01" + (1).to_bytes(4) + bytes([kind]) + told[0] + files.to_bytes(4) + len(manifest).to_bytes(4)
-    offer += told[1] + bytes([len(name.encode())]) + name.encode()
+    files, directories = counts
+    offer = b"\x01" + (1).to_bytes(4) + bytes([kind]) + told[0] + files.to_bytes(4) + directories.to_bytes(4)
+    offer += len(manifest).to_bytes(4) + told[1] + bytes([len(name.encode())]) + name.encode()
     finish = b"\x08" + (1).to_bytes(4) + size.to_bytes(8) + root if kind == STREAM else b""
     return {
         "name": name, "kind": kind, "size": size, "manifest": manifest.hex(), "list": b"".join(leaves).hex(),
@@ -51,10 +52,10 @@ def main() -> None:
         entry(FILE, 0o755, time, 0, "deep.txt"),
     )
     vectors = [
-        transfer("report.pdf", FILE, 1, entry(FILE, 0o644, time, 2 * LEAF + 1, ""), 2 * LEAF + 1),
-        transfer("nothing", FILE, 1, entry(FILE, 0o400, 0, 0, ""), 0),
-        transfer("photos", DIRECTORY, 3, b"".join(tree), 300_000 + LEAF),
-        transfer("backup.tar", STREAM, 1, b"", LEAF + 5),
+        transfer("report.pdf", FILE, (1, 0), entry(FILE, 0o644, time, 2 * LEAF + 1, ""), 2 * LEAF + 1),
+        transfer("nothing", FILE, (1, 0), entry(FILE, 0o400, 0, 0, ""), 0),
+        transfer("photos", DIRECTORY, (3, 1), b"".join(tree), 300_000 + LEAF),
+        transfer("backup.tar", STREAM, (1, 0), b"", LEAF + 5),
     ]
     Path(__file__).with_name("transfers.json").write_text(json.dumps(vectors, indent=1) + "\n", encoding="utf-8")
 

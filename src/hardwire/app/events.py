@@ -192,6 +192,7 @@ class FileOffer(Event):
         kind: ``file``, ``directory``, or ``stream`` (its size is known at its end).
         size: Octets of content; 0 for a stream.
         files: How many regular files.
+        directories: How many directories, not counting itself.
         root: Hex of the 32 octets that bind all of it (docs/protocol.md §14.11); a stream's comes at its end.
     """
 
@@ -200,6 +201,7 @@ class FileOffer(Event):
     kind: str
     size: int
     files: int
+    directories: int
     root: str
 
 

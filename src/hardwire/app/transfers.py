@@ -113,14 +113,13 @@ class Transfers(Underway):
         transfer.answered, transfer.destination = True, destination
         self._start(transfer, self._receive(transfer, destination))
 
-    def describe(self, key: int) -> tuple[str, int]:
-        """(name as the peer gave it, size) of an offer that waits for an answer.
+    def describe(self, key: int) -> events.FileOffer:
+        """What an offer is that waits for an answer.
 
         Raises:
             UsageError: No such offer.
         """
-        transfer = self._waiting(key)
-        return transfer.offer.name, transfer.offer.size
+        return _told(self._waiting(key))
 
     def decline(self, key: int) -> None:
         """Do not take an offered file.
@@ -271,9 +270,8 @@ class Transfers(Underway):
             self._emit(events.FileMoved(number, was, offer.name, "in"))
             self._start(known, self._receive(known, known.destination))
             return
-        self._add(Transfer(event.id, "in", offer, Meter(offer.size, monotonic()), before=self._before))
-        kind = offer.kind.name.lower()
-        self._emit(events.FileOffer(number, offer.name, kind, offer.size, offer.files, offer.root.hex()))
+        self._add(new := Transfer(event.id, "in", offer, Meter(offer.size, monotonic()), before=self._before))
+        self._emit(_told(new))
         self.offered.set()
 
     def _on_accepted(self, transfer: Transfer, start: int) -> None:
@@ -333,6 +331,12 @@ class Transfers(Underway):
         if key is not None and key not in self._active:
             raise UsageError(f"there is no transfer {key}")
         return [self._active[key]] if key is not None else list(self._active.values())
+
+
+def _told(transfer: Transfer) -> events.FileOffer:
+    offer = transfer.offer
+    counts = offer.size, offer.files, offer.directories
+    return events.FileOffer(transfer.number, offer.name, offer.kind.name.lower(), *counts, offer.root.hex())
 
 
 def _cancelled(reason: StopReason) -> TransferIncomplete:

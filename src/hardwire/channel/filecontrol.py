@@ -65,6 +65,7 @@ class Offer:
         manifest: Octets of its encoded manifest; 0 for a stream.
         root: 32 octets: binds manifest, hash list and size (``tree.py``). For a stream, random: it is only a name.
         name: 1 to 255 octets of UTF-8: one path component, without control characters.
+        directories: How many directories it holds, not counting itself.
     """
 
     kind: TransferKind
@@ -73,12 +74,15 @@ class Offer:
     manifest: int
     root: bytes
     name: str
+    directories: int = 0
 
     def __post_init__(self) -> None:
         stream = self.kind is TransferKind.STREAM
         require(0 <= self.size <= (0 if stream else FILE_SIZE_MAX), "a transfer has at most 2^53 octets")
-        require(0 <= self.files < ENTRIES_MAX, f"a transfer has fewer than {ENTRIES_MAX} files")
-        require(self.files == 1 or self.kind is TransferKind.DIRECTORY, "a file is one file")
+        require(self.files >= 0 and self.directories >= 0, "nothing is there less than no times")
+        require(self.files + self.directories < ENTRIES_MAX, f"a transfer has at most {ENTRIES_MAX} entries")
+        tree = self.kind is TransferKind.DIRECTORY
+        require(tree or (self.files, self.directories) == (1, 0), "a file is one file")
         require(0 <= self.manifest <= (0 if stream else MANIFEST_MAX), "a manifest has at most 2^24 octets")
         require(self.manifest or stream, "a transfer has a manifest, and a stream has none")
         require(len(self.root) == HASH_SIZE, f"a root has {HASH_SIZE} octets")
@@ -100,8 +104,8 @@ class Offer:
         return LEAF_MIN if self.kind is TransferKind.STREAM else leaf_size(self.size)
 
     def write(self, writer: Writer) -> Writer:
-        """Kind, size, files, manifest, root, name."""
-        writer.u8(self.kind).u64(self.size).u32(self.files).u32(self.manifest)
+        """Kind, size, files, directories, manifest, root, name."""
+        writer.u8(self.kind).u64(self.size).u32(self.files).u32(self.directories).u32(self.manifest)
         return writer.raw(self.root).v8(self.name.encode())
 
 
@@ -224,8 +228,9 @@ def decode_file_control(payload: bytes) -> FileControl:
 
 def _offer(reader: Reader, transfer: int) -> FileOffer:
     kind = member(TransferKind, reader.u8(), "file offer")
-    size, files, manifest, root = reader.u64(), reader.u32(), reader.u32(), reader.take(HASH_SIZE)
-    return FileOffer(transfer, Offer(kind, size, files, manifest, root, utf8(reader.v8(low=1), "file name")))
+    size, files, directories, manifest = reader.u64(), reader.u32(), reader.u32(), reader.u32()
+    root, name = reader.take(HASH_SIZE), utf8(reader.v8(low=1), "file name")
+    return FileOffer(transfer, Offer(kind, size, files, manifest, root, name, directories))
 
 
 def _reason(reader: Reader) -> StopReason:

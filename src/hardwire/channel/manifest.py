@@ -116,6 +116,11 @@ class Manifest:
         """How many of the entries are files."""
         return sum(entry.kind is EntryKind.FILE for entry in self.entries)
 
+    @property
+    def directories(self) -> int:
+        """How many of them are directories, the transfer itself not counted."""
+        return sum(entry.kind is EntryKind.DIRECTORY for entry in self.entries[1:])
+
     def encode(self) -> bytes:
         """One entry after another."""
         data = b"".join(entry.encode() for entry in self.entries)

@@ -29,7 +29,8 @@ def make_offer(name: str, manifest: Manifest, leaves: bytes) -> tuple[Offer, byt
     kind = TransferKind.DIRECTORY if first.kind is EntryKind.DIRECTORY else TransferKind.FILE
     encoded = manifest.encode()
     root = root_of(kind, encoded, leaves, manifest.size)
-    return Offer(kind, manifest.size, manifest.files, len(encoded), root, name), encoded + leaves
+    offer = Offer(kind, manifest.size, manifest.files, len(encoded), root, name, manifest.directories)
+    return offer, encoded + leaves
 
 
 def open_preface(offer: Offer, data: bytes) -> Preface:
@@ -46,6 +47,7 @@ def open_preface(offer: Offer, data: bytes) -> Preface:
     manifest = decode_manifest(encoded)
     first = manifest.entries[0]
     wanted = EntryKind.FILE if offer.kind is TransferKind.FILE else EntryKind.DIRECTORY
-    if (first.kind, manifest.size, manifest.files) != (wanted, offer.size, offer.files):
+    told = (wanted, offer.size, offer.files, offer.directories)
+    if (first.kind, manifest.size, manifest.files, manifest.directories) != told:
         raise WireError("the manifest does not hold what was offered", code="transfer")
     return Preface(manifest, leaves)

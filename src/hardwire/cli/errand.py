@@ -28,6 +28,7 @@ from hardwire.cli.conversation import Wishes, compare, conversation, race, requi
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
 from hardwire.cli.redirect import take_stdin, take_stdout
+from hardwire.cli.render import amount, offered
 from hardwire.errors import ConnectionLost, TransferIncomplete, UsageError
 
 Sources = Sequence[OutgoingFile | PipeSource]
@@ -95,8 +96,10 @@ async def _read(out: Output, paths: list[Path], *, follow: bool) -> Sources:
 
         file = await inspect(path, progress, follow=follow)
         files.append(file)
-        many = f", {file.offer.files} files" if file.path.is_dir() else ""
-        out.say(f"  {file.name}, {human_size(file.size)}{many}, root {file.offer.root.hex()}")
+        offer = file.offer
+        many = amount(offer.kind.name.lower(), offer.size, offer.files, offer.directories)
+        out.say(f"  {printable(file.name)} ({many})")
+        out.say(f"    root {offer.root.hex()}", style="dim")
     return files
 
 
@@ -197,10 +200,8 @@ async def _take(session: Session, face: Face, destination: Path | int, *, yes: b
 
 
 async def _consents(face: Face, transfers: Transfers, number: int, destination: Path | int) -> bool:
-    name, size = transfers.describe(number)
     where = "to standard output" if isinstance(destination, int) else f"into {destination}"
-    how_large = human_size(size) if size else "nobody knows yet how large"
-    answer = await face.ask("take-file", f"take {printable(name)!r} ({how_large}) {where}? [y/N] ", file=number)
+    answer = await face.ask("take-file", f"take {offered(transfers.describe(number))} {where}? [y/N] ", file=number)
     return (answer or "").strip().lower() in {"y", "yes"}
 
 

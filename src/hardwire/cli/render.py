@@ -150,12 +150,21 @@ def _progress(out: Output, event: events.FileProgress) -> None:
 
 
 def offered(event: events.FileOffer) -> str:
-    """An offer in words: what it is, how large, how many files."""
-    name = printable(event.name)
-    if event.kind == "stream":
-        return f"{name!r}, of unknown size"
-    many = f" in {event.files} {'file' if event.files == 1 else 'files'}" if event.kind == "directory" else ""
-    return f"{'the directory ' if event.kind == 'directory' else ''}{name!r}, {human_size(event.size)}{many}"
+    """An offer in words, for whoever decides on it: ``the directory 'photos' (3 files, 2 directories, 1.2 GB)``."""
+    words = f"{printable(event.name)!r} ({amount(event.kind, event.size, event.files, event.directories)})"
+    return f"the directory {words}" if event.kind == "directory" else words
+
+
+def amount(kind: str, size: int, files: int, directories: int) -> str:
+    """How much a transfer is."""
+    if kind == "stream":
+        return "its size is known at its end"
+    if kind == "file":
+        return human_size(size)
+    many = [f"{files} {'file' if files == 1 else 'files'}"]
+    if directories:
+        many.append(f"{directories} {'directory' if directories == 1 else 'directories'}")
+    return ", ".join([*many, human_size(size)])
 
 
 def _started(out: Output, event: events.FileStarted) -> None:

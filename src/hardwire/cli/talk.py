@@ -20,7 +20,7 @@ from hardwire.app.text import human_size, printable
 from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory, slip, tell_skipped
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
-from hardwire.cli.render import CLOSED_HERE, show
+from hardwire.cli.render import CLOSED_HERE, offered, show
 from hardwire.errors import ConnectionLost, HardwireError, PeerError, UsageError
 
 PATIENCE: Final = 7200.0
@@ -96,9 +96,10 @@ class Talk:
 
     def _watch_files(self, event: events.Event) -> None:
         match event:
-            case events.FileOffer(id=number, name=name, size=size):
-                what = f"file {number}: {printable(name)!r} ({human_size(size)})"
-                self._keep(number, f"{what} is offered to you: /accept {number} or /decline {number}")
+            case events.FileOffer(id=number):
+                self._keep(
+                    number, f"file {number}: {offered(event)} is offered to you: /accept {number} or /decline {number}"
+                )
             case events.FileProgress(id=number, name=name, done=done, size=size):
                 far = f"{100 * done // size} % of {human_size(size)}" if size else human_size(done)
                 self._open_files[number] = f"file {number}: {printable(name)!r} {far}"
@@ -185,9 +186,9 @@ class Talk:
             raise slip()
 
     def _accept(self, number: int) -> None:
-        name, size = self.session.transfers.describe(number)
+        what = offered(self.session.transfers.describe(number))
         self.session.transfers.accept(number, self.directory)
-        self._keep(number, f"file {number}: {printable(name)!r} ({human_size(size)}) is coming")
+        self._keep(number, f"file {number}: {what} is coming")
 
     def _cancel(self, rest: str) -> None:
         if not rest and not self._open_files:

@@ -87,10 +87,10 @@ async def test_a_file_goes_over_whole(outbox, inbox, monkeypatch):
         number = alice.session.offer(file)
         assert alice.transfers.outgoing == (number,)
         offer = await offered(bob)
-        assert offer == FileOffer(number, "report.pdf", "file", len(DATA), 1, file.offer.root.hex())
+        assert offer == FileOffer(number, "report.pdf", "file", len(DATA), 1, 0, file.offer.root.hex())
         assert bob.transfers.offered.is_set()
         assert bob.transfers.waiting == (number,)
-        assert bob.transfers.describe(number) == ("report.pdf", len(DATA))
+        assert bob.transfers.describe(number) == offer
         assert empty(inbox), "nothing is written before somebody accepts"
         bob.transfers.accept(number, inbox)
         assert bob.transfers.waiting == ()

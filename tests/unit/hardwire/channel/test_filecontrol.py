@@ -9,10 +9,14 @@ from hardwire.errors import Misuse, WireError
 
 HASH = bytes(range(32))
 OFFER = Offer(TransferKind.FILE, 5, 1, 21, HASH, "é.txt")
-HEX = "01 00000001 01 0000000000000005 00000001 00000015" + HASH.hex()
+HEX = "01 00000001 01 0000000000000005 00000001 00000000 00000015" + HASH.hex()
 
 CONTROLS = [
     (f.FileOffer(1, OFFER), HEX + "06 c3a92e747874"),
+    (
+        f.FileOffer(1, replace(OFFER, kind=TransferKind.DIRECTORY, files=2, directories=3, name="a")),
+        "01 00000001 02 0000000000000005 00000002 00000003 00000015" + HASH.hex() + "01 61",
+    ),
     (f.FileAccept(2, f.WINDOW_MAX, 7), "02 00000002 04000000 0000000000000007"),
     (f.FileDecline(3, StopReason.NO_SPACE), "03 00000003 01"),
     (f.FileWritten(4, 9), "04 00000004 0000000000000009"),
@@ -44,7 +48,7 @@ def test_file_control_as_written(value, octets):
         "05 00000001 02", "07 00000001 02",
         "02 00000001 0000ffce" + "00" * 8, "02 00000001 04000001" + "00" * 8,  # a window too small, too large
         "08 00000001 0020000000000001" + HASH.hex(),  # 2^53 + 1
-        "01 00000001 04 0000000000000005 00000001 00000015" + HASH.hex() + "01 61",  # no such kind
+        "01 00000001 04 0000000000000005 00000001 00000000 00000015" + HASH.hex() + "01 61",  # no such kind
         HEX + "00", HEX + "02 c328",
     ],
 )  # fmt: skip
@@ -72,7 +76,9 @@ def test_names_that_pass(name):
     [
         {"size": -1}, {"size": f.FILE_SIZE_MAX + 1}, {"root": HASH[1:]}, {"files": 0}, {"files": 2}, {"manifest": 0},
         {"manifest": (16 << 20) + 1},
-        {"kind": TransferKind.DIRECTORY, "files": 1 << 17},
+        {"kind": TransferKind.DIRECTORY, "files": 1 << 17}, {"directories": 1}, {"directories": -1},
+        {"kind": TransferKind.DIRECTORY, "files": 1, "directories": -1},
+        {"kind": TransferKind.DIRECTORY, "files": 1 << 16, "directories": 1 << 16},
         {"kind": TransferKind.STREAM}, {"kind": TransferKind.STREAM, "manifest": 0}, {"kind": TransferKind.STREAM, "size": 0},
     ],
 )  # fmt: skip

@@ -43,6 +43,7 @@ def test_other_octets():
         (TREE, {"kind": TransferKind.FILE}),
         (TREE, {"size": 6}),
         (TREE, {"files": 2}),
+        (TREE, {"directories": 1}),
     ],
 )
 def test_an_offer_that_says_something_else(manifest, lie):

@@ -29,7 +29,7 @@ def test_numbers_and_words_stand_side_by_side_as_data(capsys):
     "event",
     [
         events.Said("peer", "00", EVIL),
-        events.FileOffer(1, EVIL, "file", 5, 1, "00"),
+        events.FileOffer(1, EVIL, "file", 5, 1, 0, "00"),
         events.FileFailed(1, EVIL, "in", "declined", EVIL, "ask"),
         events.FileProgress(1, EVIL, "in", 1, 5, 1.0, None),
         events.FileDone(1, EVIL, "out", 5, "00", 1.0, None),
@@ -63,7 +63,7 @@ def test_a_message_of_several_lines_is_marked_on_each(capsys):
         (events.HelperUsed("s", "it all", ("192.0.2.7",)), "asked s: it learns it all; it saw 192.0.2.7\n"),
         (events.Verified("here", matched=True), "verified: nobody is between you two\n"),
         (events.Verified("peer", matched=True), "your peer says that the numbers match\n"),
-        (events.FileOffer(3, "a.txt", "file", 2_000_000, 1, "00"), "file 3: peer offers 'a.txt', 2.0 MB\n"),
+        (events.FileOffer(3, "a.txt", "file", 2_000_000, 1, 0, "00"), "file 3: peer offers 'a.txt' (2.0 MB)\n"),
         (events.Notice("no relay"), "no relay\n"),
         (events.LineClosed(clean=True, reason=CLOSED_HERE), "line closed\n"),
         (events.LineClosed(clean=True, reason="your peer left"), "line closed: your peer left\n"),
@@ -170,9 +170,21 @@ def test_a_verified_line_shows_nothing_to_compare(capsys):
 @pytest.mark.parametrize(
     "event, words",
     [
-        (events.FileOffer(3, "a", "directory", 5, 2, "00"), "file 3: peer offers the directory 'a', 5 B in 2 files\n"),
-        (events.FileOffer(3, "a", "directory", 5, 1, "00"), "file 3: peer offers the directory 'a', 5 B in 1 file\n"),
-        (events.FileOffer(3, "a", "stream", 0, 1, "00"), "file 3: peer offers 'a', of unknown size\n"),
+        (
+            events.FileOffer(3, "a", "directory", 5, 2, 3, "00"),
+            "file 3: peer offers the directory 'a' (2 files, 3 directories, 5 B)\n",
+        ),
+        (
+            events.FileOffer(3, "a", "directory", 5, 1, 1, "00"),
+            "file 3: peer offers the directory 'a' (1 file, 1 directory, 5 B)\n",
+        ),
+        (events.FileOffer(3, "a", "directory", 5, 1, 0, "00"), "file 3: peer offers the directory 'a' (1 file, 5 B)\n"),
+        (events.FileOffer(3, "a", "file", 0, 1, 0, "00"), "file 3: peer offers 'a' (0 B)\n"),
+        (
+            events.FileOffer(3, "a", "directory", 1 << 53, 0, (1 << 17) - 1, "00"),
+            "file 3: peer offers the directory 'a' (0 files, 131071 directories, 9.0 PB)\n",
+        ),
+        (events.FileOffer(3, "a", "stream", 0, 1, 0, "00"), "file 3: peer offers 'a' (its size is known at its end)\n"),
         (events.FileStarted(3, "a", "in", 0, 5), ""),
         (events.FileStarted(3, "a", "in", 2, 5), "file 3: 'a' goes on at 40 %: 2 B is there already\n"),
         (events.FilePaused(3, "a", "here", True), "file 3: 'a' paused (you)\n"),

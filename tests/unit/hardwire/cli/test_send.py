@@ -10,7 +10,7 @@ def test_what_is_sent_is_shown_before_anybody_is_asked(me, tmp_path):
     (tmp_path / "a.txt").write_text("abc")
     shown = ran("send", "--loopback", tmp_path / "a.txt")
     assert shown.code == 2
-    assert "  a.txt, 3 B, root " in shown.err
+    assert "  a.txt (3 B)\n" in shown.err
     assert "hardwire receive" in shown.err
 
 

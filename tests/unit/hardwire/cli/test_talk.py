@@ -100,7 +100,7 @@ async def test_a_file_from_the_offer_to_the_disk(tmp_path):
         alice.type(f"/send '{tmp_path}/my file.txt'")
         await alice.hears("careful: this line is not verified")
         await alice.hears("offered 'my file.txt' to your peer")
-        await bob.hears("peer offers 'my file.txt', 8 B")
+        await bob.hears("peer offers 'my file.txt' (8 B)")
         bob.type("/files", "/accept")
         await bob.hears("is offered to you: /accept")
         await bob.hears("saved ")
@@ -154,7 +154,7 @@ async def test_lines_that_nobody_confirmed_are_named_at_the_end(tmp_path):
 async def test_what_was_open_on_the_last_line_is_not_listed_any_more(tmp_path):
     async with seats() as (alice, _):
         talk = Talk(alice.session, alice.face, tmp_path)
-        talk.watch(events.FileOffer(2, "theirs", "file", 5, 1, "00"))
+        talk.watch(events.FileOffer(2, "theirs", "file", 5, 1, 0, "00"))
         talk.watch(events.FileProgress(1, "mine", "out", 1, 5, 1.0, None))
         assert 2 in alice.face.out._status
         talk.watch(events.Reconnected("1 2 3", (), "00"))
