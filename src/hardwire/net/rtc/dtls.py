@@ -22,7 +22,7 @@ from cryptography.x509 import Certificate
 from OpenSSL import SSL
 from OpenSSL._util import lib as openssl_lib
 
-from hardwire.errors import HandshakeRefused
+from hardwire.errors import HandshakeRefused, NetworkFailed
 from hardwire.net.rtc.fastdtls import FastDtls
 from hardwire.net.rtc.ice import LineConnection
 
@@ -160,6 +160,28 @@ class LineDtls(LineRules, FastDtls):
         """Like that of the rules, and datagrams leave that way."""
         super().move_to(transport, connection)
         self._path = connection
+
+
+async def agree(dtls: LineRules, *, own: bytes, peer: bytes) -> DtlsFacts:
+    """The handshake and all checks of it.
+
+    Args:
+        dtls: A transport that was not started.
+        own: The fingerprint that this side told.
+        peer: The fingerprint that the peer told.
+
+    Raises:
+        NetworkFailed: ``no-association``.
+        HandshakeRefused: One of the ``binding-`` codes.
+    """
+    await dtls.start_towards(peer)
+    if dtls.peer_mismatch:
+        raise fingerprint_refusal()
+    if dtls.state != "connected":
+        raise NetworkFailed("DTLS did not come to an agreement", code="no-association")
+    facts = read_facts(dtls)
+    check_facts(facts, own=own, peer=peer)
+    return facts
 
 
 def read_facts(dtls: LineRules) -> DtlsFacts:

@@ -58,7 +58,7 @@ class LineConnection(DatagramAgent):
     Args:
         controlling: The offerer controls (RFC 8445 §6.1.1); fixed by who made the offer.
         own: The ICE credentials of this side.
-        peer: Those of the other side; both follow from the invite, so both are known from the start.
+        peer: Those of the other side; on a line both follow from the invite, and are known from the start.
         addresses: What to bind; ignored with ``relay_only``, which binds nothing but the way to the TURN server.
         servers: The helpers the person asked for.
         port: To bind at each of the addresses; 0 takes free ones.
@@ -69,14 +69,14 @@ class LineConnection(DatagramAgent):
         *,
         controlling: bool,
         own: IceCredentials,
-        peer: IceCredentials,
+        peer: IceCredentials | None,
         addresses: Sequence[IPAddress],
         servers: IceServers,
         port: int = 0,
     ) -> None:
         super().__init__(ice_controlling=controlling, local_username=own.ufrag, local_password=own.password)
-        self.remote_username = peer.ufrag
-        self.remote_password = peer.password
+        if peer is not None:
+            self.meet(peer)
         self.problems: list[str] = []
         self._servers = servers
         self._port = port
@@ -88,6 +88,15 @@ class LineConnection(DatagramAgent):
         self._first_start: float | None = None
         self.on_knock: Callable[[], None] | None = None
         """Told once, when a check with the right password came before this side looks for a path."""
+
+    def meet(self, peer: IceCredentials) -> None:
+        """The credentials of the other side; checks that it sent before are judged when this side looks for a path."""
+        self.remote_username, self.remote_password = peer.ufrag, peer.password
+
+    @property
+    def has_consent(self) -> bool:
+        """There is a path, and within half a minute the peer agreed to it (RFC 7675)."""
+        return bool(self._nominated)
 
     async def get_component_candidates(
         self,

@@ -23,8 +23,7 @@ from hardwire.net.candidate import Candidate, IPAddress
 from hardwire.net.interfaces import usable_addresses
 from hardwire.net.invite import IceCredentials
 from hardwire.net.lane.path import LanePath
-from hardwire.net.rtc import dtls as dtls_module
-from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, check_facts, fingerprint_refusal
+from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, agree
 from hardwire.net.rtc.fasttest import is_fast
 from hardwire.net.rtc.path import Path, PathSettings
 from hardwire.net.rtc.plain import PlainDtls, PlainSctp
@@ -256,14 +255,7 @@ class RtcLink:
             on_closed=lambda: self._ended("the peer went away"),
         )
         self._dtls = dtls
-        await dtls.start_towards(fingerprint)
-        if dtls.peer_mismatch:
-            raise fingerprint_refusal()
-        if dtls.state != "connected":
-            raise NetworkFailed("DTLS did not come to an agreement", code="no-association")
-        facts = dtls_module.read_facts(dtls)
-        check_facts(facts, own=self.fingerprint, peer=fingerprint)
-        return facts
+        return await agree(dtls, own=self.fingerprint, peer=fingerprint)
 
     async def _associate(self) -> None:
         if self._dtls is None or self._events is None:

@@ -5,6 +5,7 @@
 
     path = Path(settings)
     await path.gather()              sockets are bound, helpers asked; path.candidates may be told to the peer
+    path.meet(credentials)           unless they were known from the start
     path.add_peer(candidates)        any number of times, also while it is being found
     found = await path.find()        checks until there is a pair, or until it is closed or cancelled
     await path.close()
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from aiortc import RTCIceParameters, RTCIceTransport
 
-from hardwire.errors import NetworkFailed
+from hardwire.errors import Misuse, NetworkFailed
 from hardwire.net.candidate import Candidate, IPAddress
 from hardwire.net.invite import IceCredentials
 from hardwire.net.rtc.ice import LineConnection, LineGatherer
@@ -33,7 +34,7 @@ class PathSettings:
     Args:
         controlling: The offerer of the line controls ICE, on every path of it.
         own: The ICE credentials of this side.
-        peer: Those of the other side.
+        peer: Those of the other side; None if it has yet to tell (:meth:`Path.meet`).
         addresses: What to bind.
         servers: Helpers, if the person asked for any.
         port: To bind at every address; 0 takes free ones.
@@ -41,7 +42,7 @@ class PathSettings:
 
     controlling: bool
     own: IceCredentials
-    peer: IceCredentials
+    peer: IceCredentials | None
     addresses: tuple[IPAddress, ...]
     servers: IceServers
     port: int = 0
@@ -124,12 +125,19 @@ class Path:
         """The own address of the pair in use; none without a pair, nor for a relay's, which is no address of ours."""
         return self.connection.local_address
 
+    def meet(self, peer: IceCredentials) -> None:
+        """The peer told its credentials; before :meth:`find`."""
+        self._peer = peer
+        self.connection.meet(peer)
+
     async def add_peer(self, candidates: Sequence[Candidate], *, last: bool = False) -> None:
         """Take addresses of the peer; preference falls along the list. ``last``: there will be no others."""
         await self.connection.add_peer(candidates, last=last)
 
     async def find(self) -> bool:
         """Look for a pair that works; whether there is one. Ends by itself only with success, or when closed."""
+        if self._peer is None:
+            raise Misuse("a path is looked for when the credentials of the peer are known")
         try:
             await self.transport.start(RTCIceParameters(self._peer.ufrag, self._peer.password))
         finally:

@@ -2,6 +2,9 @@
 import asyncio
 import ipaddress
 
+import pytest
+
+from hardwire.errors import Misuse
 from hardwire.net.rtc.path import Path, PathSettings
 from hardwire.net.servers import NO_SERVERS
 from support.links import fresh_secrets
@@ -93,3 +96,20 @@ async def test_an_address_that_comes_late_is_looked_from_as_well():
     assert all(pair.task is not None for pair in late)
     await asyncio.gather(first.close(), second.close())
     assert await finding is False
+
+
+async def test_the_peer_may_tell_its_credentials_later():
+    secrets = fresh_secrets()
+    first = Path(PathSettings(True, secrets.offer, None, HERE, NO_SERVERS))
+    second = Path(PathSettings(False, secrets.answer, secrets.offer, HERE, NO_SERVERS))
+    await asyncio.gather(first.gather(), second.gather())
+    with pytest.raises(Misuse):
+        await first.find()
+    await second.add_peer(first.candidates)
+    finding = asyncio.create_task(second.find())
+    await asyncio.sleep(0.05)  # its checks come early
+    assert not first.connection.has_consent
+    first.meet(secrets.answer)
+    assert await asyncio.wait_for(asyncio.gather(first.find(), finding), 5) == [True, True]
+    assert first.connection.has_consent
+    await asyncio.gather(first.close(), second.close())
