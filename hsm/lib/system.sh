@@ -13,11 +13,11 @@ readonly base_packages=(
 # What a virtual YubiKey needs besides: a smart-card service with virtual readers, a namespace's network, Yubico's
 # module, and what pyscard (of yubikey-manager) is compiled with.
 readonly piv_packages=(iproute2 libpcsclite-dev pcscd swig vsmartcard-vpcd ykcs11)
-# What the tests need besides both: tools that judge our output, a TURN server, two programs that ask for PINs, and a
-# TPM's resource manager with a D-Bus of its own.
+# What the tests need besides both: tools that judge our output, a TURN server, a browser, two programs that ask for
+# PINs, and a TPM's resource manager with a D-Bus of its own.
 readonly test_packages=(
-    coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 nftables opensc openssl pinentry-curses pinentry-tty
-    shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
+    chromium coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 nftables opensc openssl pinentry-curses
+    pinentry-tty shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
 )
 # What a file's way over a direct lane is measured beside; what magic-wormhole needs comes with Python.
 readonly bench_packages=(openssh-client openssh-server)
@@ -26,7 +26,8 @@ readonly bench_packages=(openssh-client openssh-server)
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
 readonly piv_programs=(ip swig vpcd-config)
 readonly test_programs=(
-    turnserver certtool dbus-daemon dbus-send nft pkcs11-tool openssl pinentry-curses pinentry-tty pki shellcheck tpm2_getcap
+    chromium turnserver certtool dbus-daemon dbus-send nft pkcs11-tool openssl pinentry-curses pinentry-tty pki
+    shellcheck tpm2_getcap
 )
 
 # programs_present run|piv|bench|test

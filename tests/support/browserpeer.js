@@ -52,12 +52,24 @@ class Peer {
   }
 
   async describe(trickle) {
-    const own = this.connection.localDescription.sdp;
-    if (trickle) return own;
-    while (this.connection.iceGatheringState !== "complete") {
-      await new Promise((resolve) => { this.connection.onicegatheringstatechange = resolve; });
-    }
+    if (!trickle) await this.gathered();
     return this.connection.localDescription.sdp;
+  }
+
+  // What came late, and the empty one behind the last.
+  async late() {
+    await this.gathered();
+    return this.candidates;
+  }
+
+  async gathered() {
+    while (this.connection.iceGatheringState !== "complete" || this.candidates.at(-1) !== "") {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  state() {
+    return this.connection.connectionState;
   }
 
   async opened() {

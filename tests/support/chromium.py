@@ -13,10 +13,12 @@
         told = await peer.call("received")             sha256 and ended: of so many binary octets
         told = await peer.call("send", size, 65536)    sha256 and began: random octets in messages of that size
         await peer.call("close")
+        await peer.leave()                             its page, with everything that it kept
 
 The verbs are the methods of ``Peer`` in ``browserpeer.js``. ``began`` and ``ended`` are seconds of the machine's clock
 (:func:`time.time`), so a rate is ``size / (ended - began)`` across both ends. ``say``, ``heard`` and ``echo`` are for text
-and for round trips. Nothing is hashed or made while the clock runs.
+and for round trips. Nothing is hashed or made while the clock runs. ``support/sdppeers.py`` has the same verbs for our
+bridge and for plain aiortc, and puts any two together: ``connect(peer, BridgePeer())``, ``move(…)``.
 
 The browser is driven over two pipes (the DevTools protocol, one JSON object a message); no port listens, no driver is
 downloaded, and no name resolves. Candidates are 127.0.0.1 and what else the machine has, in clear unless ``hide`` is
@@ -79,7 +81,8 @@ class Browser:
         self._process = process
         self._reader = reader
         self._writer = writer
-        self._page = page
+        self.folder = page.parent
+        self._page = page.as_uri()
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._reading = asyncio.create_task(self._read())
@@ -99,7 +102,7 @@ class Browser:
         """A page of its own with one connection in it."""
         target = (await self.ask("Target.createTarget", url=self._page, within=START))["targetId"]
         session = (await self.ask("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
-        peer = BrowserPeer(self, session)
+        peer = BrowserPeer(self, session, target)
         async with asyncio.timeout(START):
             while not await peer.evaluate(_LOADED):  # noqa: ASYNC110  (events would come before anybody listens)
                 await asyncio.sleep(0.05)
@@ -136,9 +139,10 @@ class Browser:
 class BrowserPeer:
     """One page."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, session: str, target: str) -> None:
         self._browser = browser
         self._session = session
+        self._target = target
 
     async def evaluate(self, expression: str, within: float = PATIENCE) -> Any:
         """The value of an expression, awaited if it is a promise."""
@@ -159,6 +163,10 @@ class BrowserPeer:
         """One method of ``Peer`` in ``browserpeer.js``."""
         return await self.evaluate(f"peer.{verb}({', '.join(map(json.dumps, arguments))})", within)
 
+    async def leave(self) -> None:
+        """Close the page without a word to the peer of ours."""
+        await self._browser.ask("Target.closeTarget", targetId=self._target)
+
 
 @asynccontextmanager
 async def chromium(*, hide: bool = False) -> AsyncIterator[Browser]:
@@ -172,14 +180,14 @@ async def chromium(*, hide: bool = False) -> AsyncIterator[Browser]:
         flags.append("--no-sandbox")  # as root it does not start with one
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "LANG": "C.UTF-8"}
     try:
-        async with _started(flags, environment, page.as_uri()) as browser:
+        async with _started(flags, environment, page) as browser:
             yield browser
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager
-async def _started(flags: list[str], environment: dict[str, str], page: str) -> AsyncIterator[Browser]:
+async def _started(flags: list[str], environment: dict[str, str], page: Path) -> AsyncIterator[Browser]:
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     process = None
