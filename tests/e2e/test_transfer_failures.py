@@ -107,7 +107,7 @@ def test_a_receiver_that_is_stopped_before_the_end_says_40_at_the_sender(alice, 
     assert guest.failed()["exit_code"] == 143
     assert host.failed()["exit_code"] == 40
     assert left(inbox) == [SIDE_DIRECTORY]
-    shown = bob.json("receive", "--partials", "--dir", inbox)
+    shown = stage(bob.json("receive", "--partials", "--dir", inbox))
     assert shown.expect("partial")["octets"] > MB
     assert shown.finished() == 0
     # The same again goes on from there; nobody says anything of a first time.

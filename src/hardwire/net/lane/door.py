@@ -31,6 +31,7 @@ class Door:
         self._path = path
         self._listener = listener
         self._accepted = 0
+        self._waiting: asyncio.Future[None] | None = None
 
     @classmethod
     def open(cls, path: LanePath) -> Self | None:
@@ -57,9 +58,12 @@ class Door:
         Raises:
             NetworkFailed: ``no-lane``: the door had too many callers, and is shut.
         """
-        loop = asyncio.get_running_loop()
         while self._accepted < ACCEPTED_MAX:
-            connection, source = await loop.sock_accept(self._listener)
+            try:
+                connection, source = self._listener.accept()
+            except BlockingIOError:
+                await self._called()
+                continue
             self._accepted += 1
             if self._path.may_be_peer(source[0]):
                 connection.settimeout(0.0)
@@ -70,5 +74,23 @@ class Door:
 
     def close(self) -> None:
         """Listen no more; safe to call twice."""
+        self._stop_waiting()
         with contextlib.suppress(OSError):
             self._listener.close()
+
+    async def _called(self) -> None:
+        """Somebody is at the door, or it was shut. A cancelled ``loop.sock_accept`` may lose what it has accepted."""
+        loop = asyncio.get_running_loop()
+        self._waiting = waiting = loop.create_future()
+        loop.add_reader(self._listener, self._stop_waiting)
+        try:
+            await waiting
+        finally:
+            self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.get_loop().remove_reader(self._listener)
+            if not waiting.done():
+                waiting.set_result(None)

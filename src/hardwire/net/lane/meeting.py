@@ -181,14 +181,19 @@ class Meeting:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        for connection in list(self._open):
-            if not (keep and self._handed_over(connection)):
-                self._close(connection)
-        if self._door is not None:
-            self._door.close()
-        self._keys.erase()
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            keep = False  # nobody takes it any more
+            raise
+        finally:
+            for connection in list(self._open):
+                if not (keep and self._handed_over(connection)):
+                    self._close(connection)
+            if self._door is not None:
+                self._door.close()
+            self._keys.erase()
 
 
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import gc
 import ipaddress
+import socket
+import warnings
 
 import pytest
 
@@ -51,3 +54,35 @@ async def test_strangers_are_closed_unread_and_too_many_shut_it(monkeypatch):
     with pytest.raises(NetworkFailed):
         await accepting
     assert door._listener.fileno() == -1
+
+
+async def test_a_wait_that_is_given_up_loses_nobody():
+    """Whenever it is given up: a connection is accepted and handed over, or it is not accepted."""
+    loop = asyncio.get_running_loop()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for turns in range(8):
+            door = Door.open(LOOPBACK)
+            accepting = asyncio.create_task(door.accept())
+            await asyncio.sleep(0)
+            caller = socket.create_connection(("127.0.0.1", door.port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            loop.call_soon(accepting.cancel)
+            (outcome,) = await asyncio.gather(accepting, return_exceptions=True)
+            if isinstance(outcome, socket.socket):
+                outcome.close()
+            door.close()
+            caller.close()
+            del accepting, outcome
+        gc.collect()
+    assert not told
+
+
+async def test_a_door_that_is_shut_is_no_longer_waited_at():
+    door = Door.open(LOOPBACK)
+    accepting = asyncio.create_task(door.accept())
+    await asyncio.sleep(0.01)
+    door.close()
+    with pytest.raises(OSError, match="descriptor"):
+        await asyncio.wait_for(accepting, 5)

@@ -10,7 +10,7 @@ from hardwire.channel.lane import LaneKind, LaneSealer
 from hardwire.errors import Misuse, NetworkFailed
 from hardwire.handshake import Role
 from hardwire.net.lane.door import Door
-from hardwire.net.lane.meeting import UNPROVEN_MAX, Meeting
+from hardwire.net.lane.meeting import UNPROVEN_MAX, Meeting, Met
 from support.lanes import LOOPBACK, keys_of, meetings, met_pair, stream_to
 from support.lines import KernelEntropy
 
@@ -194,6 +194,26 @@ async def test_given_up_it_leaves_nothing():
     assert both[I]._door._listener.fileno() == -1
     caller.close()
     both[R]._door.close()
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_given_up_while_it_cleans_up_it_keeps_no_connection(role):
+    for turns in range(12):
+        both = meetings(keys_of())
+        other = asyncio.create_task(both[R if role is I else I].run())
+        running = asyncio.create_task(both[role].run())
+        while not both[role]._met.done():
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        outcomes = await asyncio.gather(running, other, return_exceptions=True)
+        close(*(met for met in outcomes if isinstance(met, Met)))
+        assert isinstance(outcomes[0], Met) or both[role]._met.cancelled() or _fileno(both[role]) == -1
+
+
+def _fileno(meeting: Meeting) -> int:
+    return meeting._met.result().connection.fileno()
 
 
 async def test_nowhere_to_go():
