@@ -10,8 +10,10 @@ import time
 import pytest
 
 from hardwire.app.partials import SIDE_DIRECTORY
+from support.clockshim import Clock
 
 MB = 1_000_000
+DAY = 86_400
 
 
 @pytest.fixture
@@ -204,3 +206,37 @@ def test_a_file_that_changes_under_the_transfer(alice, bob, stage, inbox):
     while left(inbox) and time.monotonic() < began + 5:
         time.sleep(0.05)
     assert not left(inbox)
+
+
+@pytest.mark.device("softhsm", "swtpm")
+def test_clocks_that_jump_by_days(alice, bob, stage, clock_shim, inbox):
+    """At both ends, forward and back, in the middle of a line and a file; and between two lines."""
+    clocks = [Clock(clock_shim, inbox.parent / f"clock-{place.home.name}") for place in (alice, bob)]
+    sender, receiver = (clock.at(place) for clock, place in zip(clocks, (alice, bob), strict=True))
+    host, guest = on_its_way(stage, sender, receiver, inbox)
+    for one, other in ((30, -30), (-400, 400), (12, 12)):
+        for clock, days in zip(clocks, (one, other), strict=True):
+            clock.set(days * DAY)
+        host.say(f"day {one}")
+        guest.expect("said", text=f"day {one}")
+        guest.say(f"day {other}")
+        host.expect("said", text=f"day {other}")
+    assert not [told for one in (host, guest) for told in one.seen if told["event"] in {"path-lost", "line-closed"}]
+    # Another line, twelve days later by both clocks
+    guest.kill()
+    host.signal(signal.SIGINT)
+    host.finished()
+    (part,) = (inbox / SIDE_DIRECTORY).iterdir()
+    (inbox / SIDE_DIRECTORY / ("0" * 32)).mkdir()  # another one, untouched since
+    host, guest = stage(sender.json("chat", "--loopback")), stage(receiver.json("join", "--loopback", "--dir", inbox))
+    stage.line(host, guest)
+    host.say("/send large.bin")
+    guest.expect("file-offer")
+    guest.say("/accept")
+    assert guest.expect("file-started")["done"] >= MB
+    assert part.is_dir()
+    assert (inbox / SIDE_DIRECTORY / ("0" * 32)).is_dir()
+    guest.say("/cancel")
+    guest.expect("file-failed")
+    host.say("/quit")
+    guest.finished()

@@ -8,9 +8,11 @@
             preface                   manifest and hash list, written whole, once they agreed with the root
             data                      the file or the directory, growing; moved to its name when all of it is proved
             mark                      how many leaves were on the disk for certain: 12 octets each time it was noted
+            old                       empty: since when nobody touched it, as far as anybody noticed
 
 Nobody's name is stored: who sent it, when and from where is not on the disk. The names inside a directory are.
-What nobody touched for seven days goes when the next transfer comes into the same directory.
+What nobody touched for seven days is marked as old when the next transfer comes into the same directory, and goes with a
+transfer that comes seven days after that: a wall clock that jumps takes nothing away.
 
 **Order of things on the disk.** A mark is noted after the leaves that it counts were put on the disk; so leaves below
 the last valid mark are never read again. What was written after it is read and hashed once when the transfer goes on,
@@ -37,7 +39,7 @@ from hardwire.app.paths import sync_directory
 from hardwire.errors import TransferIncomplete
 
 LIFE: Final = 7 * 86_400.0
-"""Seconds that a partial transfer is kept without being touched."""
+"""Seconds without being touched after which a partial transfer is old, and after which an old one goes."""
 _RECORD: Final = struct.Struct(">QI")
 
 
@@ -143,17 +145,41 @@ def partials(directory: Path) -> list[Partial]:
 
 
 def sweep(directory: Path, life: float = LIFE) -> int:
-    """Remove what nobody touched for ``life`` seconds and nobody holds; how many there were."""
+    """Mark what nobody touched for ``life`` seconds, and remove what is marked for as long and nobody holds.
+
+    Two looks, because one says little: a clock that was set right between them makes everything look old.
+
+    Returns:
+        How many were removed.
+    """
     gone = 0
     for path in _places(directory):
-        if utc_now().timestamp() - _touched(path) >= life:
-            with contextlib.suppress(OSError):
-                descriptor = _locked(path)
-                if descriptor >= 0:
+        now = utc_now().timestamp()
+        with contextlib.suppress(OSError):
+            if now - _touched(path) < life:
+                (path / "old").unlink(missing_ok=True)
+                continue
+            descriptor = _locked(path)
+            if descriptor < 0:
+                continue
+            try:
+                if now - _noticed(path, now) >= life:
                     _remove(path)
-                    os.close(descriptor)
                     gone += 1
+            finally:
+                os.close(descriptor)
     return gone
+
+
+def _noticed(path: Path, now: float) -> float:
+    """When it was first found to be old, which may be now; the note of that is no touch. Raises OSError."""
+    note = path / "old"
+    if not note.exists():
+        touched = path.stat()
+        note.touch(mode=0o600)
+        os.utime(note, (int(now),) * 2)
+        os.utime(path, ns=(touched.st_atime_ns, touched.st_mtime_ns))
+    return note.stat().st_mtime
 
 
 def _places(directory: Path) -> Iterator[Path]:

@@ -50,8 +50,8 @@ def command(
 
     With --one-way this side makes the code, and the peer runs `hardwire send --join`.
 
-    Nothing is overwritten, and nothing half-written gets its name. What broke off is kept for seven days, and goes on
-    when the same peer sends the same again. With --stdout, rely on the octets only when the exit code is 0.
+    Nothing is overwritten, and nothing half-written gets its name. What broke off is kept for a week or two, and goes
+    on when the same peer sends the same again. With --stdout, rely on the octets only when the exit code is 0.
 
     \b
     Examples:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -151,9 +152,44 @@ def test_what_lies_there_and_what_goes(tmp_path):
         (round(partial.age, -1) for partial in found), reverse=True
     )
     assert all(partial.octets >= 100_000 for partial in found)
+    assert sweep(tmp_path) == 0
+    assert sweep(tmp_path) == 0
+    assert sorted(partial.path.name for partial in partials(tmp_path)) == ["held", "new", "old"]
+    noticed = tmp_path / SIDE_DIRECTORY / "old" / "old"
+    os.utime(noticed, (module.utc_now().timestamp() - LIFE - 5,) * 2)
     assert sweep(tmp_path) == 1
     assert sorted(partial.path.name for partial in partials(tmp_path)) == ["held", "new"]
     assert place.path.exists()
     place.leave()
     assert sweep(tmp_path, life=0) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clock_that_jumps_takes_nothing_away(tmp_path, monkeypatch):
+    place = Place(tmp_path, NAME)
+    place.mark(1)
+    place.leave()
+    right = module.utc_now()
+    for days in (30, -30, 400, 0, 400):
+        monkeypatch.setattr(module, "utc_now", lambda days=days: right + dt.timedelta(days=days))
+        assert sweep(tmp_path) == 0
+        assert sweep(tmp_path) == 0
+    place = Place(tmp_path, NAME)
+    assert place.marked() == 1
+    place.leave()
+    # Two looks that far apart, and nothing between them that says otherwise: it goes.
+    monkeypatch.setattr(module, "utc_now", lambda: right + dt.timedelta(days=408))
+    assert sweep(tmp_path) == 1
+
+
+def test_what_goes_on_is_no_longer_old(tmp_path, monkeypatch):
+    place = Place(tmp_path, NAME)
+    place.mark(1)
+    later = module.utc_now() + dt.timedelta(days=8)
+    monkeypatch.setattr(module, "utc_now", lambda: later)
+    place.leave()
+    assert sweep(tmp_path) == 0
+    assert (place.path / "old").exists()
+    os.utime(place.path / "mark", (later.timestamp(),) * 2)
+    assert sweep(tmp_path) == 0
+    assert not (place.path / "old").exists()
