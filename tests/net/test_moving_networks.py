@@ -2,8 +2,12 @@
 """Lines between machines that move, in network namespaces: docs/transport.md's table, as far as a bridge can show it."""
 
 import asyncio
+import re
 import signal
 
+import pytest
+
+from hardwire.channel.announcement import ANNOUNCEMENT_SIZE
 from support.netlab import Lab, Machine, lab, meet
 
 
@@ -73,10 +77,11 @@ async def test_waits_that_end_well():
         _a_path_that_is_dead_for_half_a_minute(),
         _a_program_that_is_stopped_for_a_while(),
         _a_line_that_both_have_given_up(),
+        _a_line_that_both_have_given_up(both_move=True),
     )
 
 
-async def _a_line_that_both_have_given_up() -> None:
+async def _a_line_that_both_have_given_up(*, both_move: bool = False) -> None:
     """Patience of 8 s ends while there is no way; the line that was agreed for this case opens when there is one."""
     async with lab() as made:
         here, there = await asyncio.gather(made.machine("a", "host 8", eth0=2), made.machine("b", "join 8", eth0=3))
@@ -85,6 +90,8 @@ async def _a_line_that_both_have_given_up() -> None:
         await here.cable("eth0", "out")
         await asyncio.gather(here.until(failed="path-lost"), there.until(failed="path-lost"))
         await there.readdress("eth0", 3, 33)
+        if both_move:
+            await here.readdress("eth0", 2, 22)
         await asyncio.sleep(3)
         await here.cable("eth0", "in")
         first, second = await asyncio.gather(here.until(again=...), there.until(again=...))
@@ -122,3 +129,55 @@ async def _a_program_that_is_stopped_for_a_while() -> None:
         await there.until(heard="are you asleep?")
         assert not [told for told in there.told if told.get("path") == "lost"]
         await still_talking(here, there, "awake")
+
+
+@pytest.mark.parametrize("version", [4, 6])
+async def test_both_get_other_addresses_at_once(version):
+    """Nothing that either told leads anywhere any more, but they are on one network."""
+    async with lab(version) as made:
+        third = await made.machine("c", "", "support.bystander", eth0=9)
+        await third.until(listening=True)
+        ends = await two(made, {"eth0": 2}, {"eth0": 3})
+        for round_, moves in enumerate((((2, 20), (3, 21)), ((20, 40), (21, 41)))):
+            before = third.all("announced")
+            assert bool(before) is bool(round_)
+            await asyncio.gather(*(end.readdress("eth0", *hosts) for end, hosts in zip(ends, moves, strict=True)))
+            ends[0].say("sent without a path")
+            moved = await asyncio.gather(*(end.until(path="moved") for end in ends))
+            assert [int(re.split("[.:]", told["address"])[-1]) for told in moved] == [new for _, new in moves]
+            await ends[1].until(heard="sent without a path")
+            await still_talking(*ends, "after")
+            said = third.all("announced")
+            assert len(set(said)) == len(said) > len(before)
+            assert {len(one) for one in said} == {2 * ANNOUNCEMENT_SIZE}
+            await asyncio.gather(*(end.until(spare=True) for end in ends))
+
+
+async def test_a_third_machine_that_says_it_all_again_achieves_nothing():
+    async with lab() as made:
+        third = await made.machine("c", "", "support.bystander", eth0=9)
+        await third.until(listening=True)
+        ends = here, there = await two(made, {"eth0": 2}, {"eth0": 3})
+        await asyncio.gather(here.readdress("eth0", 2, 20), there.readdress("eth0", 3, 21))
+        for path in ("lost", "moved"):
+            await asyncio.gather(*(end.until(path=path) for end in ends))
+        await asyncio.gather(*(end.until(spare=True) for end in ends))
+        assert {told["source"] for told in third.told if "source" in told} == {"10.77.0.20", "10.77.0.21"}
+        await there.cable("eth0", "out")
+        await here.until(path="lost")
+        known = len(here.told)
+        third.say("!again")
+        third.say("!noise 1000")
+        await third.until(sent=1000)
+        before = len(third.all("announced"))
+        await asyncio.sleep(6)
+        third.say("!again")
+        await third.until(sent=...)
+        await asyncio.sleep(2)
+        # What it already knew, no path, and no answer: it went on as if nobody had spoken.
+        assert here.told[known:] == []
+        own = [told["at"] for told in third.told[before:] if told.get("source") == "10.77.0.20"]
+        assert len(own) <= 4
+        await there.cable("eth0", "in")
+        await asyncio.gather(*(end.until(path=...) for end in ends))
+        await still_talking(*ends, "after")

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-NETWORK = "10.77.0"
+NETWORKS = {4: ("10.77.0.{}/24",), 6: ("fd77::{}/64", "nodad")}
+"""By version of IP: an address in it, and what else ``ip`` is to know."""
 
 
 class Machine:
@@ -46,6 +47,10 @@ class Machine:
         except TimeoutError:
             raise AssertionError(f"{self.name} told {self.told}, and not {wanted}") from None
 
+    def all(self, field: str) -> list[object]:
+        """This field of everything that was told with it, and not waited for."""
+        return [told[field] for told in self.told if field in told]
+
     def say(self, text: str) -> None:
         self.process.stdin.write(text.encode() + b"\n")
 
@@ -54,23 +59,25 @@ class Machine:
         await self.lab.run(*self.lab.inside(self.process.pid), "ip", *words)
 
     async def plug(self, interface: str, host: int) -> None:
-        """A network card with the address 10.77.0.``host``, plugged into the bridge."""
+        """A network card with the address 10.77.0.``host``, or fd77::``host``, plugged into the bridge."""
         port = f"{self.name}-{interface}"
         await self.lab.ip(
             "link", "add", port, "type", "veth", "peer", "name", interface, "netns", str(self.process.pid)
         )
         await self.lab.ip("link", "set", port, "master", "lab0", "up")
-        await self.ip("address", "add", f"{NETWORK}.{host}/24", "dev", interface)
         await self.ip("link", "set", interface, "up")
+        await self.readdress(interface, new=host)
 
     async def unplug(self, interface: str) -> None:
         """The card is gone, with its address."""
         await self.ip("link", "delete", interface)
 
-    async def readdress(self, interface: str, old: int, new: int) -> None:
-        """The card gets another address."""
-        await self.ip("address", "delete", f"{NETWORK}.{old}/24", "dev", interface)
-        await self.ip("address", "add", f"{NETWORK}.{new}/24", "dev", interface)
+    async def readdress(self, interface: str, old: int | None = None, new: int | None = None) -> None:
+        """The card gets another address, or its first, or none."""
+        for host, verb in ((old, "delete"), (new, "add")):
+            if host is not None:
+                address, *more = self.lab.network
+                await self.ip("address", verb, address.format(host), "dev", interface, *(more if verb == "add" else ()))
 
     async def cable(self, interface: str, state: str) -> None:
         """Pull the far end of the cable (``out``), or plug it ``in`` again: the card itself notices nothing."""
@@ -88,8 +95,9 @@ class Machine:
 class Lab:
     """The bridge, in a namespace that a sleeping process holds."""
 
-    def __init__(self, holder: asyncio.subprocess.Process) -> None:
+    def __init__(self, holder: asyncio.subprocess.Process, version: int) -> None:
         self._holder = holder
+        self.network = NETWORKS[version]
         self.machines: list[Machine] = []
 
     def inside(self, pid: int) -> tuple[str, ...]:
@@ -125,10 +133,10 @@ class Lab:
 
 
 @asynccontextmanager
-async def lab() -> AsyncIterator[Lab]:
+async def lab(version: int = 4) -> AsyncIterator[Lab]:
     rootless = () if os.geteuid() == 0 else ("--user", "--map-root-user")
     holder = await asyncio.create_subprocess_exec("unshare", *rootless, "--net", "cat", stdin=asyncio.subprocess.PIPE)
-    made = Lab(holder)
+    made = Lab(holder, version)
     try:
         await _is_apart(holder.pid)
         await made.ip("link", "add", "lab0", "type", "bridge")

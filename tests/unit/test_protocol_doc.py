@@ -164,17 +164,21 @@ def spaced(number: int) -> str:
 
 def test_labels_of_the_record_layer():
     from hardwire import channel
-    from hardwire.channel import paths
+    from hardwire.channel import announcement, paths
     from hardwire.channel.lane import keys
 
     source = "".join(file.read_text() for file in Path(channel.__file__).parent.rglob("*.py"))
     used = set(re.findall(r'(?:expand_label\(.*?, |label_info\()b"([^"]+)"', source)) | {"i chain", "r chain"}
     used |= {value.decode() for one in (keys._DIAL_LABEL, keys._LISTEN_LABEL) for value in one.values()}
-    used |= {value.decode() for one in (paths._UFRAG_LABEL, paths._PASSWORD_LABEL) for value in one.values()}
+    used |= {
+        value.decode()
+        for one in (paths._UFRAG_LABEL, paths._PASSWORD_LABEL, announcement._LABEL)
+        for value in one.values()
+    }
     chains = {value.decode() for value in channel.ratchet._CHAIN_LABEL.values()}
     assert chains == {"i chain", "r chain"}
     told = set(re.findall(r'XL\([^"]*?"([^"]+)"', SECTIONS[14])) | set(
-        re.findall(r'\| "(r \w+|path i \w+)"', SECTIONS[14])
+        re.findall(r'\| "(r \w+|path i \w+|announce i)"', SECTIONS[14])
     )
     assert used == told
 

@@ -11,8 +11,8 @@
             old                       empty: since when nobody touched it, as far as anybody noticed
 
 Nobody's name is stored: who sent it, when and from where is not on the disk. The names inside a directory are.
-What nobody touched for seven days is marked as old when the next transfer comes into the same directory, and goes with a
-transfer that comes seven days after that: a wall clock that jumps takes nothing away.
+What nobody touched for seven days is marked as old when the next transfer comes into the same directory, and goes when
+another one comes seven days after that: a wall clock that jumps takes nothing away.
 
 **Order of things on the disk.** A mark is noted after the leaves that it counts were put on the disk; so leaves below
 the last valid mark are never read again. What was written after it is read and hashed once when the transfer goes on,

@@ -4,6 +4,7 @@
 :class:`SecureChannel` is the only machine here that a driver needs; it cannot be built without a finished handshake.
 """
 
+from hardwire.channel.announcement import Announcer, Sought
 from hardwire.channel.bulk import PATH_CHUNK_MAX, BulkPath
 from hardwire.channel.channel import SecureChannel
 from hardwire.channel.events import (
@@ -47,6 +48,7 @@ __all__ = [
     "NAME_MAX",
     "PATH_CHUNK_MAX",
     "TEXT_MAX",
+    "Announcer",
     "BulkPath",
     "ChatDelivered",
     "ChatReceived",
@@ -78,6 +80,7 @@ __all__ = [
     "PeerConfirmed",
     "PeerVerified",
     "SecureChannel",
+    "Sought",
     "StopReason",
     "TransferKind",
     "path_credentials",

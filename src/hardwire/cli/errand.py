@@ -135,7 +135,9 @@ def show_partials(out: Output, directory: Path) -> None:
     if not found:
         out.say(f"nothing unfinished in {directory}")
     else:
-        out.say("they go on when the same peer sends the same again, and go away after a week or two; rm -r is safe, too")
+        out.say(
+            "they go on when the same peer sends the same again, and go away after a week or two; rm -r is safe, too"
+        )
 
 
 _HEAD_START: Final = 2.0

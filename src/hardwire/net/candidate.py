@@ -94,6 +94,21 @@ class Candidate:
         return None
 
 
+def candidates_of(octets: bytes, *, loopback: bool = False) -> tuple[Candidate, ...]:
+    """Candidates one after the other, to the end.
+
+    Raises:
+        WireError: No address can be read from it, one that no peer may name, one twice, or more than 16.
+    """
+    reader = Reader(octets, "path")
+    found: list[Candidate] = []
+    while reader.remaining:
+        found.append(Candidate.read(reader, loopback=loopback))
+    if len(found) > MAX_CANDIDATES or len(set(found)) != len(found):
+        raise WireError("path: the same address twice, or more than a peer may have")
+    return tuple(found)
+
+
 def select(candidates: Iterable[Candidate], *, limit: int = MAX_CANDIDATES) -> tuple[Candidate, ...]:
     """The best ``limit`` candidates, each once: direct ones first, otherwise in the order given."""
     return tuple(sorted(dict.fromkeys(candidates), key=lambda candidate: candidate.kind)[:limit])

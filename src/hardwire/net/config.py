@@ -124,3 +124,8 @@ class LineConfig:
     patience: float = DEFAULT_PATIENCE
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
     on_stage: Callable[[Stage], None] = field(default=_show_nothing, repr=False)
+
+    @property
+    def announces(self) -> bool:
+        """Whether the other end may be called for on the networks that this machine is on, once it is lost."""
+        return not (self.loopback or self.servers.relay_only)

@@ -51,6 +51,14 @@ def usable_addresses(*, loopback: bool = False, limit: int = DEFAULT_LIMIT) -> t
     return choose(system_addresses(), loopback=loopback, limit=limit)
 
 
+def usable_interfaces(limit: int = DEFAULT_LIMIT) -> tuple[InterfaceAddress, ...]:
+    """One usable address of each interface and IP version, best first: where an announcement can be made."""
+    found: dict[tuple[str, int], InterfaceAddress] = {}
+    for entry in sorted(filter(_is_usable, system_addresses()), key=_preference):
+        found.setdefault((entry.interface, entry.address.version), entry)
+    return tuple(found.values())[:limit]
+
+
 def system_addresses() -> tuple[InterfaceAddress, ...]:
     """Everything the operating system lists, unfiltered; scoped IPv6 addresses left out."""
     found: list[InterfaceAddress] = []

@@ -81,8 +81,7 @@ class Line:
             self.done,
             link,
             self._channel.paths,
-            loopback=config.loopback,
-            patience=config.patience,
+            config=config,
             now=self._now,
             tell=self._path_news,
             pump=self._pump,
@@ -373,6 +372,7 @@ class Line:
     def _end(self, *, silently: bool) -> None:
         """The last event is there: let go of the link, in a task of our own."""
         self._over = True
+        self._paths.end()
         self.beside.stop()
         if not silently:
             self._send_frames(all_of_them=True)

@@ -11,14 +11,15 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from hardwire.channel import PathTold, path_credentials
+from hardwire.channel import Announcer, PathTold, Sought, path_credentials
 from hardwire.channel.paths import Paths
-from hardwire.errors import ConnectionLost, WireError
+from hardwire.errors import ConnectionLost
 from hardwire.handshake import HandshakeDone, Role
-from hardwire.net.candidate import MAX_CANDIDATES, Candidate
+from hardwire.net.announcing import Announcing, Place
+from hardwire.net.candidate import Candidate, candidates_of
+from hardwire.net.config import LineConfig
 from hardwire.net.invite import IceCredentials
 from hardwire.net.rtc import RtcLink
-from hardwire.wire import Reader
 
 _MINUTE: Final = 60
 
@@ -51,8 +52,7 @@ class PathKeeper:
         done: Who the two are, and what the credentials follow from.
         link: Where paths are found.
         paths: The channel's verbs for telling about them, at a time.
-        loopback: Addresses inside this machine may be told.
-        patience: Seconds from the last sign of the peer until it is given up.
+        config: What may be told and announced, and for how long a peer without a sign is looked for.
         now: Monotonic seconds.
         tell: Told what a person should know.
         pump: Sends what was told to the peer.
@@ -68,8 +68,7 @@ class PathKeeper:
         link: RtcLink,
         paths: Callable[[float], AbstractContextManager[Paths]],
         *,
-        loopback: bool,
-        patience: float,
+        config: LineConfig,
         now: Callable[[], float],
         tell: Callable[[PathEvent], None],
         pump: Callable[[], None],
@@ -79,11 +78,17 @@ class PathKeeper:
         self._exporter = done.exporter
         self._link = link
         self._paths = paths
-        self._loopback = loopback
-        self._patience = patience
+        self._loopback = config.loopback
+        self._patience = config.patience
         self._now = now
         self._tell = tell
         self._pump = pump
+        self._own: Place = (0, ())
+        self._peer: Place = (0, ())
+        self._announcing: Announcing | None = None
+        if config.announces:
+            announcer = Announcer(done.exporter, done.role, Sought.PATH)
+            self._announcing = Announcing(announcer, config.entropy, own=lambda: self._own, found=self._heard)
 
     def credentials(self, generation: int) -> tuple[IceCredentials, IceCredentials]:
         """ICE's for a path: those of the offerer of this line, then those of the answerer."""
@@ -95,10 +100,12 @@ class PathKeeper:
         Raises:
             WireError: No address can be read from it, or one that no peer may name.
         """
-        self._link.peer_path(told.generation, _read(told.candidates, loopback=self._loopback))
+        self._peer = told.generation, candidates_of(told.candidates, loopback=self._loopback)
+        self._link.peer_path(*self._peer)
 
     def path_ready(self, generation: int, candidates: tuple[Candidate, ...]) -> None:
         """Tell the peer, if there is a line to tell it on."""
+        self._own = generation, candidates
         with suppress(ConnectionLost), self._paths(self._now()) as paths:
             paths.tell(generation, b"".join(one.encode() for one in candidates))
         self._pump()
@@ -106,12 +113,26 @@ class PathKeeper:
     def path_lost(self) -> None:
         """Nothing is heard any more."""
         self.lost_since = self.heard_at
+        if self._announcing is not None:
+            self._announcing.start()
         self._tell(PathLost())
 
     def path_found(self, *, moved: bool) -> None:
         """Something is heard again, or heard elsewhere."""
         since, self.lost_since = self.lost_since, None
+        self.end()
         self._tell(PathFound(moved, 0.0 if since is None else self._now() - since))
+
+    def end(self) -> None:
+        """Nobody looks for a path."""
+        if self._announcing is not None:
+            self._announcing.stop()
+
+    def _heard(self, place: Place) -> None:
+        """The peer announces that it is there, on a network of both; what it told before may still be right."""
+        generation, found = place
+        told = self._peer[1] if self._peer[0] == generation else ()
+        self._link.peer_path(generation, tuple(dict.fromkeys((*found, *told))))
 
     def _of(self, role: Role, generation: int) -> IceCredentials:
         ufrag, password = path_credentials(self._exporter, role, generation)
@@ -129,16 +150,6 @@ class PathKeeper:
             code="path-lost",
             hint="is the peer's machine on, and its network up?",
         )
-
-
-def _read(octets: bytes, *, loopback: bool) -> tuple[Candidate, ...]:
-    reader = Reader(octets, "path")
-    found: list[Candidate] = []
-    while reader.remaining:
-        found.append(Candidate.read(reader, loopback=loopback))
-    if len(found) > MAX_CANDIDATES or len(set(found)) != len(found):
-        raise WireError("path: the same address twice, or more than a peer may have")
-    return tuple(found)
 
 
 def _span(seconds: float) -> str:

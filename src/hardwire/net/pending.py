@@ -29,7 +29,12 @@ GRACE: Final = 30.0
 
 
 class Pending:
-    """What both sides of an unopened line share: the link, the codes, one attempt."""
+    """What both sides of an unopened line share: the link, the codes, one attempt.
+
+    Attributes:
+        expiry: Unix seconds: how long the code is good.
+        may_find: Set before the attempt: the peer may be :meth:`found` elsewhere than where its code says.
+    """
 
     def __init__(self, config: LineConfig, link: RtcLink, secrets: InviteSecrets, expiry: int) -> None:
         self.expiry = expiry
@@ -38,6 +43,7 @@ class Pending:
         self._secrets = secrets
         self._used = False
         self._inbox = Inbox()
+        self.may_find = False
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -48,6 +54,15 @@ class Pending:
     def problems(self) -> tuple[str, ...]:
         """What a STUN or TURN server would not do."""
         return self._link.problems
+
+    @property
+    def has_path(self) -> bool:
+        """The peer was found."""
+        return self._link.has_path
+
+    def found(self, candidates: tuple[Candidate, ...]) -> None:
+        """The peer may be there, too; while it is looked for."""
+        self._link.found(candidates)
 
     def on_knock(self, knocked: Callable[[], None]) -> None:
         """Call this once, when the peer looks for a path before this side does: it has the secret."""
@@ -86,7 +101,9 @@ class Pending:
         fingerprint, candidates = peer
         try:
             self._config.on_stage(Stage.CONNECTING)
-            facts = await self._link.open(fingerprint=fingerprint, candidates=candidates, events=inbox, within=within)
+            facts = await self._link.open(
+                fingerprint=fingerprint, candidates=candidates, events=inbox, within=within, more=self.may_find
+            )
             opened = time.perf_counter()
             self._config.on_stage(Stage.SECURING)
             binding = _binding(offer, answer, facts, self._secrets.inv_secret, offerer=offerer)
@@ -155,6 +172,16 @@ class PendingOffer(Pending):
         offer = Offer(secret, int(config.clock.wall()) + config.life, link.fingerprint, link.candidates)
         return cls(config, link, offer, secrets)
 
+    def check(self, answer: bytes) -> Answer:
+        """Whether a code answers this offer, and may still be used.
+
+        Raises:
+            InviteRefused: It is no answer, belongs to another offer, or came too late.
+        """
+        read = Answer.decode(answer, offer=self.blob, loopback=self._config.loopback)
+        self._offer.check_time(self._config.clock.wall())
+        return read
+
     async def accept(self, answer_text: str, within: float = PATH_TIMEOUT) -> Line:
         """Take the peer's answer and open the line. One attempt; a code refused as such is none.
 
@@ -167,8 +194,7 @@ class PendingOffer(Pending):
             HardwireError: Why there is no line.
         """
         blob = carriers.from_text(answer_text)
-        answer = Answer.decode(blob, offer=self.blob, loopback=self._config.loopback)
-        self._offer.check_time(self._config.clock.wall())
+        answer = self.check(blob)
         self._use()
         return await self._open(
             offer=self.blob,

@@ -15,20 +15,22 @@ proved all over again, and must be the same device: another one is a hard stop, 
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
 from hardwire.certs import GatedCertificate, VerifiedIdentity
-from hardwire.channel import NextAnswered, NextOffered
-from hardwire.errors import ConnectionLost, HardwireError, IdentityChanged, InviteRefused, NetworkFailed
+from hardwire.channel import Announcer, NextAnswered, NextOffered, Sought
+from hardwire.errors import ConnectionLost, HardwireError, IdentityChanged, InviteRefused, LineTimeout, NetworkFailed
 from hardwire.handshake import Credential, Role
 from hardwire.net import carriers
+from hardwire.net.announcing import Announcing, Place
+from hardwire.net.candidate import MAX_CANDIDATES
 from hardwire.net.config import LineConfig, Verify
 from hardwire.net.line import Line
 from hardwire.net.paths import PathFound
-from hardwire.net.pending import PendingAnswer, PendingOffer, host, join
+from hardwire.net.pending import Pending, PendingAnswer, PendingOffer, host, join
 
 FIRST_OFFER: Final = 2.0
 """Seconds that a young line goes without one."""
@@ -38,8 +40,15 @@ LIFE: Final = 82_800
 """Seconds that a next offer lives: an hour less than any code may, for clocks that differ."""
 
 
+MOST_HELD: Final = 4
+"""Sets of sockets of codes that may still be needed, on a line that is lost and found again and again."""
+
+
 class NextLine:
     """What one end holds of the line after ``line``.
+
+    Codes that were replaced are held until the other end is known to have the new ones: a line may die between the
+    two, and then both must still have something in common.
 
     Args:
         line: Open.
@@ -50,9 +59,9 @@ class NextLine:
         self._line = line
         self._make_config = make_config
         self._offerer = line.done.role is Role.RESPONDER
-        self._offer: PendingOffer | None = None
-        self._answer: PendingAnswer | None = None
-        self._answer_text: str | None = None
+        self._offers: list[PendingOffer] = []
+        self._answers: list[PendingAnswer] = []
+        self._answered: tuple[PendingOffer, str] | None = None
         self._wanted = asyncio.Event()
         self._offered: NextOffered | None = None
         if self._offerer:
@@ -61,8 +70,8 @@ class NextLine:
 
     @property
     def agreed(self) -> bool:
-        """Both ends hold what it takes."""
-        return self._answer is not None if not self._offerer else self._answer_text is not None
+        """Both ends hold what it takes, as far as this one knows."""
+        return bool(self._answers) if not self._offerer else self._answered is not None
 
     def handle(self, event: object) -> bool:
         """Take an event of the line that is about the next one, or changes where this end can be found."""
@@ -71,7 +80,7 @@ class NextLine:
                 self._offered = event
                 self._wanted.set()
             case NextAnswered(code=code):
-                self._answer_text = carriers.to_text(code)
+                self._take_answer(code)
             case PathFound(moved=True):
                 if self._offerer:  # the addresses in the last codes are those of another network
                     self._wanted.set()
@@ -91,10 +100,13 @@ class NextLine:
         await self._stop()
         await asyncio.sleep(pause)
         try:
-            if self._offer is not None and self._answer_text is not None:
-                return await self._offer.accept(self._answer_text, within=within)
-            if self._answer is not None:
-                return await self._answer.connect(within=within)
+            if self._answered is not None:
+                offer, text = self._answered
+                with self._announced([offer]):
+                    return await offer.accept(text, within=within)
+            if self._answers:
+                with self._announced(self._answers):
+                    return await first_line([answer.connect(within=within) for answer in self._answers])
         except (NetworkFailed, InviteRefused) as error:
             raise ConnectionLost(
                 "the peer was not found again", code="no-next-line", hint="make a new invite when you reach each other"
@@ -106,7 +118,12 @@ class NextLine:
     async def close(self) -> None:
         """Give everything back; a line that came of it lives on."""
         await self._stop()
-        await self._drop()
+        held: list[PendingOffer | PendingAnswer] = [*self._offers, *self._answers]
+        self._answered = None
+        self._offers.clear()
+        self._answers.clear()
+        for pending in held:
+            await pending.close()
 
     # ------------------------------------------------------------------ agreeing
 
@@ -119,25 +136,41 @@ class NextLine:
             with suppress(HardwireError):
                 await (self._make_offer() if self._offerer else self._make_answer())
             await asyncio.sleep(BETWEEN_OFFERS)
+            await self._forget()
 
     async def _make_offer(self) -> None:
         made = await host(replace(self._config(), life=LIFE))
         made.on_knock(self._knocked)
-        before, self._offer, self._answer_text = self._offer, made, None
-        await self._tell(made.blob, before)
+        self._offers.append(made)
+        self._line.tell_next(made.blob)
 
     async def _make_answer(self) -> None:
         if self._offered is None:
             return
         made = await join(self._config(), carriers.to_text(self._offered.code))
         made.on_knock(self._knocked)
-        before, self._answer = self._answer, made
-        await self._tell(made.blob, before)
+        self._answers.append(made)
+        self._line.tell_next(made.blob)
 
-    async def _tell(self, code: bytes, replaced: PendingOffer | PendingAnswer | None) -> None:
-        self._line.tell_next(code)
-        if replaced is not None:
-            await replaced.close()
+    def _take_answer(self, code: bytes) -> None:
+        """To the last offer, or to the one before it, which is better than none. What answers no offer is dropped."""
+        for offer in reversed(self._offers):
+            with suppress(HardwireError):
+                offer.check(code)
+                self._answered = offer, carriers.to_text(code)
+                return
+
+    async def _forget(self) -> None:
+        """What the peer has replaced as well. On a line that is alive it had the time to."""
+        if self._line.path_is_lost and len(self._offers) + len(self._answers) < MOST_HELD:
+            return
+        kept = self._answered[0] if self._answered is not None else None
+        old: list[PendingOffer | PendingAnswer] = [*self._answers[:-1]]
+        old += [offer for offer in self._offers[:-1] if offer is not kept]
+        self._answers = self._answers[-1:]
+        self._offers = [offer for offer in self._offers if offer not in old]
+        for pending in old:
+            await pending.close()
 
     def _knocked(self) -> None:
         """The peer looks for the next line: for it this one is lost, whatever it looks like from here."""
@@ -151,12 +184,60 @@ class NextLine:
         self._task.cancel()
         await asyncio.wait({self._task})
 
-    async def _drop(self) -> None:
-        offer, answer = self._offer, self._answer
-        self._offer = self._answer = self._answer_text = None
-        for pending in (offer, answer):
-            if pending is not None:
-                await pending.close()
+    # ------------------------------------------------------------------ looking for each other
+
+    @contextmanager
+    def _announced(self, sought: Sequence[Pending]) -> Iterator[None]:
+        """Call for the peer on the networks that this machine is on, too."""
+        config = self._make_config()
+        if not config.announces:
+            yield
+            return
+
+        def own() -> Place:
+            addresses = (one for pending in sought if not pending.has_path for one in pending.candidates)
+            return 0, tuple(addresses)[:MAX_CANDIDATES]
+
+        def found(place: Place) -> None:
+            for pending in sought:
+                pending.found(place[1])
+
+        for pending in sought:
+            pending.may_find = True
+        done = self._line.done
+        announcing = Announcing(
+            Announcer(done.exporter, done.role, Sought.NEXT_LINE), config.entropy, own=own, found=found
+        )
+        announcing.start()
+        try:
+            yield
+        finally:
+            announcing.stop()
+
+
+async def first_line(attempts: Iterable[Coroutine[None, None, Line]]) -> Line:
+    """The line of whichever attempt comes to one. A peer answers to one of them; whoever it turns out to be counts.
+
+    Raises:
+        HardwireError: Why there is none.
+    """
+    tasks = [asyncio.create_task(attempt, name="hardwire next line attempt") for attempt in attempts]
+    lines: list[Line] = []
+    try:
+        for ending in asyncio.as_completed(tasks):
+            try:
+                lines.append(await ending)
+            except (NetworkFailed, LineTimeout) as error:
+                nobody = error
+                continue
+            return lines[0]
+        raise nobody
+    finally:
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Line) and outcome not in lines:
+                await outcome.close()
 
 
 def _the_same(verify: Verify, device_id: bytes) -> Verify:

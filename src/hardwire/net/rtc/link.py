@@ -29,6 +29,7 @@ from hardwire.net.rtc.path import Path, PathSettings
 from hardwire.net.rtc.plain import PlainDtls, PlainSctp
 from hardwire.net.rtc.roam import Roamer, RoamEvents, RoamSettings
 from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
+from hardwire.net.rtc.search import Search
 from hardwire.net.rtc.selftest import self_test
 from hardwire.net.rtc.terms import LinkEvents, LinkSettings
 
@@ -39,8 +40,6 @@ ASSOCIATE_TIMEOUT: Final = 15.0
 PROBE_INTERVAL: Final = 0.8
 DEAD_AFTER_PROBES: Final = 5
 """Rounds: between 4 s and 4.8 s from the last sign of life."""
-LOOK_INTERVAL: Final = 2.0
-"""Seconds between two looks at this machine's addresses while a path is looked for."""
 GIVE_UP_PROBES: Final = 19
 """Rounds, about 15 s, after which a link that cannot move yet has ended: a person may be thinking."""
 
@@ -55,6 +54,7 @@ class RtcLink:
         self._knocked = asyncio.Event()
         made = PathSettings(settings.offerer, own, peer, self._addresses(), settings.servers, settings.port)
         self._path = Path(made, on_knock=self._knocked.set)
+        self._search = Search(self._path, None if settings.servers.relay_only else self._addresses)
         self._certificate = LineCertificate.of(settings.shown)
         self._dtls: LineDtls | PlainDtls | None = None
         self._sctp: LineSctp | PlainSctp | None = None
@@ -112,12 +112,27 @@ class RtcLink:
         """By ``stun`` and ``turn``: which addresses of this machine that server saw."""
         return self._path.connection.seen
 
+    @property
+    def has_path(self) -> bool:
+        """A pair of addresses works, or did."""
+        return self._path.is_found
+
+    def found(self, candidates: Sequence[Candidate]) -> None:
+        """The peer may be there as well; for an :meth:`open` that was told of ``more``."""
+        self._search.add(candidates)
+
     async def knocked(self) -> None:
         """Wait until somebody who knows the credentials checks one of our addresses; before :meth:`open`."""
         await self._knocked.wait()
 
     async def open(
-        self, *, fingerprint: bytes, candidates: Sequence[Candidate], events: LinkEvents, within: float
+        self,
+        *,
+        fingerprint: bytes,
+        candidates: Sequence[Candidate],
+        events: LinkEvents,
+        within: float,
+        more: bool = False,
     ) -> DtlsFacts:
         """Find a path, run DTLS, check the binding, open both channels. Once; on any failure the link is closed.
 
@@ -126,6 +141,7 @@ class RtcLink:
             candidates: The peer's addresses, as its code lists them; none if it has :meth:`knocked`.
             events: Who is told from now on.
             within: Seconds until a path must be there. What comes after has :data:`ASSOCIATE_TIMEOUT`.
+            more: Others may be :meth:`found` meanwhile.
 
         Raises:
             NetworkFailed: ``no-path`` or ``no-association``.
@@ -135,7 +151,7 @@ class RtcLink:
             raise Misuse("a link is opened once")
         self._events = events
         try:
-            await self._find_path(candidates, within)
+            await self._find_path(candidates, within, more=more)
             try:
                 async with asyncio.timeout(ASSOCIATE_TIMEOUT):
                     facts = await self._secure(fingerprint)
@@ -226,25 +242,13 @@ class RtcLink:
 
     # ------------------------------------------------------------------ opening
 
-    async def _find_path(self, candidates: Sequence[Candidate], within: float) -> None:
-        following = asyncio.create_task(self._follow_addresses(), name="hardwire address watch")
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within):
-                    await self._path.add_peer(candidates, last=bool(candidates))
-                    await self._path.find()
-        finally:
-            following.cancel()
-            await asyncio.wait({following})
+    async def _find_path(self, candidates: Sequence[Candidate], within: float, *, more: bool) -> None:
+        self._search.add(candidates, last=bool(candidates) and not more)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._search.run()
         if not self._path.is_found:
             raise NetworkFailed("no path to the peer was found", code="no-path")
-
-    async def _follow_addresses(self) -> None:
-        """Codes are carried for long, next offers wait for a day: look from where this machine is now."""
-        while not self._settings.servers.relay_only:
-            if (now := self._addresses()) != self._path.addresses:
-                await self._path.adapt(now)
-            await asyncio.sleep(LOOK_INTERVAL)
 
     async def _secure(self, fingerprint: bytes) -> DtlsFacts:
         dtls = (LineDtls if is_fast() else PlainDtls)(

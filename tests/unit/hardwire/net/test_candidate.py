@@ -2,7 +2,7 @@
 import pytest
 
 from hardwire.errors import WireError
-from hardwire.net.candidate import Candidate, CandidateKind, select
+from hardwire.net.candidate import Candidate, CandidateKind, candidates_of, select
 from hardwire.wire import Reader
 from support.netsamples import candidate
 
@@ -60,3 +60,17 @@ def test_surplus_is_dropped_from_the_least_direct_end():
     chosen = select([relay, srflx, *hosts, hosts[0]])
     assert chosen == (*hosts, srflx)
     assert select([relay, hosts[1], hosts[0]], limit=2) == (hosts[1], hosts[0])
+
+
+def test_several_one_after_the_other():
+    ones = [candidate("192.0.2.7", port) for port in range(1, 17)]
+    octets = b"".join(one.encode() for one in ones)
+    assert candidates_of(octets) == tuple(ones)
+    assert candidates_of(b"") == ()
+    for bad in (octets[:-1], octets + candidate("192.0.2.7", 17).encode(), ones[0].encode() * 2):
+        with pytest.raises(WireError):
+            candidates_of(bad)
+    inside = candidate("127.0.0.1").encode()
+    assert len(candidates_of(inside, loopback=True)) == 1
+    with pytest.raises(WireError):
+        candidates_of(inside)

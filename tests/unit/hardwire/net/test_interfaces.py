@@ -4,7 +4,14 @@ import random
 
 import pytest
 
-from hardwire.net.interfaces import InterfaceAddress, choose, system_addresses, usable_addresses
+from hardwire.net import interfaces as module
+from hardwire.net.interfaces import (
+    InterfaceAddress,
+    choose,
+    system_addresses,
+    usable_addresses,
+    usable_interfaces,
+)
 
 
 def listed(*pairs):
@@ -65,3 +72,15 @@ def test_this_machine_has_a_loopback():
     assert "127.0.0.1" in texts(entry.address for entry in system_addresses())
     assert texts(usable_addresses(loopback=True))[0] == "127.0.0.1"
     assert not any(address.is_loopback for address in usable_addresses())
+
+
+def test_where_something_can_be_said_to_a_whole_network(monkeypatch):
+    found = listed(
+        ("eth0", "192.168.1.5"), ("eth0", "192.168.1.6"), ("eth0", "2001:db8::1"), ("eth0", "2001:db8::2"),
+        ("wlan0", "10.0.0.9"), ("docker0", "172.17.0.1"), ("lo", "127.0.0.1"), ("eth1", "fe80::1"),
+    )  # fmt: skip
+    monkeypatch.setattr(module, "system_addresses", lambda: found)
+    assert [(entry.interface, entry.address.version) for entry in usable_interfaces()] == [
+        ("eth0", 4), ("wlan0", 4), ("eth0", 6),
+    ]  # fmt: skip
+    assert len(usable_interfaces(limit=2)) == 2

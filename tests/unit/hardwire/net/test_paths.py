@@ -2,13 +2,16 @@
 """What a line makes of its paths; how they are found is tried in rtc/test_roam.py and tests/net/test_roaming.py."""
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 
 from hardwire.channel import ChatDelivered, ChatReceived, LineFailed, path_credentials
 from hardwire.errors import ConnectionLost, WireError
 from hardwire.handshake import Role
+from hardwire.net import paths
 from hardwire.net.paths import PathFound, PathLost, _span
+from hardwire.net.servers import IceServers
 from support.linepair import Pair
 from support.lines import next_of
 from support.netsamples import candidate
@@ -170,3 +173,58 @@ async def test_a_line_can_be_told_to_move(proofs):
 
 def test_spans_are_told_as_people_say_them():
     assert [_span(seconds) for seconds in (30, 119, 120, 7200)] == ["30 s", "119 s", "2 min", "120 min"]
+
+
+class Calls:
+    """What is asked of a search on the network; none is made."""
+
+    made: ClassVar[list["Calls"]] = []
+
+    def __init__(self, announcer, entropy, *, own, found) -> None:
+        self.own, self.found = own, found
+        self.running = False
+        self.made.append(self)
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+
+async def test_a_lost_peer_is_called_for_until_it_is_found_or_the_line_ends(proofs, monkeypatch):
+    monkeypatch.setattr(paths, "Announcing", Calls)
+    monkeypatch.setattr(Calls, "made", [])
+    pair = Pair(proofs, loopback=False)
+    here, there = candidate("192.0.2.7"), candidate("192.0.2.8")
+    first, link = Calls.made[0], pair.links[0]
+    assert not first.running
+    link.roaming.path_ready(1, (here,))
+    assert first.own() == (1, (here,))
+    link.roaming.path_lost()
+    assert first.running
+    first.found((1, (there,)))
+    assert link.told[-1] == (1, (there,))
+    link.roaming.path_found(moved=True)
+    assert not first.running
+    # What was told before is looked at, too, if it is about the same path.
+    pair.links[1].roaming.path_ready(2, (candidate("192.0.2.9"),))
+    pair.settle()
+    link.roaming.path_lost()
+    first.found((2, (there,)))
+    assert link.told[-1] == (2, (there, candidate("192.0.2.9")))
+    first.found((3, (there,)))
+    assert link.told[-1] == (3, (there,))
+    await pair.end()
+    assert not first.running
+
+
+async def test_nobody_is_called_for_inside_one_machine_or_with_relays_only(proofs, monkeypatch):
+    monkeypatch.setattr(paths, "Announcing", Calls)
+    monkeypatch.setattr(Calls, "made", [])
+    relays = IceServers(None, "turn:192.0.2.1", "alice", "secret", relay_only=True)
+    for changes in ({"loopback": True}, {"loopback": False, "servers": relays}):
+        pair = Pair(proofs, **changes)
+        pair.links[0].roaming.path_lost()
+        await pair.end()
+    assert not Calls.made

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hardwire.channel import ChatReceived, LineFailed, NextAnswered, NextOffered
-from hardwire.errors import ConnectionLost, IdentityChanged
+from hardwire.errors import ConnectionLost, IdentityChanged, NetworkFailed
 from hardwire.net import reline as module
 from hardwire.net.line import Line
 from hardwire.net.paths import PathFound
@@ -100,27 +100,105 @@ async def test_the_initiator_stops_before_it_shows_itself():
     async with sides() as (first, second):
         await asyncio.gather(first.agreed(), second.agreed())
         impostor = config_for_test()
-        first.following._offer._config = impostor
+        first.following._answered[0]._config = impostor
         await cut(first, second)
         outcomes = await asyncio.gather(first.following.open(5), second.following.open(5), return_exceptions=True)
         assert isinstance(outcomes[1], IdentityChanged)
         assert isinstance(outcomes[0], ConnectionLost)
 
 
+async def moved(first: Side, second: Side) -> None:
+    for side in (first, second):
+        assert side.following.handle(PathFound(moved=True, seconds=0.0)) is False
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (it lies on both ends)
+            await asyncio.sleep(0.01)
+
+
 async def test_a_move_brings_new_codes():
     async with sides() as (first, second):
         await asyncio.gather(first.agreed(), second.agreed())
-        before = first.following._offer
-        assert first.following.handle(PathFound(moved=True, seconds=0.0)) is False
-        assert second.following.handle(PathFound(moved=True, seconds=0.0)) is False
-        async with asyncio.timeout(10):
-            while first.following._offer is before or before._link._path.connection._protocols:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        await asyncio.gather(first.agreed(), second.agreed())
-        await asyncio.sleep(0.3)  # the answer to the new offer is there, and not the one before it
+        before = first.following._answered[0]
+        await moved(first, second)
+        await until(lambda: first.following._answered[0] is not before)
+        await until(lambda: not before._link._path.connection._protocols)  # both have the new ones: the old are let go
+        await until(lambda: len(second.following._answers) == 1)
+        assert len(first.following._offers) == 1
         await cut(first, second)
         lines = await asyncio.gather(first.following.open(10), second.following.open(10))
         await asyncio.gather(*(line.close() for line in lines))
+
+
+@pytest.mark.parametrize("swallowed", ["offer", "answer"])
+async def test_a_line_that_dies_between_old_codes_and_new_ones(swallowed, monkeypatch):
+    """The offerer has made another offer; that, or the answer to it, is lost with the line."""
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        monkeypatch.setattr(module, "BETWEEN_OFFERS", 60.0)
+        await asyncio.sleep(0.2)
+        deaf = {"offer": first, "answer": second}[swallowed]
+        monkeypatch.setattr(deaf.line, "tell_next", lambda _code: None)
+        offers, answers = len(first.following._offers), len(second.following._answers)
+        await moved(first, second)
+        await until(lambda: len(first.following._offers) > offers)
+        await until(lambda: swallowed == "offer" or len(second.following._answers) > answers)
+        await cut(first, second)
+        lines = await asyncio.gather(first.following.open(10), second.following.open(10))
+        assert lines[0].done.sas == lines[1].done.sas
+        await asyncio.gather(*(line.close() for line in lines))
+
+
+async def test_codes_that_may_still_be_needed_are_few(monkeypatch):
+    async with sides() as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        monkeypatch.setattr(Line, "path_is_lost", True)
+        seen = set()
+        for _ in range(module.MOST_HELD + 2):
+            known = first.following._offers[-1]
+            await moved(first, second)
+            await until(lambda known=known: first.following._offers[-1] is not known)
+            await asyncio.sleep(0.1)
+            seen |= {len(first.following._offers), len(second.following._answers)}
+        assert 1 < max(seen) <= module.MOST_HELD
+
+
+async def test_the_first_line_counts_and_any_other_is_closed():
+    closed = []
+
+    class Won(Line):
+        def __init__(self) -> None: ...
+
+        async def close(self) -> None:
+            closed.append(self)
+
+    async def wins() -> Line:
+        return won.setdefault("line", Won())
+
+    async def wins_too() -> Line:
+        return Won()
+
+    async def nobody() -> Line:
+        raise NetworkFailed("nobody is there", code="no-path")
+
+    async def impostor() -> Line:
+        raise IdentityChanged("somebody else is there")
+
+    async def never() -> Line:
+        await asyncio.sleep(60)
+        return Won()
+
+    won: dict[str, Line] = {}
+    assert await module.first_line([nobody(), wins(), never()]) is won["line"]
+    assert not closed
+    assert await module.first_line([wins(), wins_too()]) not in closed
+    assert len(closed) == 1
+    with pytest.raises(NetworkFailed):
+        await module.first_line([nobody(), nobody()])
+    with pytest.raises(IdentityChanged):
+        await module.first_line([never(), impostor()])
 
 
 async def test_nothing_agreed_is_nothing_opened(monkeypatch):
@@ -148,8 +226,8 @@ async def test_a_peer_that_does_not_come():
 async def test_a_code_that_cannot_be_read_is_dropped():
     async with sides() as (first, second):
         await asyncio.gather(first.agreed(), second.agreed())
-        answer = second.following._answer
+        answers = list(second.following._answers)
         first.line.tell_next(b"no code at all")
         await asyncio.sleep(0.3)
-        assert second.following._answer is answer
+        assert second.following._answers == answers
         assert not [event for event in second.events if isinstance(event, LineFailed)]
