@@ -11,7 +11,8 @@
 #   - nothing is written outside the checkout's .venv and the user's own cache and state directories.
 #
 # The parts: lib/say.sh (progress, errors), lib/places.sh (directories), lib/system.sh (packages), lib/python.sh
-# (interpreter, venv, wheelhouse), lib/checks.sh (the test run), lib/tokens.sh and lib/shell.sh (try-out shells).
+# (interpreter, venv, wheelhouse), lib/peers.sh (native WebRTC stacks), lib/checks.sh (the test run), lib/tokens.sh and
+# lib/shell.sh (try-out shells).
 set -Eeuo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -24,6 +25,8 @@ source "$root/hsm/lib/places.sh"
 source "$root/hsm/lib/system.sh"
 # shellcheck source=hsm/lib/python.sh
 source "$root/hsm/lib/python.sh"
+# shellcheck source=hsm/lib/peers.sh
+source "$root/hsm/lib/peers.sh"
 # shellcheck source=hsm/lib/checks.sh
 source "$root/hsm/lib/checks.sh"
 # shellcheck source=hsm/lib/tokens.sh
@@ -45,7 +48,8 @@ usage: bash hsm/up.sh COMMAND
   shell NAME -- COMMAND…  run one command there instead of a shell
   bench line [--json]     throughput and latency, next to raw aiortc
   bench lane [--json]     a file over a direct lane, next to TLS 1.3, scp and magic-wormhole
-  bench transport [--json]  data over loopback and over bad paths, next to raw aiortc
+  bench transport [--json]  everything about speed in one run: data, files, bad paths, shares, delays, memory; next to raw
+                          aiortc, native WebRTC stacks, TCP, TLS 1.3, scp and magic-wormhole (--quick, --only, --strict)
   bench keys [--json]     signatures, key agreement and opening on each device, next to the bare binding
   bench certs [--json]    verdicts on certificates and revocation lists, next to cryptography alone
   prepare [test]          install what the demo (or the tests) needs, start nothing

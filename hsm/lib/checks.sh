@@ -44,7 +44,10 @@ check() {
 # One run for everything. Coverage is measured on the pure packages ([tool.coverage.run]) while the unit tests run
 # (tests/conftest.py): they alone have to reach every branch.
 run_pytest() {
-    HARDWIRE_REQUIRE_DEVICES=$required_devices "$venv/bin/python" -m pytest --cov --cov-fail-under=100
+    local peers=0
+    ! npm_is_there || peers=1
+    HARDWIRE_REQUIRE_DEVICES=$required_devices HARDWIRE_REQUIRE_PEERS=$peers \
+        "$venv/bin/python" -m pytest --cov --cov-fail-under=100
 }
 
 # A checkout that belongs to somebody else stays untouched.

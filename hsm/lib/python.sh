@@ -19,7 +19,7 @@ prepare() {
         test) extras='tpm scan yubikey dev' ;;
     esac
     # shellcheck disable=SC2086 # the extras are words
-    if programs_present "$purpose" && venv_is_fresh $extras; then
+    if programs_present "$purpose" && venv_is_fresh $extras && peers_settled "$purpose"; then
         return 0
     fi
     # One at a time in one checkout, across users too. A directory can be locked: no lock file to leave behind.
@@ -29,6 +29,7 @@ prepare() {
     install_packages "$purpose"
     # shellcheck disable=SC2086
     venv_is_fresh $extras || build_venv $extras
+    prepare_peers "$purpose"
     exec {lock}<&-
     doing='starting'
 }
