@@ -21,7 +21,7 @@ from collections.abc import Callable
 from cryptography import x509
 from cryptography.x509 import verification
 
-from bench.line import machine
+from bench.frame import machine
 from hardwire.certs import (
     RevocationMaterial,
     RevocationMode,

@@ -5,24 +5,27 @@ import asyncio
 import ipaddress
 import json
 import os
+import sys
 import time
 
-from bench.ends import ROUND_TRIP_OCTETS, End
-from bench.raw import MESSAGE
+from bench.ends import PING, End
 from hardwire.net.candidate import Candidate, CandidateKind
 from hardwire.net.invite import derive_secrets
 from hardwire.net.rtc import LinkSettings, RtcLink
 from hardwire.net.servers import IceServers
 
-PING = bytes(ROUND_TRIP_OCTETS)
 CONTROL, BULK = 0, 1
 
 
 class FastEnd(End):
-    def __init__(self) -> None:
-        self._missing = 0
-        self._ended = 0.0
-        self._asking = False
+    """Args:
+    loopback: Both ends are in one place; else they have the addresses of the namespace that they are in.
+    """
+
+    def __init__(self, *, loopback: bool = True) -> None:
+        super().__init__()
+        self._loopback = loopback
+        self._writable = asyncio.Event()
 
     async def offer(self) -> dict:
         self._secret = os.urandom(16)
@@ -46,30 +49,16 @@ class FastEnd(End):
         await self._opening
         return {}
 
-    async def round_trip(self) -> None:
-        self._pong.clear()
-        self._asking = True
+    def put(self, message: bytes) -> None:
+        self._link.send(BULK, message)
+
+    async def room(self) -> None:
+        while not self._link.may_send:
+            self._writable.clear()
+            await self._writable.wait()
+
+    def put_ping(self) -> None:
         self._link.send(CONTROL, PING)
-        await self._pong.wait()
-        self._asking = False
-
-    async def expect(self, size: int) -> dict:
-        self._missing = size
-        self._whole.clear()
-        return {}
-
-    async def send(self, size: int) -> dict:
-        began = time.monotonic()
-        for start in range(0, size, len(MESSAGE)):
-            while not self._link.may_send:
-                self._room.clear()
-                await self._room.wait()
-            self._link.send(BULK, MESSAGE[: size - start])
-        return {"began": began}
-
-    async def received(self) -> dict:
-        await self._whole.wait()
-        return {"ended": self._ended}
 
     async def close(self) -> dict:
         await self._link.close()
@@ -79,26 +68,21 @@ class FastEnd(End):
 
     def message(self, channel: int, data: bytes) -> None:
         if channel == BULK:
-            self._missing -= len(data)
-            if not self._missing:
-                self._ended = time.monotonic()
-                self._whole.set()
-        elif self._asking:
-            self._pong.set()
+            self.arrivals.take(data)
         else:
-            self._link.send(CONTROL, data)
+            self.echo_or_pong()
 
     def writable(self) -> None:
-        self._room.set()
+        self._writable.set()
 
     def closed(self, error: Exception) -> None:
-        print(f"the link ended: {error}", file=__import__("sys").stderr)
+        if self.sending or self.arrivals.missing > 0:
+            print(f"the link ended: {error}", file=sys.stderr)
 
     async def _gather(self, *, offerer: bool) -> None:
-        self._pong, self._room, self._whole = (asyncio.Event() for _ in range(3))
         secrets = derive_secrets(self._secret)
         self._link = await RtcLink.gather(
-            LinkSettings(offerer=offerer, secrets=secrets, servers=IceServers(), loopback=True)
+            LinkSettings(offerer=offerer, secrets=secrets, servers=IceServers(), loopback=self._loopback)
         )
 
     def _own(self) -> dict:

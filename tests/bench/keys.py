@@ -29,8 +29,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bench.frame import machine
 from bench.keyends import DATA, ECDSA
-from bench.line import machine
 from support import softhsm, swtpm
 
 TESTS = Path(__file__).resolve().parents[1]

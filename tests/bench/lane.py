@@ -11,7 +11,6 @@ A measurement is no test: the exit code is 0 whatever the figures say, and 1 onl
 
 import argparse
 import asyncio
-import json
 import os
 import shutil
 import statistics
@@ -20,9 +19,9 @@ import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from bench.frame import Pair, finish, machine_words, parser_for, python, running, say
 from bench.laneends import digest_of
 from bench.lanerefs import references
-from bench.line import TESTS, Peer, machine
 
 BARS = {"tls": 0.5, "scp": 1.0, "wormhole": 1.5}
 TITLES = {"ours": "hardwire", "tls": "TLS 1.3, blocking, no hash", "scp": "scp", "wormhole": "magic-wormhole"}
@@ -34,24 +33,11 @@ PIECE = 1 << 20
 async def ends(directory: Path):
     """Both ends of an open line, each in its process."""
     async with AsyncExitStack() as stack:
-        both = []
-        for _ in range(2):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bench.laneends",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": str(TESTS), "TMPDIR": str(directory)},
-            )
-            stack.push_async_callback(process.wait)
-            stack.callback(lambda process=process: process.returncode is None and process.kill())
-            both.append(Peer(process))
-        offer = await both[0].ask("offer")
-        answer = await both[1].ask("answer", **offer)
-        await asyncio.gather(both[0].ask("accept", **answer), both[1].ask("opened"))
-        yield both
-        await asyncio.gather(*(one.ask("close") for one in both))
+        both = [await stack.enter_async_context(running(python("bench.laneends"), directory)) for _ in range(2)]
+        pair = Pair(*both)
+        await pair.open()
+        yield pair.both
+        await pair.close()
 
 
 async def ours(source: Path, directory: Path) -> dict[str, float]:
@@ -103,7 +89,7 @@ async def measure(octets: int, rounds: int, *, only_tls: bool) -> dict:
                         seconds = await asyncio.to_thread(found[name], source, target)
                         target.unlink()
                     samples.setdefault(name, []).append(octets / seconds / 1e6)
-                print(f"round {number + 1} of {rounds}", file=sys.stderr)
+                say(f"lane: round {number + 1} of {rounds}")
     return report(samples, extra, missing, octets, on="memory" if space else "disk")
 
 
@@ -116,7 +102,6 @@ def report(
         if name != "ours"
     }
     return {
-        "ok": True,
         "mb_per_s": {name: round(statistics.median(rates), 1) for name, rates in samples.items()},
         "ratio": {**ratio, "bars": BARS, "reached": all(ratio[name] >= BARS[name] for name in ratio)},
         "direct_share": round(statistics.median(one["direct"] for one in extra) / octets, 4),
@@ -145,15 +130,12 @@ def table(found: dict) -> str:
         f" both ends together, {found['peak_memory'] / 1e6:.0f} MB of memory at most"
     )
     lines += [f"not measured: {reason}" for reason in found["missing"]]
-    facts = found["machine"]
-    lines.append(f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']} at the start, Python {facts['python']}")
+    lines.append(machine_words(found["machine"]))
     return "\n".join(lines)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bash hsm/up.sh bench lane", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, the table on stderr")
-    parser.add_argument("--quick", action="store_true", help="a small file once, beside TLS only: does it work at all")
+    parser = parser_for("lane", __doc__, "a small file once, beside TLS only: does it work at all")
     parser.add_argument("--megabytes", type=int, help="of the file (default 2000)")
     parser.add_argument("--rounds", type=int, help="how often (default 3)")
     options = parser.parse_args(arguments)
@@ -164,20 +146,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
-    facts = machine()
-    try:
-        found = asyncio.run(measure(options.megabytes * 1_000_000, options.rounds, only_tls=options.quick))
-    except (RuntimeError, TimeoutError, OSError) as problem:
-        reason = str(problem) or "time is up"
-        print(f"error: nothing was measured: {reason}", file=sys.stderr)
-        if options.json:
-            print(json.dumps({"ok": False, "error": reason, "machine": facts}))
-        return 1
-    found["machine"] = facts
-    print(table(found), file=sys.stderr if options.json else sys.stdout)
-    if options.json:
-        print(json.dumps(found))
-    return 0
+
+    def run() -> dict:
+        octets = options.megabytes * 1_000_000
+        return {"ok": True, **asyncio.run(measure(octets, options.rounds, only_tls=options.quick))}
+
+    return 1 if finish(options, run, table) is None else 0
 
 
 if __name__ == "__main__":

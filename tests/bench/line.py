@@ -12,23 +12,16 @@ A measurement is no test: the exit code is 0 whatever the figures say, and 1 onl
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import version
-from pathlib import Path
+from contextlib import AsyncExitStack
 
-TESTS = Path(__file__).resolve().parents[1]
+from bench.frame import Pair, Peer, finish, machine_words, parser_for, python, running, say, whole_messages
+
 VARIANTS = {"raw": "raw aiortc", "raw_uvloop": "raw, uvloop", "ours": "hardwire"}
-ROLES = ("offerer", "answerer")
-PACKAGES = ("hardwire", "aiortc", "aioice", "pyOpenSSL", "cryptography", "uvloop")
 BAR = 0.9
 WARM_UP_OCTETS = 2_000_000
-MESSAGE = 64 * 1024
 PINGS = 1000
 BURSTS = 10
 # Of each figure: its name in a row of the table, its unit, whether more is better, whether the bar applies.
@@ -43,94 +36,48 @@ FIGURES = {
 }
 
 
-class Peer:
-    """One end, in a process of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def ask(self, verb: str, **arguments) -> dict:
-        self._process.stdin.write(json.dumps({"do": verb, **arguments}).encode() + b"\n")
-        line = await self._process.stdout.readline()
-        answer = json.loads(line or b'{"error": "its process ended"}')
-        if "error" in answer:
-            raise RuntimeError(f"{verb}: {answer['error']}")
-        return answer
-
-
-@asynccontextmanager
-async def started(variant: str, role: str, directory: str):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bench.ends",
-        variant,
-        role,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(TESTS), "TMPDIR": directory},
-        limit=1 << 20,
-    )
-    try:
-        yield Peer(process)
-    finally:
-        # Its lines are closed, and its files lie in our directory: there is nothing that it would have to tidy up.
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-class Pair:
-    """Offerer and answerer of one variant."""
+class LinePair(Pair):
+    """Offerer and answerer of one variant, and what was measured of them in this round."""
 
     def __init__(self, variant: str, offerer: Peer, answerer: Peer) -> None:
+        super().__init__(offerer, answerer)
         self.variant = variant
-        self._offerer = offerer
-        self._answerer = answerer
         self._figures: dict[str, float] = {}
         self._times: list[float] = []
 
-    async def open(self) -> None:
-        """A fresh line."""
-        offer = await self._offerer.ask("offer")
-        answer = await self._answerer.ask("answer", **offer)
-        opened, _ = await asyncio.gather(self._offerer.ask("accept", **answer), self._answerer.ask("opened"))
-        self._figures, self._times = opened, []
+    async def open(self) -> dict:
+        """A fresh line, and a fresh round."""
+        self._figures, self._times = await super().open(), []
+        return self._figures
 
     async def ping(self, seconds: float) -> None:
         """Some more round trips."""
-        self._times += (await self._offerer.ask("ping", count=PINGS, seconds=seconds))["times"]
+        self._times += (await self.offerer.ask("ping", count=PINGS, seconds=seconds))["times"]
 
     async def finish(self, size: int) -> dict[str, float]:
         """Bulk, and the end of the line: every figure of the round."""
-        offerer, answerer, times = self._offerer, self._answerer, sorted(self._times)
+        times = sorted(self._times)
         figures = {
             **self._figures,
             "rtt_p50_us": 1e6 * statistics.median(times),
             "rtt_p99_us": 1e6 * times[len(times) * 99 // 100],
-            "up_mb_per_s": await self._bulk(offerer, answerer, size),
-            "down_mb_per_s": await self._bulk(answerer, offerer, size),
+            "up_mb_per_s": (await self.move(size))["mb_per_s"],
+            "down_mb_per_s": (await self.move(size, up=False))["mb_per_s"],
         }
         if self.variant == "ours":
-            figures["file_mb_per_s"] = await self._file(offerer, answerer, size)
-        await asyncio.gather(offerer.ask("close"), answerer.ask("close"))
+            figures["file_mb_per_s"] = await self._file(size)
+        await self.close()
         return figures
 
-    async def _bulk(self, sender: Peer, receiver: Peer, size: int) -> float:
-        await receiver.ask("expect", size=size)
-        began = (await sender.ask("send", size=size))["began"]
-        ended = (await receiver.ask("received"))["ended"]
-        return size / (ended - began) / 1e6
-
-    async def _file(self, sender: Peer, receiver: Peer, size: int) -> float:
-        await receiver.ask("expect_file")
-        sent = await sender.ask("send_file", size=size)
-        if sent["sha256"] != (await receiver.ask("received_file"))["sha256"]:
+    async def _file(self, size: int) -> float:
+        await self.answerer.ask("expect_file")
+        sent = await self.offerer.ask("send_file", size=size)
+        if sent["sha256"] != (await self.answerer.ask("received_file"))["sha256"]:
             raise RuntimeError("another file arrived than was sent")
         return sent["mb_per_s"]
 
 
-async def play(pairs: list[Pair], size: int, seconds: float) -> dict[str, dict[str, float]]:
+async def play(pairs: list[LinePair], size: int, seconds: float) -> dict[str, dict[str, float]]:
     """One round: the figures of each variant."""
     for pair in pairs:
         await pair.open()
@@ -152,16 +99,17 @@ async def measure(seconds: float, rounds: int, budget: float) -> tuple[int, list
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="hardwire-bench-"))
         pairs = []
         for variant in VARIANTS:
-            ends = [await stack.enter_async_context(started(variant, role, directory)) for role in ROLES]
-            pairs.append(Pair(variant, *ends))
+            command = python("bench.ends", variant)
+            ends = [await stack.enter_async_context(running(command, directory)) for _ in range(2)]
+            pairs.append(LinePair(variant, *ends))
         try:
             async with asyncio.timeout_at(stop):
                 warm = await play(pairs, WARM_UP_OCTETS, 0.5 * seconds)
                 rate = statistics.mean((warm["raw"]["up_mb_per_s"], warm["raw"]["down_mb_per_s"]))
-                size = max(1, round(1e6 * rate * seconds / MESSAGE)) * MESSAGE
+                size = whole_messages(1e6 * rate * seconds)
                 while len(done) < rounds:
                     done.append(await play(pairs if len(done) % 2 == 0 else pairs[::-1], size, seconds))
-                    print(f"round {len(done)} of {rounds}", file=sys.stderr)
+                    say(f"round {len(done)} of {rounds}")
         except TimeoutError:
             if not done:
                 raise
@@ -186,22 +134,6 @@ def ratios(base: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[s
     }
 
 
-def machine() -> dict:
-    try:
-        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        facts = []
-    model = next((fact.partition(":")[2].strip() for fact in facts if fact.startswith("model name")), "")
-    return {
-        "cpu": model or platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load": round(os.getloadavg()[0], 2),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()}",
-        "versions": {package: version(package) for package in PACKAGES},
-    }
-
-
 def table(report: dict) -> str:
     lines = [f"{'':26}" + "".join(f"{name:>14}" for name in VARIANTS.values()) + f"{'ratio':>10}{'to uvloop':>11}"]
     for figure, (name, unit, _, barred) in FIGURES.items():
@@ -219,14 +151,13 @@ def table(report: dict) -> str:
         "",
         f"medians of {report['rounds']} rounds: {moved} each way in messages of 64 KiB, two processes, loopback",
         "ratios within a round: above 1 hardwire is better; the bar is against aiortc as it comes, on asyncio's own loop",
-        f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']} at the start, Python {facts['python']}",
+        machine_words(facts),
         versions,
     ]
     return "\n".join(lines)
 
 
 def run(options: argparse.Namespace) -> dict:
-    facts = machine()
     size, done = asyncio.run(measure(options.seconds, options.rounds, options.budget))
     samples = {variant: [figures[variant] for figures in done] for variant in VARIANTS}
     report = {variant: medians(samples[variant]) for variant in VARIANTS}
@@ -238,7 +169,6 @@ def run(options: argparse.Namespace) -> dict:
         "rounds": len(done),
         "octets": size,
         "samples": samples,
-        "machine": facts,
     }
 
 
@@ -247,9 +177,7 @@ def barred() -> list[str]:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bash hsm/up.sh bench line", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, the table on stderr")
-    parser.add_argument("--quick", action="store_true", help="less than 15 s; good enough to see that it works")
+    parser = parser_for("line", __doc__, "less than 15 s; good enough to see that it works")
     parser.add_argument("--seconds", type=float, help="of bulk in each direction and round (default 1)")
     parser.add_argument("--rounds", type=int, help="at most so many, when the time allows (default 5)")
     options = parser.parse_args(arguments)
@@ -263,18 +191,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
-    try:
-        report = run(options)
-    except (RuntimeError, TimeoutError, OSError) as problem:
-        reason = str(problem) or "time is up"
-        print(f"error: nothing was measured: {reason}", file=sys.stderr)
-        if options.json:
-            print(json.dumps({"ok": False, "error": reason, "machine": machine()}))
-        return 1
-    print(table(report), file=sys.stderr if options.json else sys.stdout)
-    if options.json:
-        print(json.dumps(report))
-    return 0
+    return 1 if finish(options, lambda: run(options), table) is None else 0
 
 
 if __name__ == "__main__":

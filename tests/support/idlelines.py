@@ -35,7 +35,7 @@ async def raw(count: int, seconds: float) -> dict:
     from bench.raw import RawEnd
 
     async def pair() -> tuple:
-        here, there = RawEnd(offerer=True), RawEnd(offerer=False)
+        here, there = RawEnd(), RawEnd()
         answer = await there.answer((await here.offer())["text"])
         await asyncio.gather(here.accept(answer["text"]), there.opened())
         return here, there
