@@ -8,6 +8,7 @@ import pytest
 
 from hardwire.channel import ChatReceived
 from hardwire.errors import HardwireError, LineTimeout, NetworkFailed, UsageError
+from hardwire.handshake import machine
 from hardwire.net import listening as listening_module
 from hardwire.net.config import Clock, Stage
 from hardwire.net.listening import Dialling, Listen, listen, take
@@ -86,6 +87,25 @@ async def test_whoever_knocks_and_breaks_off_has_not_used_it_up():
             )
         while listening._link is first_link:  # noqa: ASYNC110 (the other end has no event)
             await asyncio.sleep(0.02)
+        dialling = await take(config_for_test(), listening.text)
+        first, second = await asyncio.wait_for(asyncio.gather(accepting, dialling.connect()), 30)
+        await asyncio.gather(first.close(), second.close())
+
+
+async def test_whoever_comes_in_and_says_nothing_has_not_used_it_up(monkeypatch):
+    """Its network broke after DTLS, or it wants to be in the way: no message came, and the wait for one ends."""
+    monkeypatch.setattr(machine, "LIMITS", dict.fromkeys(machine.LIMITS, 0.5))
+    async with await listen(config_for_test()) as listening:
+        accepting = asyncio.create_task(listening.accept())
+        first_link = listening._link
+        silent = await take(config_for_test(), listening.text)
+        await silent._link.open(fingerprint=silent._peer, candidates=listening.candidates, events=Recorder(), within=10)
+        async with asyncio.timeout(15):
+            while listening._link is first_link:
+                assert not accepting.done()
+                await asyncio.sleep(0.02)
+        await silent.close()
+        monkeypatch.undo()
         dialling = await take(config_for_test(), listening.text)
         first, second = await asyncio.wait_for(asyncio.gather(accepting, dialling.connect()), 30)
         await asyncio.gather(first.close(), second.close())

@@ -11,7 +11,8 @@ from hardwire.channel.messages import Chunk
 from hardwire.errors import WireError
 
 REPEATS_MAX: Final = 8
-"""Windows of octets that may come again without a new one: a way that breaks while a disk is busy costs one of them."""
+"""Windows of octets that may come again without a chunk that is all new: a way that breaks while a disk is busy costs
+one of them."""
 
 
 class State(Enum):
@@ -90,7 +91,7 @@ class Incoming(Flow):
         received: Octets that came, without a gap.
         written: Octets that are off this side's hands.
         told: What the peer knows of that.
-        repeated: Octets that came again since the last new one.
+        repeated: Octets that came again since the last chunk that was all new.
         short: A chunk came that only the last of a stream may be.
     """
 
@@ -122,12 +123,14 @@ class Incoming(Flow):
         fresh = max(0, chunk.offset + size - self.received)
         if fresh > self.credit or (fresh and self.short):
             raise wrong(chunk.id, "more than the window allows")
-        self.repeated = 0 if fresh else self.repeated + size
+        # Not by every new octet: chunks that bring one each would fit into a window by the million.
+        self.repeated = 0 if fresh == size else self.repeated + size - fresh
         if self.repeated > REPEATS_MAX * self.window:
             raise wrong(chunk.id, "the same octets again and again")
         self.short = self.short or (less and fresh > 0)
         self.received += fresh
-        return chunk.data[size - fresh :]
+        # A view of some octets of a chunk would hold all of it, and the window counts only those.
+        return chunk.data if fresh == size else bytes(chunk.data[size - fresh :])
 
     def finish(self, finish: FileFinish) -> None:
         """A stream ends there. Raises WireError when it cannot."""

@@ -15,7 +15,7 @@ Control travels on channel 0 and chunks on ways of their own (``bulk.py``), so t
 keep that harmless. A number is never used twice, so whatever comes late for a transfer that has ended is known to be
 late and dropped. The octets such a transfer was still allowed to carry stay counted: a peer may finish sending what it
 had credit for, and not an octet more. And octets that come again, because a way broke and another goes on, are dropped
-as long as no more than eight windows of them come without anything new.
+as long as no more than eight windows of them come without a chunk that is all new.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hardwire.errors import ConnectionLost, HandshakeRefused, LineTimeout, Misuse, NetworkFailed, UsageError
+from hardwire.errors import HandshakeRefused, LineTimeout, Misuse, NetworkFailed, UsageError
 from hardwire.net import carriers
 from hardwire.net.candidate import Candidate, IPAddress, select
 from hardwire.net.config import LineConfig, Stage
@@ -125,7 +125,7 @@ class Listening(Pending):
                 await self._knock()
                 try:
                     return await self._attempt()
-                except (NetworkFailed, ConnectionLost, HandshakeRefused):
+                except (NetworkFailed, HandshakeRefused, LineTimeout):
                     if self._inbox.heard:
                         raise
                 self._config.on_stage(Stage.LISTENING)

@@ -38,6 +38,10 @@ BETWEEN_OFFERS: Final = 20.0
 """Seconds: each costs both ends sockets and a certificate."""
 LIFE: Final = 82_800
 """Seconds that a next offer lives: an hour less than any code may, for clocks that differ."""
+RENEW_AFTER: Final = LIFE // 4
+"""Seconds after which it is replaced: a line may live longer than any code, and is followed when it is a day old."""
+LOOK_AT_CLOCK: Final = 60.0
+"""Seconds between two looks whether that time has come. The wall clock decides, as it does for every code."""
 
 
 MOST_HELD: Final = 4
@@ -130,13 +134,23 @@ class NextLine:
     async def _agree(self) -> None:
         await asyncio.sleep(FIRST_OFFER if self._offerer else 0)
         while True:
-            await self._wanted.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), LOOK_AT_CLOCK)
+            if not (self._wanted.is_set() or self._grows_old()):
+                continue
             self._wanted.clear()
             # A code that cannot be used, an address that is not there yet: the next telling is another chance.
             with suppress(HardwireError):
                 await (self._make_offer() if self._offerer else self._make_answer())
             await asyncio.sleep(BETWEEN_OFFERS)
             await self._forget()
+
+    def _grows_old(self) -> bool:
+        """Whether the last offer made here is to be replaced; also one whose time a clock that was set has taken."""
+        if not self._offers:
+            return False
+        left = self._offers[-1].expiry - self._make_config().clock.wall()
+        return not LIFE - RENEW_AFTER < left <= LIFE
 
     async def _make_offer(self) -> None:
         made = await host(replace(self._config(), life=LIFE))

@@ -47,6 +47,7 @@ class MtuProber(SctpSender):
         now = self._clock.time()
         if self.is_open:
             self._mtu.begin(now)
+            self._mtu_asked.clear()  # an answer that is still on its way speaks of the path before
             self._mtu_found()
         self._out.restart_path(now)
         self.transmit()

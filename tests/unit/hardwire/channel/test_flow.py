@@ -44,6 +44,8 @@ def test_what_comes_again_over_another_way_is_dropped():
     assert flow.take(Chunk(1, 0, b"abcd"), 4) == b""
     assert flow.take(Chunk(1, 2, b"cdefgh"), 6) == b"efgh"
     assert flow.received == 8
+    assert flow.repeated == 6
+    assert flow.take(Chunk(1, 8, b"ijkl"), 4) == b"ijkl"
     assert flow.repeated == 0
 
 
@@ -52,6 +54,18 @@ def test_what_comes_again_and_again_is_not():
     for _ in range(2 * REPEATS_MAX):  # a chunk is half a window here
         assert flow.take(Chunk(1, 0, b"abcd"), 4) == b""
     refused(flow, 0, b"abcd")
+
+
+def test_chunks_with_one_new_octet_each_do_not_fill_a_memory():
+    """The window counts octets; what waits for a slow disk is chunks, and a way has large ones."""
+    way = 1 << 20
+    flow = incoming(100 * way, window=8 * way, received=way)
+    chunk = memoryview(bytes(way))
+    for _ in range(8 * REPEATS_MAX):
+        piece = flow.take(Chunk(1, flow.received + 1 - way, chunk), way)
+        assert len(piece) == 1
+        assert not isinstance(piece, memoryview), "a view of an octet keeps a mebibyte"
+    refused(flow, flow.received + 1 - way, chunk, way)
 
 
 def test_the_end_of_a_stream():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from hardwire.channel import ChatReceived, LineFailed, NextAnswered, NextOffered
 from hardwire.errors import ConnectionLost, IdentityChanged, NetworkFailed
 from hardwire.net import reline as module
+from hardwire.net.config import Clock
 from hardwire.net.line import Line
 from hardwire.net.paths import PathFound
 from hardwire.net.reline import NextLine
@@ -127,6 +129,24 @@ async def test_a_move_brings_new_codes():
         await until(lambda: not before._link._path.connection._protocols)  # both have the new ones: the old are let go
         await until(lambda: len(second.following._answers) == 1)
         assert len(first.following._offers) == 1
+        await cut(first, second)
+        lines = await asyncio.gather(first.following.open(10), second.following.open(10))
+        await asyncio.gather(*(line.close() for line in lines))
+
+
+@pytest.mark.parametrize("ahead", [0.3, 0.6, 1.0, 30.0, -1.0])
+async def test_codes_do_not_grow_old_on_a_line_that_never_moves(ahead, monkeypatch):
+    """A line is followed when it is a day old, and no code lives that long. Clocks are set, too."""
+    monkeypatch.setattr(module, "LOOK_AT_CLOCK", 0.05)
+    shift = [0.0]
+    clock = Clock(wall=lambda: time.time() + shift[0])
+    async with sides(config_for_test(clock=clock), config_for_test(clock=clock)) as (first, second):
+        await asyncio.gather(first.agreed(), second.agreed())
+        await asyncio.sleep(0.3)
+        before = first.following._answered[0]
+        assert first.following._offers == [before], "made anew without a reason"
+        shift[0] = ahead * 86_400
+        await until(lambda: first.following._answered[0] is not before)
         await cut(first, second)
         lines = await asyncio.gather(first.following.open(10), second.following.open(10))
         await asyncio.gather(*(line.close() for line in lines))

@@ -76,6 +76,32 @@ def test_another_path_is_probed_anew():
     run(main())
 
 
+def test_an_answer_that_is_late_proves_nothing_for_another_path():
+    """Whoever is in between may hold an answer back, and let it go when the line has moved."""
+
+    async def main():
+        first, second = await connect(("line", "line"), Weather(), Weather())
+        held = []
+        answers = second.sctp._send_chunk
+
+        async def hold(chunk):
+            if isinstance(chunk, HeartbeatAckChunk) and not held:
+                held.append(chunk)
+            else:
+                await answers(chunk)
+
+        second.sctp._send_chunk = hold
+        while not held:  # noqa: ASYNC110 (it lies on the other end)
+            await asyncio.sleep(0.01)
+        first.dtls._pipe.weather.largest = 1300
+        first.sctp.path_changed()
+        await answers(held[0])
+        await asyncio.sleep(0.05)
+        assert first.sctp.packet_size == BASE
+
+    run(main())
+
+
 def test_an_answer_that_was_not_asked_for_proves_nothing():
     async def main():
         first, second = await connect(("line", "line"), Weather(largest=1200))
