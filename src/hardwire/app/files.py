@@ -13,6 +13,7 @@ Everything here blocks, some of it for as long as a slow disk takes: it is calle
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -71,17 +72,24 @@ def _bad_name(name: str, reason: str) -> LocalError:
     )
 
 
-def publish(part: Path, directory: Path, name: str) -> Path:
+def publish(part: Path, directory: Path, name: str, inside: int | None = None) -> Path:
     """Give what is finished the first free name, which is returned; the file system decides what is free.
+
+    Args:
+        part: What is finished.
+        directory: Where it shall be.
+        name: What it shall be called.
+        inside: Descriptor of the directory that a relative ``part`` is in, instead of the current one.
 
     Raises:
         OSError: The disk refused.
         TransferIncomplete: There are too many of that name.
     """
-    move = _move_directory if part.is_dir() else _move_file
+    tree = stat.S_ISDIR(os.stat(part, dir_fd=inside, follow_symlinks=False).st_mode)
+    move = _move_directory if tree else _move_file
     for number in range(1, _SAME_NAME_MAX):
         candidate = directory / (name if number == 1 else _numbered(name, number))
-        if move(part, candidate):
+        if move(part, candidate, inside):
             return candidate
     raise TransferIncomplete(f"{name}: there are {_SAME_NAME_MAX} files of that name already")
 
@@ -95,9 +103,9 @@ def _numbered(name: str, number: int) -> str:
     return stem.encode()[: _NAME_MAX - len(ending.encode())].decode(errors="ignore") + ending
 
 
-def _move_file(part: Path, candidate: Path) -> bool:
+def _move_file(part: Path, candidate: Path, inside: int | None) -> bool:
     try:
-        os.link(part, candidate, follow_symlinks=False)
+        os.link(part, candidate, src_dir_fd=inside, follow_symlinks=False)
     except FileExistsError:
         return False
     except OSError as problem:
@@ -106,21 +114,21 @@ def _move_file(part: Path, candidate: Path) -> bool:
         if not _claim(candidate):  # a file system without hard links (FAT)
             return False
         try:
-            part.replace(candidate)
+            os.replace(part, candidate, src_dir_fd=inside)
         except OSError:
             candidate.unlink()
             raise
     else:
-        part.unlink()
+        os.unlink(part, dir_fd=inside)
     return True
 
 
-def _move_directory(part: Path, candidate: Path) -> bool:
+def _move_directory(part: Path, candidate: Path, inside: int | None) -> bool:
     """rename(2) replaces nothing but an empty directory, and that only if it appears between the look and the move."""
     if os.path.lexists(candidate):
         return False
     try:
-        part.rename(candidate)
+        os.rename(part, candidate, src_dir_fd=inside)
     except OSError as problem:
         if problem.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
             return False

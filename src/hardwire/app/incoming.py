@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish
 from hardwire.app.layout import Layout, put_on_disk
 from hardwire.app.partials import Place, place_name, sweep
-from hardwire.app.paths import sync_directory, write_private
+from hardwire.app.paths import sync_directory
 from hardwire.app.text import printable
 from hardwire.channel import FILE_SIZE_MAX, Offer, TransferKind
 from hardwire.channel.manifest import Entry, EntryKind, Manifest
@@ -158,7 +158,7 @@ class Incoming:
             self._settle()
             if self._walk is not None and self._layout is not None:
                 self._layout.dress()
-            final = publish(self._place.data, self._directory, name)
+            final = publish(self._place.data, self._directory, name, self._place.inside)
         except OSError as problem:
             raise disk_problem(problem, self._directory, self._offer.size) from None
         with contextlib.suppress(OSError):  # a directory that may be written and not read; the file is there
@@ -184,11 +184,11 @@ class Incoming:
         if self._offer.kind is TransferKind.STREAM:
             return False
         try:
-            preface = open_preface(self._offer, self._place.preface.read_bytes())
+            preface = open_preface(self._offer, self._place.preface())
         except (OSError, HardwireError):
             return False
         marked = self._place.marked()
-        layout = Layout(self._place.data, preface.manifest)
+        layout = self._lay_out(preface.manifest)
         if marked is None or not layout.intact():
             return False
         self._layout = layout
@@ -212,8 +212,11 @@ class Incoming:
             # One file, whatever it is called: its space is taken before the first octet is asked for.
             sized = self._offer.kind is TransferKind.FILE
             entry = Entry(EntryKind.FILE, 0o600, 0, self._offer.size if sized else FILE_SIZE_MAX, "")
-            self._layout = Layout(self._place.data, Manifest((entry,)))
+            self._layout = self._lay_out(Manifest((entry,)))
             self._layout.build(sized=sized)
+
+    def _lay_out(self, manifest: Manifest) -> Layout:
+        return Layout(self._place.data, manifest, self._place.inside)
 
     def _open_preface(self) -> None:
         try:
@@ -224,12 +227,12 @@ class Incoming:
         self._head.clear()
         if self._layout is not None:
             self._layout.close()
-        layout = Layout(self._place.data, preface.manifest)
+        layout = self._lay_out(preface.manifest)
         if self._offer.kind is TransferKind.DIRECTORY:
             layout.build()
         self._layout = layout
         self._walk = LeafWalk(self._offer.size, preface.leaves)
-        write_private(self._place.preface, preface.manifest.encode() + preface.leaves)
+        self._place.keep_preface(preface.manifest.encode() + preface.leaves)
         self._place.mark(0)
 
     def _write_content(self, offset: int, data: memoryview) -> None:
@@ -265,7 +268,7 @@ class Incoming:
             self._mark(self._layout.touched(), self._leaves())
 
     def _mark(self, files: frozenset[Path], leaves: int) -> None:
-        put_on_disk(files)
+        put_on_disk(files, self._place.inside)
         if leaves:
             self._place.mark(leaves)
 

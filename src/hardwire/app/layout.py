@@ -22,6 +22,7 @@ from hardwire.channel.manifest import Entry, EntryKind, Manifest
 _MANY: Final = 256
 """Files beyond which the whole system is told to write out, instead of each of them."""
 _BLOCK: Final = 1 << 20
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Layout:
@@ -30,10 +31,12 @@ class Layout:
     Args:
         top: The file itself, or the directory that holds the rest.
         manifest: What there is.
+        inside: Descriptor of the directory that a relative ``top`` is in, instead of the current one.
     """
 
-    def __init__(self, top: Path, manifest: Manifest) -> None:
+    def __init__(self, top: Path, manifest: Manifest, inside: int | None = None) -> None:
         self.top = top
+        self._inside = inside
         self._manifest = manifest
         self._files = [entry for entry in manifest.entries if entry.size]
         self._starts = list(itertools.accumulate((entry.size for entry in self._files), initial=0))
@@ -52,20 +55,20 @@ class Layout:
         for entry in self._manifest.entries:
             path = self._path(entry)
             if entry.kind is EntryKind.DIRECTORY:
-                path.mkdir(0o700)
+                os.mkdir(path, 0o700, dir_fd=self._inside)
                 continue
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, _NEW, 0o600, dir_fd=self._inside)
             try:
                 reserve(descriptor, entry.size if sized else 0)
             finally:
                 os.close(descriptor)
         for path in self._directories():
-            sync_directory(path)
+            sync_directory(path, self._inside)
 
     def intact(self) -> bool:
         """Whether everything is there as it was built, and only here: under no second name."""
         try:
-            return all(_as_built(self._path(entry).lstat(), entry) for entry in self._manifest.entries)
+            return all(_as_built(self._look(entry), entry) for entry in self._manifest.entries)
         except OSError:
             return False
 
@@ -112,11 +115,11 @@ class Layout:
         for entry in reversed(self._manifest.entries):
             path = self._path(entry)
             own = 0o700 if entry.kind is EntryKind.DIRECTORY else 0o400
-            path.chmod((entry.mode & masked) | own)
+            os.chmod(path, (entry.mode & masked) | own, dir_fd=self._inside)
             with contextlib.suppress(OSError):  # a time that this file system cannot hold
-                os.utime(path, ns=(entry.mtime, entry.mtime))
+                os.utime(path, ns=(entry.mtime, entry.mtime), dir_fd=self._inside)
         for path in self._directories():
-            sync_directory(path)
+            sync_directory(path, self._inside)
 
     def close(self) -> None:
         """Let go of the open file; safe to call twice."""
@@ -128,6 +131,9 @@ class Layout:
     def _path(self, entry: Entry) -> Path:
         return self.top.joinpath(*entry.components)
 
+    def _look(self, entry: Entry) -> os.stat_result:
+        return os.stat(self._path(entry), dir_fd=self._inside, follow_symlinks=False)
+
     def _directories(self) -> list[Path]:
         return [self._path(entry) for entry in self._manifest.entries if entry.kind is EntryKind.DIRECTORY]
 
@@ -135,13 +141,18 @@ class Layout:
         if self._open[0] != index:
             self.close()
             path = self._path(self._files[index])
-            self._open = (index, os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC))
+            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._open = (index, os.open(path, flags, dir_fd=self._inside))
             self._touched.add(path)
         return self._open[1]
 
 
-def put_on_disk(files: frozenset[Path]) -> None:
+def put_on_disk(files: frozenset[Path], inside: int | None = None) -> None:
     """Wait until the contents of these files are on disk.
+
+    Args:
+        files: Which.
+        inside: Descriptor of the directory that relative paths begin at, instead of the current one.
 
     Raises:
         OSError: They did not get there.
@@ -150,7 +161,7 @@ def put_on_disk(files: frozenset[Path]) -> None:
         os.sync()
         return
     for path in files:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
         try:
             os.fsync(descriptor)
         finally:

@@ -228,34 +228,38 @@ class _Scan:
     def _walk(self, top: Path, info: os.stat_result) -> None:
         """Every directory once: ``above`` knows the ones on the way here, so that a link cannot lead in a circle."""
         self._add(top, "", info)
-        waiting = deque([(top, "", frozenset({(info.st_dev, info.st_ino)}))])
+        here = (info.st_dev, info.st_ino)
+        waiting = deque([(top, "", here, frozenset({here}))])
         while waiting:
-            directory, prefix, above = waiting.popleft()
-            with os.scandir(directory) as listing:
-                for item in listing:
-                    found = self._look(item, prefix)
-                    if found is None or not stat.S_ISDIR(found.st_mode):
-                        continue
-                    place = (found.st_dev, found.st_ino)
-                    if place in above:
-                        raise UsageError(
-                            f"{item.path}: a link that leads back to where it is", hint="leave out --follow"
-                        )
-                    waiting.append((Path(item.path), f"{prefix}{item.name}/", above | {place}))
+            directory, prefix, here, above = waiting.popleft()
+            for item in _listing(directory, here):
+                found = self._look(item, directory / item.name, prefix)
+                if found is None or not stat.S_ISDIR(found.st_mode):
+                    continue
+                place = (found.st_dev, found.st_ino)
+                if place in above:
+                    where = directory / item.name
+                    raise UsageError(f"{where}: a link that leads back to where it is", hint="leave out --follow")
+                waiting.append((directory / item.name, f"{prefix}{item.name}/", place, above | {place}))
 
-    def _look(self, item: os.DirEntry[str], prefix: str) -> os.stat_result | None:
-        if item.is_symlink() and not self._follow:
-            self.skipped.append(f"{prefix}{item.name}: a symbolic link")
-            return None
+    def _look(self, item: os.DirEntry[str], path: Path, prefix: str) -> os.stat_result | None:
         if is_side_directory(item.name):
             self.skipped.append(f"{prefix}{item.name}: unfinished transfers")
             return None
-        info = item.stat()
+        # One look decides: what is a file now may be a link to somebody's letters a moment later.
+        try:
+            info = item.stat(follow_symlinks=self._follow)
+        except OSError as problem:
+            problem.filename = str(path)  # it knows the name only
+            raise
+        if stat.S_ISLNK(info.st_mode):
+            self.skipped.append(f"{prefix}{item.name}: a symbolic link")
+            return None
         if not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):
             self.skipped.append(f"{prefix}{item.name}: neither a file nor a directory")
             return None
         check_component(item.name)
-        self._add(Path(item.path), prefix + item.name, info)
+        self._add(path, prefix + item.name, info)
         return info
 
     def _add(self, path: Path, relative: str, info: os.stat_result) -> None:
@@ -266,6 +270,23 @@ class _Scan:
         size = info.st_size if regular else 0
         entry = Entry(kind, info.st_mode & 0o777, max(0, info.st_mtime_ns), size, relative)
         self.found[entry] = Part(path, size, stamp_of(info))
+
+
+def _listing(directory: Path, place: tuple[int, int]) -> Iterator[os.DirEntry[str]]:
+    """What is in a directory, if it still is the one that was found: its device and inode.
+
+    Raises:
+        TransferIncomplete: ``file-changed``: another one is in its place.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        info = os.fstat(descriptor)
+        if (info.st_dev, info.st_ino) != place:
+            raise _changed(directory)
+        with os.scandir(descriptor) as listing:
+            yield from listing
+    finally:
+        os.close(descriptor)
 
 
 def _hash_list(parts: Sequence[Part], size: int, progress: Callable[[int, int], None] | None) -> bytes:

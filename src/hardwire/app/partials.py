@@ -17,6 +17,9 @@ another one comes seven days after that: a wall clock that jumps takes nothing a
 **Order of things on the disk.** A mark is noted after the leaves that it counts were put on the disk; so leaves below
 the last valid mark are never read again. What was written after it is read and hashed once when the transfer goes on,
 and counts as far as it is right: after a kill that is nearly all, after a power cut what had got there.
+
+**Whose directory it is.** Others may be able to write to DIR, rename what is in it, and put something else there. So
+the side directory is judged when it is open, and what is in it is reached through open directories, never through DIR.
 """
 
 import contextlib
@@ -35,12 +38,17 @@ from typing import Final
 
 from hardwire.app.entropy import utc_now
 from hardwire.app.files import SIDE_DIRECTORY
-from hardwire.app.paths import sync_directory
 from hardwire.errors import TransferIncomplete
 
 LIFE: Final = 7 * 86_400.0
 """Seconds without being touched after which a partial transfer is old, and after which an old one goes."""
 _RECORD: Final = struct.Struct(">QI")
+_MARK: Final = "mark"
+_PREFACE: Final = "preface"
+_GROWING: Final = "preface.part"
+_OLD: Final = "old"
+_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | _FLAGS
 
 
 class Place:
@@ -50,18 +58,22 @@ class Place:
         directory: Where the transfer shall end up.
         name: 32 hex digits.
 
+    Attributes:
+        path: Where it is, for whoever is told.
+        inside: Its descriptor: what ``dir_fd`` is to be for everything in it.
+        data: The file or directory that grows, from there.
+
     Raises:
         OSError: It cannot be made, or the side directory is somebody else's.
         TransferIncomplete: ``busy``: another process receives the very same thing here.
     """
 
+    data: Final = Path("data")
+
     def __init__(self, directory: Path, name: str) -> None:
         self.path = directory / SIDE_DIRECTORY / name
-        self.preface = self.path / "preface"
-        self.data = self.path / "data"
-        self._mark = self.path / "mark"
-        self._lock = _locked(self.path)
-        if self._lock < 0:
+        self.inside = _locked(self.path)
+        if self.inside < 0:
             raise TransferIncomplete(
                 "another hardwire is receiving the same thing into the same directory",
                 code="busy",
@@ -71,47 +83,60 @@ class Place:
     def marked(self) -> int | None:
         """The last number of leaves that was noted as being on the disk; None before the first note."""
         try:
-            notes = self._mark.read_bytes()
+            notes = _read(_MARK, self.inside)
         except OSError:
             return None
         found = None
         for start in range(0, len(notes) - _RECORD.size + 1, _RECORD.size):
             leaves, check = _RECORD.unpack_from(notes, start)
-            if check != zlib.crc32(notes[start : start + 8]):
-                break  # the power went in the middle of this note
-            found = leaves
+            if check == zlib.crc32(notes[start : start + 8]):  # otherwise the power went in the middle of this note
+                found = leaves
         return found
 
     def mark(self, leaves: int) -> None:
         """Note that so many leaves are on the disk, on the disk. Raises OSError."""
         head = leaves.to_bytes(8)
-        first = not self._mark.exists()
-        descriptor = os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        note = head + zlib.crc32(head).to_bytes(4)
+        descriptor = os.open(_MARK, os.O_WRONLY | os.O_CREAT | _FLAGS, 0o600, dir_fd=self.inside)
         try:
-            os.write(descriptor, head + zlib.crc32(head).to_bytes(4))
+            end = os.fstat(descriptor).st_size
+            # Over what is left of a note that a full disk or the end of power cut short.
+            if os.pwrite(descriptor, note, end - end % _RECORD.size) < len(note):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if first:
-            sync_directory(self.path)
+        if not end:
+            os.fsync(self.inside)
+
+    def preface(self) -> bytes:
+        """What :meth:`keep_preface` kept. Raises OSError."""
+        return _read(_PREFACE, self.inside)
+
+    def keep_preface(self, data: bytes) -> None:
+        """Keep manifest and hash list, whole or not at all. Raises OSError."""
+        descriptor = os.open(_GROWING, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600, dir_fd=self.inside)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(_GROWING, _PREFACE, src_dir_fd=self.inside, dst_dir_fd=self.inside)
+        os.fsync(self.inside)
 
     def wipe(self) -> None:
         """Begin anew: nothing is kept. Raises OSError."""
-        for path in self.path.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        _wipe(self.inside)
 
     def leave(self) -> None:
         """Let others at it; safe to call twice."""
-        descriptor, self._lock = self._lock, -1
+        descriptor, self.inside = self.inside, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def remove(self) -> None:
         """It is not needed any more; safe to call twice."""
-        _remove(self.path)
+        if self.inside >= 0:
+            _remove(self.path, self.inside)
         self.leave()
 
 
@@ -156,30 +181,27 @@ def sweep(directory: Path, life: float = LIFE) -> int:
     for path in _places(directory):
         now = utc_now().timestamp()
         with contextlib.suppress(OSError):
-            if now - _touched(path) < life:
-                (path / "old").unlink(missing_ok=True)
-                continue
-            descriptor = _locked(path)
-            if descriptor < 0:
-                continue
+            inside = _open(path)
             try:
-                if now - _noticed(path, now) >= life:
-                    _remove(path)
+                if now - _touched(inside) < life:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(_OLD, dir_fd=inside)
+                elif _lock(inside) and now - _noticed(inside, now) >= life:
+                    _remove(path, inside)
                     gone += 1
             finally:
-                os.close(descriptor)
+                os.close(inside)
     return gone
 
 
-def _noticed(path: Path, now: float) -> float:
+def _noticed(inside: int, now: float) -> float:
     """When it was first found to be old, which may be now; the note of that is no touch. Raises OSError."""
-    note = path / "old"
-    if not note.exists():
-        touched = path.stat()
-        note.touch(mode=0o600)
-        os.utime(note, (int(now),) * 2)
-        os.utime(path, ns=(touched.st_atime_ns, touched.st_mtime_ns))
-    return note.stat().st_mtime
+    touched = os.fstat(inside)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(_OLD, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=inside))
+        os.utime(_OLD, (int(now),) * 2, dir_fd=inside, follow_symlinks=False)
+        os.utime(inside, ns=(touched.st_atime_ns, touched.st_mtime_ns))
+    return os.stat(_OLD, dir_fd=inside, follow_symlinks=False).st_mtime
 
 
 def _places(directory: Path) -> Iterator[Path]:
@@ -188,11 +210,12 @@ def _places(directory: Path) -> Iterator[Path]:
         yield from sorted(path for path in side.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def _touched(path: Path) -> float:
+def _touched(place: int | Path) -> float:
     times = [0.0]
-    for one in (path, path / "mark", path / "data"):
+    for name in (".", _MARK, "data"):
         with contextlib.suppress(OSError):
-            times.append(one.stat().st_mtime)
+            info = (place / name).stat() if isinstance(place, Path) else os.stat(name, dir_fd=place)
+            times.append(info.st_mtime)
     return max(times)
 
 
@@ -206,31 +229,67 @@ def _locked(path: Path) -> int:
     """A descriptor of the directory, made if need be, that holds its lock; -1 when somebody else does."""
     while True:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        _check_private(path.parent)
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
-            path.mkdir(mode=0o700)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            inside = _open(path, make=True)
         except FileNotFoundError:
             continue  # another transfer ended just now and took the side directory along
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+        if not _lock(inside):
+            os.close(inside)
             return -1
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-        os.close(descriptor)  # it was removed between the two
+        if os.fstat(inside).st_nlink:
+            return inside
+        os.close(inside)  # it was removed between the two
 
 
-def _check_private(side: Path) -> None:
-    """Refuse a side directory that somebody else could have laid out, or can look into."""
-    info = side.lstat()
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o077:
+def _lock(inside: int) -> bool:
+    try:
+        fcntl.flock(inside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _open(path: Path, *, make: bool = False) -> int:
+    """A descriptor of one place. Raises OSError."""
+    side = _open_side(path.parent)
+    try:
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path.name, 0o700, dir_fd=side)
+        return os.open(path.name, _DIRECTORY, dir_fd=side)
+    finally:
+        os.close(side)
+
+
+def _open_side(side: Path) -> int:
+    """A descriptor of a side directory that nobody else could have laid out, or can look into. Raises OSError."""
+    descriptor = os.open(side, _DIRECTORY)
+    info = os.fstat(descriptor)
+    if info.st_uid != os.geteuid() or info.st_mode & 0o077:
+        os.close(descriptor)
         raise PermissionError(errno.EPERM, f"{side} is not this user's own private directory")
+    return descriptor
 
 
-def _remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):  # others are still in it
-        path.parent.rmdir()
+def _read(name: str, inside: int) -> bytes:
+    with os.fdopen(os.open(name, os.O_RDONLY | _FLAGS, dir_fd=inside), "rb") as file:
+        return file.read()
+
+
+def _wipe(inside: int) -> None:
+    for name in os.listdir(inside):
+        if stat.S_ISDIR(os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode):
+            shutil.rmtree(name, dir_fd=inside)
+        else:
+            os.unlink(name, dir_fd=inside)
+
+
+def _remove(path: Path, inside: int) -> None:
+    with contextlib.suppress(OSError):
+        _wipe(inside)
+        side = _open_side(path.parent)
+        try:
+            os.rmdir(path.name, dir_fd=side)
+        finally:
+            os.close(side)
+        path.parent.rmdir()  # unless others are still in it

@@ -65,9 +65,14 @@ def _claim(temporary: Path, path: Path) -> None:
         temporary.unlink()
 
 
-def sync_directory(path: Path) -> None:
-    """Put a directory's entries on disk, so that a rename survives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync_directory(path: Path, inside: int | None = None) -> None:
+    """Put a directory's entries on disk, so that a rename survives a power cut.
+
+    Args:
+        path: Which.
+        inside: Descriptor of the directory that a relative path begins at, instead of the current one.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY, dir_fd=inside)
     try:
         os.fsync(descriptor)
     finally:

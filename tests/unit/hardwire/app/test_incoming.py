@@ -198,7 +198,7 @@ def test_marks_are_noted_behind_the_back_of_the_stream(tmp_path, inbox, monkeypa
 
 
 def test_a_mark_that_fails_fails_the_transfer(tmp_path, inbox, monkeypatch):
-    def refuses(_files):
+    def refuses(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "MARK_EVERY", 1)
@@ -386,11 +386,51 @@ def test_old_ones_go_when_a_new_one_comes(tmp_path, inbox):
     feed(sink, file, until=file.offer.preface + MIB)
     sink.release(keep=True)
     (place,) = (inbox / SIDE_DIRECTORY).iterdir()
-    for path in (place / "mark", place / "data", place):
+    (place / "old").touch()  # another look found it so
+    for path in (place / "old", place / "mark", place / "data", place):
         os.utime(path, (0, 0))
     other = Incoming(inbox, PEER, a_file(tmp_path).offer)
     assert not place.exists()
     other.release(keep=False)
+
+
+def swap(inbox, victim):
+    """Somebody who may write to the directory puts another side directory there; what it holds leads elsewhere."""
+    (place,) = (inbox / SIDE_DIRECTORY).iterdir()
+    (inbox / SIDE_DIRECTORY).rename(inbox / "aside")
+    (inbox / SIDE_DIRECTORY).mkdir()
+    (inbox / SIDE_DIRECTORY / place.name).symlink_to(victim)
+
+
+@pytest.mark.parametrize("when", ["at the start", "in the middle", "at the end"])
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_a_side_directory_that_is_exchanged(tmp_path, inbox, what, when, monkeypatch):
+    """In a directory that others may write to. Nothing of theirs, and nothing that theirs leads to, is touched."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    precious = {name: os.urandom(9) for name in ("letters", "mark", "preface", "data", "old")}
+    for name, octets in precious.items():
+        (victim / name).write_bytes(octets)
+    file = a_file(tmp_path) if what == "file" else inspect_outgoing(a_tree(tmp_path / "photos"))
+    if when == "at the start":  # between the look at it and the first use
+        plain = module.Place
+
+        def place(*words):
+            made = plain(*words)
+            swap(inbox, victim)
+            return made
+
+        monkeypatch.setattr(module, "Place", place)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + MIB + 1)
+    if when == "in the middle":
+        swap(inbox, victim)
+    feed(sink, file)
+    if when == "at the end":
+        swap(inbox, victim)
+    final = finish(sink)
+    assert portrait(final) == portrait(file.path)
+    assert {path.name: path.read_bytes() for path in victim.iterdir()} == precious
 
 
 @pytest.mark.parametrize("name", [SIDE_DIRECTORY, ".Hardwire-PARTIAL"])

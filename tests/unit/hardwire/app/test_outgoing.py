@@ -3,6 +3,7 @@ import asyncio
 import hashlib
 import os
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -229,3 +230,38 @@ async def test_reading_does_not_hold_up_the_loop_and_ends_with_it(tmp_path, monk
         if thread.name.startswith("hardwire hash"):
             await asyncio.to_thread(thread.join, 10)
     assert len(hashed) < 40
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_what_becomes_a_link_between_two_looks_leads_nowhere(tmp_path, monkeypatch, what):
+    """Whoever may write to a directory that somebody sends could send along what is none of its business."""
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "letters").write_bytes(b"secret")
+    top = tmp_path / "top"
+    top.mkdir()
+    (top / "a").mkdir() if what == "directory" else (top / "a").write_bytes(b"public")
+    plain = os.scandir
+
+    def swap() -> None:
+        (top / "a").rename(tmp_path / "gone")
+        (top / "a").symlink_to(tmp_path / "private" / ("letters" if what == "file" else ""))
+
+    @contextmanager
+    def scandir(place):
+        with plain(place) as listing:
+            found = list(listing)
+        if what == "file" and found:
+            swap()  # listed as a file, and not looked at yet
+        yield iter(found)
+        if what == "directory" and not (tmp_path / "gone").exists():
+            swap()  # found to be a directory, and not listed yet
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    if what == "directory":
+        with pytest.raises(UsageError) as caught:
+            inspect_outgoing(top)
+        assert caught.value.code == "file-changed"
+    else:
+        file = inspect_outgoing(top)
+        assert file.skipped == ("a: a symbolic link",)
+        assert not file.parts

@@ -3,7 +3,6 @@ import datetime as dt
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -86,7 +85,7 @@ def test_a_place_that_is_removed_just_then(tmp_path, monkeypatch):
     def opens(path, *words, **named):
         if todo and todo[0] == "open" and str(path).endswith(NAME):
             todo.pop(0)
-            Path(path).rmdir()
+            (tmp_path / SIDE_DIRECTORY / NAME).rmdir()
         return honest_open(path, *words, **named)
 
     def locks(*words):
@@ -117,8 +116,22 @@ def test_marks(tmp_path):
         assert place.marked() == 64
     mark.write_bytes(mark.read_bytes()[:24] + (192).to_bytes(8) + b"\0\0\0\0")
     assert place.marked() == 64, "the length was on the disk, and the octets were not"
+    place.mark(256)
+    assert place.marked() == 256
+    mark.write_bytes(mark.read_bytes()[:-5])  # a disk that was full in the middle of a note
+    place.mark(320)
+    assert place.marked() == 320
     place.wipe()
     assert list(place.path.iterdir()) == []
+    place.remove()
+
+
+def test_a_disk_that_takes_half_a_note(tmp_path, monkeypatch):
+    place = Place(tmp_path, NAME)
+    plain = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, octets, at: plain(descriptor, octets[:4], at))
+    with pytest.raises(OSError, match="space"):
+        place.mark(1)
     place.remove()
 
 
@@ -126,8 +139,8 @@ def test_wiping(tmp_path):
     place = Place(tmp_path, NAME)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a").touch()
-    place.data.mkdir()
-    (place.data / "a").touch()
+    (place.path / "data").mkdir()
+    (place.path / "data" / "a").touch()
     (place.path / "link").symlink_to(tmp_path / "elsewhere")
     place.wipe()
     assert list(place.path.iterdir()) == []
@@ -141,8 +154,8 @@ def test_what_lies_there_and_what_goes(tmp_path):
     for name, age in (("old", LIFE + 5), ("new", 5), ("held", LIFE + 5)):
         place = Place(tmp_path, name)
         place.mark(0)
-        place.data.write_bytes(bytes(100_000))
-        for path in (place.path / "mark", place.data, place.path):
+        (place.path / "data").write_bytes(bytes(100_000))
+        for path in (place.path / "mark", place.path / "data", place.path):
             os.utime(path, (module.utc_now().timestamp() - age,) * 2)
         if name != "held":
             place.leave()

@@ -173,7 +173,7 @@ def test_what_lies_unfinished(tmp_path, capsys):
     show_partials(Output(), tmp_path)
     assert "nothing unfinished" in capsys.readouterr().err
     place = Place(tmp_path, "ab" * 16)
-    place.data.write_bytes(bytes(5000))
+    (place.path / "data").write_bytes(bytes(5000))
     place.leave()
     show_partials(Output(json_mode=True), tmp_path)
     assert '"event": "partial"' in capsys.readouterr().out
