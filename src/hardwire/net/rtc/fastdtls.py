@@ -12,6 +12,7 @@ pyOpenSSL below its public surface are used here and in :mod:`hardwire.net.rtc.d
 each (docs/adr/0013-fast-transport.md).
 """
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from struct import Struct
@@ -83,6 +84,21 @@ class DatagramPath(Protocol):
         """One datagram now, or never; whether the system took it."""
 
 
+class _Buffers(threading.local):
+    """One set for all associations of a thread: nothing stays in them from one call to the next."""
+
+    def __init__(self) -> None:
+        self.plain, self.read, self.out = map(_buffer, (MOST_PLAIN, MOST_PLAIN, _OUT))
+
+
+def _buffer(size: int) -> tuple[Any, memoryview]:
+    at = openssl_ffi.new("char[]", size)
+    return at, memoryview(openssl_ffi.buffer(at)).cast("B")
+
+
+_buffers = _Buffers()
+
+
 class FastDtls(RTCDtlsTransport):
     """DTLS without SRTP over a :class:`DatagramPath`.
 
@@ -99,12 +115,9 @@ class FastDtls(RTCDtlsTransport):
         super().__init__(transport, [certificate])
         self._path = path
         self._is_attached = False
-        self._plain_at = openssl_ffi.new("char[]", MOST_PLAIN)
-        self.plain = memoryview(openssl_ffi.buffer(self._plain_at)).cast("B")
-        self._read_at = openssl_ffi.new("char[]", MOST_PLAIN)
-        self._read_view = memoryview(openssl_ffi.buffer(self._read_at)).cast("B")
-        self._out_at = openssl_ffi.new("char[]", _OUT)
-        self._out_view = memoryview(openssl_ffi.buffer(self._out_at)).cast("B")
+        self._plain_at, self.plain = _buffers.plain
+        self._read_at, self._read_view = _buffers.read
+        self._out_at, self._out_view = _buffers.out
         self._pending = 0
         self._in_batch = False
 

@@ -15,6 +15,7 @@ import contextlib
 import errno
 import socket
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
@@ -54,6 +55,16 @@ class Receiver(Protocol):
         """There is room to send again."""
 
 
+class _Buffer(threading.local):
+    """What is read into, one for all sockets of a thread: a line has four, and each call hands on what it has read."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(_READ))
+
+
+_buffer = _Buffer()
+
+
 class UdpPort(asyncio.DatagramTransport):
     """One bound socket.
 
@@ -69,7 +80,7 @@ class UdpPort(asyncio.DatagramTransport):
         self._receiver = receiver
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._view = memoryview(bytearray(_READ))
+        self._view = _buffer.view
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self._closing = False
         self.segments_out = LINUX
