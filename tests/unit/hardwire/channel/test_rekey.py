@@ -16,7 +16,7 @@ from hardwire.channel.filecontrol import Offer, TransferKind
 from hardwire.channel.messages import CHUNK_SIZE, Kind, RekeyAck, RekeyInit
 from hardwire.channel.ratchet import Chain, Epoch
 from hardwire.channel.records import RecordLayer
-from hardwire.errors import Misuse
+from hardwire.errors import ConnectionLost, Misuse
 from hardwire.handshake import Role
 from hardwire.handshake.kem import XWing
 from support.channelpair import EPOCH_SECRET, CountedEntropy, Wire, finished
@@ -196,6 +196,14 @@ def test_hard_stop_by_time_counts_from_the_first_traffic():
     assert end.next_timeout() is not None
     end.receive_data(CONTROL, peer.seal(CONTROL, Kind.KEEPALIVE), 5600.0)
     assert outcome(end) == "rekey-overdue"
+
+
+def test_a_verb_finds_an_unfinished_rekey_too():
+    end, _, _ = alone(I, Limits(silence=1e6))
+    end.request_rekey(2.0)
+    with pytest.raises(ConnectionLost, match="over"):
+        end.send_verification(matched=True, now=122.0)
+    assert outcome(end) == "rekey-timeout"
 
 
 def test_an_unfinished_rekey_has_a_deadline():
