@@ -163,6 +163,8 @@ class Sending:
                 await self._ready(ahead[2])
                 if transfer.idle:
                     return
+                if self._line.chunk_position(transfer.key) != position:
+                    continue  # the peer has it by now, and a pipe may not any more
                 block = ahead[2].result()
                 following = position + len(block)
                 ahead = self._read(following, room) if block and not self._ends_at(following) else None

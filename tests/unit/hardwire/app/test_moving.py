@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+import threading
 from dataclasses import replace
 
 import pytest
@@ -151,6 +152,44 @@ async def test_a_stream_over_two_ways(inbox):
 def feed(descriptor, data):
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+
+
+class Slow(PipeSource):
+    """Nothing is read while the gate is closed."""
+
+    def __init__(self, descriptor):
+        super().__init__(descriptor, "backup")
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def read(self, offset, size):
+        self.gate.wait(20)
+        return super().read(offset, size)
+
+
+async def test_what_was_to_be_sent_again_and_arrived_after_all(inbox):
+    reading, writing = os.pipe()
+    data = os.urandom(16 * MIB + 77)
+    alice, bob = memory_pair()
+    source = Slow(reading)
+    number = await begun(alice, bob, source, inbox)
+    feeding = asyncio.create_task(asyncio.to_thread(feed, writing, data))
+    await turned(lambda: far(alice, MIB))
+    way = OtherWay(bob)
+    alice.transfers.open_path(way)
+    await turned(lambda: not way.may_send)
+    before = source.acknowledged
+    source.gate.clear()
+    alice.transfers.close_path(way)
+    await asyncio.sleep(0.05)  # the thread stands before the gate
+    way.arrive(alice.transfers)
+    await turned(lambda: source.acknowledged > before)
+    source.gate.set()
+    done = await alice.transfers.outcome(number)
+    os.close(reading)
+    await asyncio.wait({feeding})
+    assert isinstance(done, FileDone)
+    assert (inbox / "backup").read_bytes() == data
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_487, MIB])
