@@ -12,20 +12,19 @@ import os
 import sys
 import threading
 import time
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
 
-from bench import ends
+from bench.ends import serve
+from bench.frame import Pair, python, running
 from bench.laneends import FileEnd
-from bench.line import TESTS, Peer
 from hardwire.app import events
 from hardwire.app.pipes import PipeSource
 
 WAYS = ("lane", "channel")
 BLOCK = 1 << 20
-PATIENCE = 3600.0
+SLOWEST = 2e6
 FIRST = 5.0
 """Seconds until all is warm: buffers have their size, code is loaded, the lane stands."""
 
@@ -84,29 +83,18 @@ async def long_transfer(way: str, octets: int, every: float = 1.0) -> dict:
         ``samples`` of resident memory in octets with their ``times`` in seconds, and ``spread``: largest less smallest
         after the first seconds, when all is warm.
     """
-    async with AsyncExitStack() as stack:
-        peers, processes = [], []
-        for _ in range(2):
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "support.longmemory", "end", way),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": str(TESTS)},
-            )
-            stack.push_async_callback(process.wait)
-            stack.callback(lambda process=process: process.returncode is None and process.kill())
-            peers.append(Peer(process))
-            processes.append(process.pid)
-        sender, receiver = peers
-        answer = await receiver.ask("answer", **await sender.ask("offer"))
-        await asyncio.gather(sender.ask("accept", **answer), receiver.ask("opened"))
+    command = python("support.longmemory", "end", way)
+    async with running(command) as sender, running(command) as receiver:
+        pair = Pair(sender, receiver)
+        await pair.open()
         looks: list[tuple[float, int, int]] = []
-        looking = asyncio.create_task(_look(processes, looks, every))
-        taking = asyncio.create_task(receiver.ask("take_stream"))
-        sent, taken = await sender.ask("send_stream", size=octets), await taking
+        looking = asyncio.create_task(_look([peer.pid for peer in pair.both], looks, every))
+        within = 60 + octets / SLOWEST
+        taking = asyncio.create_task(receiver.ask("take_stream", within=within))
+        sent, taken = await sender.ask("send_stream", size=octets, within=within), await taking
         looking.cancel()
         await asyncio.wait({looking})
-        await asyncio.gather(*(peer.ask("close") for peer in peers))
+        await pair.close()
     if taken["size"] != octets:
         raise RuntimeError(f"{taken['size']} octets arrived of {octets}")
     times, *memories = map(list, zip(*looks, strict=True))
@@ -152,9 +140,8 @@ def _feed(descriptor: int, size: int) -> None:
 
 def main(words: list[str]) -> None:
     if words[0] == "end":
-        ends.PATIENCE = PATIENCE
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(ends.serve(StreamEnd(words[1])))
+            runner.run(serve(StreamEnd(words[1])))
         return
     print(json.dumps(asyncio.run(long_transfer(words[0], int(words[1])))))
 
