@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import sys
 
 import pytest
@@ -285,3 +286,41 @@ def test_ctrl_c_at_the_pin(people, stage):
     host.press("c")
     assert host.finished() == 130
     assert "Traceback" not in host.text
+
+
+def test_a_new_invite_inside_a_conversation(people, stage):
+    """One machine sleeps, the other person does not want to wait: the conversation goes on over new codes."""
+    host, guest = opened(stage, people)
+    for window in (host, guest):
+        window.see(PROMPT)
+        window.expect("line open")
+    host.enter(f"/verify {numbers_of(guest)}")
+    host.expect("verified: nobody is between you two")
+    host.enter("/invite")
+    host.expect("the line is open: a new invite is of use when it is lost")
+    os.kill(guest.pid, signal.SIGSTOP)
+    host.expect("path lost, looking for another one")
+    host.enter("are you there?")
+    host.enter("/invite")
+    host.expect("only a new invite helps; lines that wait: 1")
+    invite = host.expect(CODE).group(1)
+    host.expect("who pastes it, or runs `hardwire join`")
+    host.enter("nobody?")
+    os.kill(guest.pid, signal.SIGCONT)
+    guest.expect("peer: are you there[?]")  # it waited in the socket; that it was heard is not known here
+    guest.expect("path lost, looking for another one")
+    guest.paste(f'> "{invite[:50]}\n>   {invite[50:]}"')
+    answer = guest.expect(CODE).group(1)
+    host.paste(answer[:-1])
+    host.expect("hint: ")
+    host.paste(answer)
+    for window in (host, guest):
+        window.expect("another line is open, to the same device")
+    guest.expect("peer: nobody[?]")
+    assert guest.text.count("peer: are you there?") == 1
+    guest.enter("yes")
+    host.expect("peer: yes")
+    host.see("^you:")
+    guest.see(PROMPT)
+    guest.enter("/quit")
+    assert (host.finished(), guest.finished()) == (0, 0)

@@ -76,6 +76,7 @@ async def test_waits_that_end_well():
     await asyncio.gather(
         _a_path_that_is_dead_for_half_a_minute(),
         _a_program_that_is_stopped_for_a_while(),
+        _a_program_that_sleeps_longer_than_its_peer_waits(),
         _a_line_that_both_have_given_up(),
         _a_line_that_both_have_given_up(both_move=True),
     )
@@ -94,6 +95,21 @@ async def _a_line_that_both_have_given_up(*, both_move: bool = False) -> None:
             await here.readdress("eth0", 2, 22)
         await asyncio.sleep(3)
         await here.cable("eth0", "in")
+        first, second = await asyncio.gather(here.until(again=...), there.until(again=...))
+        assert first == second
+        await still_talking(here, there, "on the next line")
+
+
+async def _a_program_that_sleeps_longer_than_its_peer_waits() -> None:
+    """It wakes to a line that its peer has given up, and to nothing that says that this was meant."""
+    async with lab() as made:
+        here, there = await asyncio.gather(made.machine("a", "host 8", eth0=2), made.machine("b", "join 8", eth0=3))
+        await meet(here, there)
+        await asyncio.gather(here.until(agreed=True), there.until(agreed=True))
+        there.process.send_signal(signal.SIGSTOP)
+        await here.until(failed="path-lost")
+        await asyncio.sleep(3)
+        there.process.send_signal(signal.SIGCONT)
         first, second = await asyncio.gather(here.until(again=...), there.until(again=...))
         assert first == second
         await still_talking(here, there, "on the next line")

@@ -38,7 +38,8 @@ class MemoryLink:
         self.flushed += 1
         return True
 
-    async def close(self) -> None:
+    async def close(self, *, silently: bool = False) -> None:
+        self.silently = silently
         self.closed.set()
 
 

@@ -13,7 +13,7 @@ from hardwire.app.identity import Identity, make_identity
 from hardwire.app.keys import DeviceKey, assurance_of_device, describe_device
 from hardwire.app.opening import SessionConfig, host, join
 from hardwire.app.session import Session
-from hardwire.errors import InviteRefused
+from hardwire.errors import HardwireError
 from hardwire.net import Line, carriers
 from hardwire.net.servers import NO_SERVERS
 from hwkeys import generate_key
@@ -32,8 +32,10 @@ class Person:
         self.patient = patient
         self.events: list[Event] = []
         self.asked: list[PeerSeen] = []
-        self.refusals: list[InviteRefused] = []
+        self.refusals: list[HardwireError] = []
         self.codes: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.again: asyncio.Queue[bytes | None] | None = None
+        self.invited: list[bool] = []
         self._changed = asyncio.Event()
 
     def emit(self, event: Event) -> None:
@@ -43,7 +45,11 @@ class Person:
     async def code(self, wanted: str) -> bytes | None:
         return await self.codes.get()
 
-    def refused(self, problem: InviteRefused) -> bool:
+    async def another_code(self, *, invited: bool) -> bytes | None:
+        self.invited.append(invited)
+        return None if self.again is None else await self.again.get()
+
+    def refused(self, problem: HardwireError) -> bool:
         self.refusals.append(problem)
         return self.patient
 

@@ -337,6 +337,17 @@ class Reconnecting(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class InviteNeeded(Event):
+    """The peer was not found: nothing but a new invite helps. Without a person who makes or takes one the line ends.
+
+    Attributes:
+        waiting: Chat lines that the peer's device has not confirmed.
+    """
+
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnected(Event):
     """Another line to the same device is open. What a person has verified holds on.
 

@@ -10,7 +10,7 @@ The person and the device are asked through the face and the key; this module on
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -30,6 +30,7 @@ from hardwire.app.keys import DeviceKey
 from hardwire.app.membership import Membership
 from hardwire.app.policy import PeerPolicy
 from hardwire.app.reconnect import Reconnector
+from hardwire.app.renewal import Renewal
 from hardwire.app.session import Face, Session
 from hardwire.app.verdict import Verifier
 from hardwire.errors import InviteRefused, LineTimeout, PeerNotVerified, UsageError
@@ -170,8 +171,11 @@ async def _session(line: Line, config: SessionConfig, face: Face, peer: _Seen) -
         """Who that is was decided; it is shown only if it is another one."""
         return _line_config(replace(config, expected=peer.value.did), face, _Seen(face, quiet=True))
 
+    async def by_people(make_config: Callable[[], LineConfig]) -> Line | None:
+        return await Renewal(make_config, face, lambda pending: _tell_helpers(config, face, pending)).open()
+
     try:
-        return Session(line, face, peer.value, Reconnector(once_more, config.patience, face.emit))
+        return Session(line, face, peer.value, Reconnector(once_more, config.patience, face.emit, by_people))
     except BaseException:  # the face failed: nobody would close it
         await line.close()
         raise

@@ -5,23 +5,26 @@ Which ends are worth it: no path for longer than anybody waits, a peer that fell
 finished, a line that is a day old. Whoever closed a line, or broke the protocol, meant it; and so did a peer that calls
 a young line old.
 
+When that one does not come about, the two people may carry codes again (:mod:`hardwire.app.renewal`).
+
 Each line costs both ends a signature, and perhaps a touch. A peer can lose line after line on purpose, so that lines
 which die young are followed at growing intervals. Both ends count the same, and wait about as long.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 from hardwire.app.entropy import SystemEntropy
-from hardwire.app.events import Event, Reconnecting
+from hardwire.app.events import Event, InviteNeeded, Reconnecting
 from hardwire.channel import DEFAULT_LIMITS, CloseReason, LineClosed, LineFailed
 from hardwire.channel.chat import CHAT_IDS_KEPT
 from hardwire.channel.messages import CHAT_ID_SIZE
 from hardwire.errors import ConnectionLost, LocalError
 from hardwire.net import Line, LineConfig
-from hardwire.net.reline import NextLine
+from hardwire.net.line import NOBODYS_WISH
+from hardwire.net.reline import NextLine, same_device
 
 CLOCKS_DIFFER: Final = 3600.0
 """Seconds that a peer may find a line older than it is here: clocks that drift, and some that stop during sleep."""
@@ -36,7 +39,8 @@ _DOUBLINGS: Final = 16
 _SHARE: Final = 4
 """A pause takes at most this part of the patience, as the peer may be knocking already."""
 
-_WORTH_IT: Final = frozenset({"path-lost", "peer-silent", "rekey-timeout"})
+
+Ask = Callable[[Callable[[], LineConfig]], Awaitable[Line | None]]
 
 
 class History:
@@ -96,16 +100,25 @@ class Reconnector:
         make_config: How a line to the same peer is opened; nobody is asked who that is.
         patience: Seconds to look for the peer.
         emit: Where events go.
+        ask: Opens a line by codes that people carry, with what it is given; None when nobody is there.
     """
 
-    def __init__(self, make_config: Callable[[], LineConfig], patience: float, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        make_config: Callable[[], LineConfig],
+        patience: float,
+        emit: Callable[[Event], None],
+        ask: Ask | None = None,
+    ) -> None:
         self._make_config = make_config
         self._patience = patience
         self._emit = emit
+        self._ask = ask
+        self._hurried = self._asking = False
         self._line: Line | None = None
         self._young = 0
         self._next: NextLine | None = None
-        self._opening: asyncio.Task[Line] | None = None
+        self._opening: asyncio.Task[Line | None] | None = None
         self._closed = False
 
     def follow(self, line: Line) -> None:
@@ -124,7 +137,7 @@ class Reconnector:
         if isinstance(ended, LineClosed):
             plausible = not ended.by_peer or self._line.life_left <= CLOCKS_DIFFER
             return ended.reason is CloseReason.LIFE and plausible
-        return ended.error.code in _WORTH_IT
+        return ended.error.code in NOBODYS_WISH
 
     async def reopen(self, lost: int) -> Line | None:
         """The next line; None when the peer was not found, or nobody waits for it any more. ``lost``: waiting lines.
@@ -135,17 +148,45 @@ class Reconnector:
         following, self._next = self._next, None
         if following is None:
             return None
-        self._emit(Reconnecting(lost))
-        pause = self._pause()
-        self._opening = asyncio.create_task(following.open(self._patience, pause), name="hardwire reconnect")
+        line = None
         try:
-            await asyncio.wait({self._opening})
-            return None if self._opening.cancelled() else self._opening.result()
+            if not self._hurried:
+                self._emit(Reconnecting(lost))
+                line = await self._outcome(following.open(self._patience, self._pause()))
+        finally:
+            await following.close()
+        if line is None and not self._closed:
+            self._asking = True
+            self._emit(InviteNeeded(lost))
+            line = await self._outcome(self._by_people())
+        self._asking = self._hurried = False
+        return line
+
+    async def _outcome(self, opening: Coroutine[None, None, Line | None]) -> Line | None:
+        """What comes of it, unless it is given up."""
+        self._opening = task = asyncio.create_task(opening, name="hardwire reconnect")
+        try:
+            await asyncio.wait({task})
+            return None if task.cancelled() else task.result()
         except ConnectionLost:
             return None
         finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _by_people(self) -> Line | None:
+        if self._ask is None or self._line is None:
+            return None
+        device_id = self._line.done.peer.device_id
+        return await self._ask(lambda: same_device(self._make_config(), device_id))
+
+    def hurry(self) -> None:
+        """Do not look for the line that was agreed any longer: a person wants to make a new invite, or has one."""
+        if self._asking:
+            return
+        self._hurried = True
+        if self._opening is not None:
             self._opening.cancel()
-            await following.close()
 
     def _pause(self) -> float:
         """Seconds before the line after this one is looked for, so that a peer cannot have signatures as it likes."""

@@ -37,7 +37,6 @@ from hardwire.channel import events as line_events
 from hardwire.errors import (
     ConnectionLost,
     HardwireError,
-    InviteRefused,
     PeerNotVerified,
     TransferIncomplete,
     UsageError,
@@ -56,8 +55,12 @@ class Face(Protocol):
         """The other side's ``invite`` or ``answer``; None when the person gave up."""
         ...
 
-    def refused(self, problem: InviteRefused) -> bool:
-        """A code could not be used; True to ask for another."""
+    async def another_code(self, *, invited: bool) -> bytes | None:
+        """The line is lost for good: see :class:`hardwire.app.renewal.CodeFace`."""
+        ...
+
+    def refused(self, problem: HardwireError) -> bool:
+        """A code could not be used, or came to nothing; True to ask for another."""
         ...
 
     async def accept_inviter(self, seen: PeerSeen) -> bool:
@@ -184,6 +187,23 @@ class Session:
                 self._history.held = waiting[place:]
                 return
 
+    @property
+    def is_lost(self) -> bool:
+        """Nothing is heard of the peer: what is said waits."""
+        return self._history.holding or self._line.path_is_lost
+
+    def renew(self) -> None:
+        """Look for the peer no longer: there will be a new invite.
+
+        Raises:
+            UsageError: The line is not lost, or this session cannot be given another one.
+        """
+        if self._again is None or not self.is_lost:
+            raise UsageError("the line is open: a new invite is of use when it is lost", code="line-open")
+        self._again.hurry()
+        if not self._history.holding:
+            self._line.closed(ConnectionLost("connection lost: a new invite is wanted", code="path-lost"))
+
     def say(self, text: str) -> str:
         """Send a chat line; returns its id in hex. :class:`Delivered` follows when the peer's device has it.
 
@@ -207,8 +227,7 @@ class Session:
             if self._again is None:
                 raise
             key = self._history.add(text)  # its end is on its way to run(), which says whether there will be another
-        queued = self._history.holding or self._line.path_is_lost
-        self._face.emit(Said("here", key.hex(), text, queued=queued))
+        self._face.emit(Said("here", key.hex(), text, queued=self.is_lost))
         return key.hex()
 
     def offer(self, file: OutgoingFile | PipeSource) -> int:

@@ -17,7 +17,7 @@ from hardwire.app import events
 from hardwire.cli.lines import Lines
 from hardwire.cli.output import Output
 from hardwire.cli.render import show
-from hardwire.errors import InviteRefused
+from hardwire.errors import HardwireError, InviteRefused
 from hardwire.net import carriers
 
 _LOOK_FOR_FILE: Final = 0.25
@@ -29,6 +29,11 @@ _OPENING: Final = {
     (True, "waiting"): "waiting for your peer to accept you",
     (False, "securing"): "connected; waiting for your peer to prove itself",
     (False, "waiting"): "waiting for your peer to check your proof",
+}
+
+_AGAIN: Final = {
+    False: "press Enter to make a new invite, or paste your peer's; /quit ends it",
+    True: "paste the answer here, or your peer's invite; Enter makes another one; /quit ends it",
 }
 
 
@@ -46,6 +51,8 @@ class Face:
         unverified: Joining, accept any inviter without asking.
         counterpart: The command that the peer runs.
         watch: Also gets every event; for commands that wait for one.
+        typed: Codes that were typed into a conversation, and empty lines; None where nobody talks.
+        wants_code: The line is lost, and waits for one.
     """
 
     out: Output
@@ -57,6 +64,8 @@ class Face:
     unverified: bool = False
     counterpart: str = "hardwire join"
     watch: Callable[[events.Event], None] | None = None
+    typed: asyncio.Queue[str] | None = None
+    wants_code: bool = False
     _signed: bool = False
     _answered: bool = False
 
@@ -104,7 +113,30 @@ class Face:
                 if not self.refused(problem):
                     raise
 
-    def refused(self, problem: InviteRefused) -> bool:
+    async def another_code(self, *, invited: bool) -> bytes | None:
+        """What a person types into a conversation whose line is lost; None where nobody does.
+
+        Args:
+            invited: An own invite was made, and waits for its answer.
+        """
+        if self.typed is None:
+            return None
+        self.wants_code = True
+        try:
+            while True:
+                if self.typed.empty():
+                    self.out.say(_AGAIN[invited], style="yellow")
+                text = await self.typed.get()
+                if not text.strip():
+                    return b""
+                try:
+                    return carriers.from_text(text)
+                except InviteRefused as problem:
+                    self.refused(problem)
+        finally:
+            self.wants_code = False
+
+    def refused(self, problem: HardwireError) -> bool:
         """Say why a code cannot be used; True when there is somebody who can give another."""
         if self.code_file is not None or not self.lines.interactive:
             return False
@@ -147,17 +179,19 @@ class Face:
 
     def _own_code(self, event: events.InviteReady | events.AnswerReady) -> None:
         self.out.event(event)
+        self.hosting, self._signed = isinstance(event, events.InviteReady), False
         blob = carriers.from_text(event.code)
         self.out.say()
         self.out.say("your invite:" if isinstance(event, events.InviteReady) else "your answer:", style="bold")
         self.out.data(event.code)
-        if self.out_file is not None:
+        if self.out_file is not None and self.typed is None:  # later codes are for the person who talks
             carriers.to_file(blob, self.out_file)
             self.out.say(f"also written to {self.out_file}")
         if isinstance(event, events.InviteReady):
             back = "; nothing comes back" if event.listens else " and sends an answer back"
+            takes = f"runs `{self.counterpart}`" if self.typed is None else f"pastes it, or runs `{self.counterpart}`,"
             self.out.say(
-                f"send it to your peer, who runs `{self.counterpart}`{back}. "
+                f"send it to your peer, who {takes}{back}. "
                 f"It works once, within {round((event.expires - time.time()) / 60)} minutes."
             )
             self._reach(event.listens)

@@ -47,6 +47,10 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             out.say("  (no path to your peer right now: this line waits)", style="dim")
         case events.PathLost() | events.PathFound() | events.Reconnecting() | events.Reconnected():
             _path(out, event)
+        case events.InviteNeeded(waiting=waiting):
+            out.status(_PATH, None)
+            lines = f"; lines that wait: {waiting}" if waiting else ""
+            out.say(f"your peer was not found: only a new invite helps{lines}", style="yellow")
         case events.WayChanged(open=up):
             out.say(f"files go over {'a direct connection' if up else 'the line'} from now on", style="dim")
         case events.Notice(text=text):

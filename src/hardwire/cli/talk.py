@@ -35,8 +35,11 @@ HELP: Final = """\
 /pause [N], /resume [N]   hold a transfer, and let it go on
 /files                    what is offered and on its way
 /id                       show your peer's identity again
+/invite                   stop looking for a lost peer, and make a new invite
 /quit                     close the line
 //text                    send a line that begins with a slash"""
+
+_CODE: Final = re.compile(r"\bhw:", re.IGNORECASE)
 
 
 async def chat(out: Output, wishes: Wishes, *, hosting: bool, plain: bool, directory: Path) -> None:
@@ -71,12 +74,15 @@ class Talk:
         if not self.session.verified:
             self.face.out.say("not verified yet: /verify when you have heard your peer's numbers", style="yellow")
         self.face.out.say("type to talk; /help lists the commands", style="dim")
+        if self.face.lines.interactive and not self.face.out.json_mode:
+            self.face.typed = asyncio.Queue()
         try:
             while (text := await self.face.lines.line(self._prompt())) is not None:
                 if not await self._take(text):
                     return
             await self._drain()
         finally:
+            self.face.typed = None
             for task in self._tasks:
                 task.cancel()
 
@@ -92,6 +98,8 @@ class Talk:
                 for text in self._unconfirmed.values():
                     self.face.out.say(f"  {printable(text)}")
             case _:
+                if isinstance(event, events.Reconnected) and self.face.typed is not None:
+                    self.face.typed = asyncio.Queue()  # what was typed for a line that is there now is for no other
                 self._watch_files(event)
 
     def _watch_files(self, event: events.Event) -> None:
@@ -129,9 +137,24 @@ class Talk:
             if word in {"quit", "q", "exit"}:
                 return False
             await self._guarded(lambda: self._command(word, rest.strip()))
+        elif self._is_for_another_line(text):
+            await self._guarded(lambda: self._renew(text))
         elif text.strip():
             await self._guarded(lambda: self._say(text.removeprefix("/") if text.startswith("//") else text))
         return True
+
+    def _is_for_another_line(self, text: str) -> bool:
+        """A code, or the Enter that asks for one, while there is no line; everything else is still talk."""
+        if self.face.typed is None or not self.session.is_lost:
+            return False
+        return bool(_CODE.search(text)) or (self.face.wants_code and not text.strip())
+
+    async def _renew(self, text: str) -> None:
+        if self.face.typed is None:
+            raise UsageError("a new invite is made by a person at a terminal", hint="run `hardwire chat` again")
+        if not self.face.wants_code:
+            self.session.renew()
+        self.face.typed.put_nowait(text)
 
     async def _guarded(self, action: Callable[[], Awaitable[None]]) -> None:
         """What the person got wrong is said and forgotten; what the line or the peer did ends it."""
@@ -162,6 +185,8 @@ class Talk:
                 self._cancel(rest)
             case "pause" | "resume":
                 self._pause(rest, on=word == "pause")
+            case "invite":
+                await self._renew("")
             case "files":
                 for words in self._open_files.values() or ["no file is offered or on its way"]:
                     self.face.out.say(words)

@@ -215,6 +215,11 @@ def is_one_way(blob: bytes) -> bool:
     return blob[:1] == bytes((ONE_WAY_HEAD,))
 
 
+def is_answer(blob: bytes) -> bool:
+    """Whether a code calls itself an answer."""
+    return blob[:1] == bytes((ANSWER_HEAD,))
+
+
 def ice_credentials(secret: bytes, ufrag: bytes, password: bytes) -> IceCredentials:
     """User fragment and password of one side, under these two labels."""
     # The base64 alphabet is exactly ice-char, and both sizes are multiples of three: no padding.

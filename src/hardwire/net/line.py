@@ -32,6 +32,9 @@ MAX_EVENTS: Final = 20_000
 HELD_UP: Final = 5.0
 """Seconds that this process did not run, if it comes back after more: the keepalives alone wake it every two."""
 
+NOBODYS_WISH: Final = frozenset({"path-lost", "peer-silent", "rekey-timeout"})
+"""How a line ends that nobody ended: what follows it is the next one (:mod:`hardwire.net.reline`)."""
+
 Event = ChannelEvent | PathEvent
 
 
@@ -326,7 +329,7 @@ class Line:
             self._events.append(event)
             self._arrived.set()
             if isinstance(event, (LineClosed, LineFailed)):
-                self._end(silently=isinstance(event, LineFailed))
+                self._end(event)
             elif len(self._events) > MAX_EVENTS:
                 self._channel.abort(PeerError("the peer sends faster than anybody here reads", code="flood"))
         return taken
@@ -369,20 +372,21 @@ class Line:
         self._channel.handle_timeout(now)
         self._pump()
 
-    def _end(self, *, silently: bool) -> None:
+    def _end(self, ended: LineClosed | LineFailed) -> None:
         """The last event is there: let go of the link, in a task of our own."""
         self._over = True
         self._paths.end()
         self.beside.stop()
-        if not silently:
+        if isinstance(ended, LineClosed):
             self._send_frames(all_of_them=True)
         if self._closing is None:
-            self._closing = asyncio.create_task(self._give_back(flush=not silently), name="hardwire line close")
+            self._closing = asyncio.create_task(self._give_back(ended), name="hardwire line close")
 
-    async def _give_back(self, *, flush: bool) -> None:
-        if flush:
+    async def _give_back(self, ended: LineClosed | LineFailed) -> None:
+        if isinstance(ended, LineClosed):
             await self._link.flush()
-        await self._link.close()
+        # A peer that slept meanwhile, and wakes to an ABORT, would not look for the next line.
+        await self._link.close(silently=isinstance(ended, LineFailed) and ended.error.code in NOBODYS_WISH)
         await self.beside.settled()
 
     async def _shut(self) -> None:

@@ -56,6 +56,11 @@ class Pending:
         return self._link.problems
 
     @property
+    def used(self) -> bool:
+        """The one attempt was made, or given up."""
+        return self._used
+
+    @property
     def has_path(self) -> bool:
         """The peer was found."""
         return self._link.has_path

@@ -191,8 +191,7 @@ class NextLine:
         self._line.closed(ConnectionLost("connection lost: the peer is opening another line", code="path-lost"))
 
     def _config(self) -> LineConfig:
-        config = self._make_config()
-        return replace(config, verify=_the_same(config.verify, self._line.done.peer.device_id))
+        return same_device(self._make_config(), self._line.done.peer.device_id)
 
     async def _stop(self) -> None:
         self._task.cancel()
@@ -254,7 +253,10 @@ async def first_line(attempts: Iterable[Coroutine[None, None, Line]]) -> Line:
                 await outcome.close()
 
 
-def _the_same(verify: Verify, device_id: bytes) -> Verify:
+def same_device(config: LineConfig, device_id: bytes) -> LineConfig:
+    """A configuration under which nobody but that device is talked to, whatever another one proves."""
+    verify: Verify = config.verify
+
     async def decide(credential: Credential, leaf: GatedCertificate, role: Role) -> VerifiedIdentity:
         peer = await verify(credential, leaf, role)
         if peer.device_id != device_id:
@@ -264,4 +266,4 @@ def _the_same(verify: Verify, device_id: bytes) -> Verify:
             )
         return peer
 
-    return decide
+    return replace(config, verify=decide)

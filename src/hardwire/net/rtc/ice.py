@@ -154,13 +154,17 @@ class LineConnection(DatagramAgent):
             await asyncio.sleep(_CONSENT_INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  (spreads load, hides nothing)
             for pair in list(self._nominated.values()):
                 failures = 0 if await self._has_consent(pair) else failures + 1
-        self._nominated.clear()
+        self.fall_silent()
 
     async def close(self) -> None:
         """Close it; whoever took over is not told."""
         if self._replaced:
             self._queue = asyncio.Queue()
         await super().close()
+
+    def fall_silent(self) -> None:
+        """Send nothing of the association any more; the agent stays open."""
+        self._nominated.clear()
 
     def protocol_lost(self, protocol: StunProtocol) -> None:
         """A socket is gone; that ends an association which nobody took over."""

@@ -233,10 +233,16 @@ class RtcLink:
         if self._roamer is not None:
             self._roamer.want()
 
-    async def close(self) -> None:
-        """End it: SCTP ABORT, DTLS close_notify, sockets and relay given back. At most :data:`CLOSE_TIMEOUT`."""
+    async def close(self, *, silently: bool = False) -> None:
+        """End it: SCTP ABORT, DTLS close_notify, sockets and relay given back. At most :data:`CLOSE_TIMEOUT`.
+
+        Args:
+            silently: Without ABORT and close_notify: the peer is not to take this for the end.
+        """
         if self._closing is None:
             self._told = True
+            if silently:
+                self._path.connection.fall_silent()
             self._closing = asyncio.create_task(self._close(), name="hardwire link close")
         await asyncio.shield(self._closing)
 

@@ -140,3 +140,24 @@ def test_a_dialler_is_told_that_it_connects_and_an_answerer_that_it_waits():
     face.emit(AnswerReady(CODE))
     face.emit(Opening("connecting"))
     assert "connecting to your peer" not in recorder.err
+
+
+async def test_codes_for_another_line_are_what_is_typed_into_the_conversation(tmp_path):
+    face, said = faced(out_file=tmp_path / "invite.txt")
+    assert await face.another_code(invited=False) is None
+    face.typed = asyncio.Queue()
+    for invited, words in ((False, "press Enter to make a new invite"), (True, "paste the answer here")):
+        asking = asyncio.create_task(face.another_code(invited=invited))
+        await asyncio.sleep(0)
+        assert words in said.err
+        assert face.wants_code
+        face.typed.put_nowait("hw:no code")
+        face.typed.put_nowait(f"> {CODE}")
+        assert await asking == BLOB
+        assert not face.wants_code
+    assert said.err.count("hint: ") == 2
+    face.typed.put_nowait("  ")
+    assert await face.another_code(invited=True) == b""
+    face.emit(InviteReady(CODE, 2**40))
+    assert "who pastes it, or runs `hardwire join`," in said.err
+    assert not (tmp_path / "invite.txt").exists()  # there may be the first one

@@ -78,6 +78,8 @@ def test_a_message_of_several_lines_is_marked_on_each(capsys):
         (events.PathFound(True, 3661.0), "the line goes on over another path, after 1 h 1 min\n"),
         (events.PathFound(False, 31.0), "the line goes on over the same path, after 31 s\n"),
         (events.Reconnecting(1), "line lost, looking for your peer to open another one; lines that wait: 1\n"),
+        (events.InviteNeeded(0), "your peer was not found: only a new invite helps\n"),
+        (events.InviteNeeded(2), "your peer was not found: only a new invite helps; lines that wait: 2\n"),
         (
             events.Reconnected("1111 2222 3333", ("dog",), "00"),
             "another line is open, to the same device\n  its numbers: 1111 2222 3333\n",

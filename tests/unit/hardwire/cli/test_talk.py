@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hardwire.app import events
+from hardwire.app.reconnect import Reconnector
 from hardwire.cli.conversation import race
 from hardwire.cli.talk import Talk
 from hardwire.errors import PeerNotVerified
 from support.faces import seats, until
+from support.lines import config_for_test
 from support.trees import a_tree
 
 
@@ -184,3 +186,42 @@ async def test_pausing_and_what_is_not_sent(tmp_path):
         await alice.hears("goes on (your peer)")
         bob.type("/cancel")
         await alice.hears("did not arrive")
+
+
+async def test_a_new_invite_is_for_a_line_that_is_lost(tmp_path):
+    async with talks(tmp_path) as (alice, bob, _):
+        alice.type("", "hw: is how codes begin", "/invite")
+        await bob.hears("peer: hw: is how codes begin\n")
+        await alice.hears("a new invite is of use when it is lost")
+        assert alice.face.typed.empty()
+
+
+async def test_what_is_typed_while_a_code_is_wanted(tmp_path):
+    async with talks(tmp_path) as (alice, bob, _):
+        again = alice.session._again = Reconnector(config_for_test, 60.0, alice.face.emit, lambda _: asyncio.sleep(60))
+        again.follow(alice.session._line)
+        await until(lambda: alice.face.typed is not None)
+        alice.session._line._paths.path_lost()
+        alice.face.wants_code = True
+        alice.type("is this lost?", "  ", "hw:abc", "/invite", "hello")
+        await until(lambda: alice.face.typed.qsize() == 3)
+        assert [alice.face.typed.get_nowait() for _ in range(3)] == ["  ", "hw:abc", ""]
+        await bob.hears("peer: hello\n")
+        assert "hw:abc" not in bob.said.err
+        # A code that nobody has asked for yet ends the search for the peer.
+        alice.face.wants_code = False
+        alice.type("hw:abc")
+        await alice.hears("only a new invite helps")
+        alice.face.typed.put_nowait("left over")
+        alice.face.watch(events.Reconnected("1111 2222 3333", (), "00"))
+        assert alice.face.typed.empty()
+
+
+async def test_a_program_is_not_asked_for_another_code(tmp_path):
+    async with seats(json_mode=True, interactive=False) as (alice, _bob):
+        talk = Talk(alice.session, alice.face, tmp_path)
+        talking = asyncio.create_task(talk.run())
+        alice.type("/invite", None)
+        await talking
+        assert alice.face.typed is None
+        assert "made by a person at a terminal" in alice.said.out

@@ -40,6 +40,7 @@ def test_an_answer_goes_round_and_never_repeats_the_secret():
     answer = sample_answer(blob)
     assert len(answer.encode()) == 69
     assert Answer.decode(answer.encode(), offer=blob) == answer
+    assert [invite.is_answer(one) for one in (answer.encode(), blob, b"")] == [True, False, False]
     assert bytes(range(16)) not in answer.encode()
 
 

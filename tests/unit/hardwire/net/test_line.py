@@ -215,3 +215,22 @@ async def test_a_flood_that_nobody_reads_ends_it(proofs, monkeypatch):
     events = [event async for event in second]
     assert events[-1].error.code == "flood"
     await pair.end()
+
+
+@pytest.mark.parametrize(
+    "error, silently",
+    [
+        (ConnectionLost("no path", code="path-lost"), True),
+        (ConnectionLost("silent", code="peer-silent"), True),
+        (ConnectionLost("the peer ended the line"), False),
+        (WireError("the peer sent text", code="transport-limit"), False),
+    ],
+)
+async def test_a_peer_that_may_still_be_found_hears_of_no_end(proofs, error, silently):
+    pair = Pair(proofs)
+    pair.lines[0].closed(error)
+    await pair.links[0].closed.wait()
+    assert pair.links[0].silently is silently
+    await pair.lines[1].close()
+    assert pair.links[1].silently is False
+    await pair.end()

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hardwire.errors import InviteRefused, Misuse
 from hardwire.net import carriers, invite
 from hardwire.net.candidate import Candidate, CandidateKind
-from hardwire.net.invite import MAX_LIFE, Answer, InviteSecrets, Offer, derive_secrets, is_one_way
+from hardwire.net.invite import MAX_LIFE, Answer, InviteSecrets, Offer, derive_secrets, is_answer, is_one_way
 from hardwire.net.oneway import EPOCH, OneWay, derive, expiry_after
 from vectors import check_oneway
 
@@ -36,6 +36,7 @@ def test_what_is_read_is_what_was_written(candidates):
     one = OneWay(SECRET, EXPIRY, candidates)
     assert OneWay.decode(one.encode()) == one
     assert is_one_way(one.encode())
+    assert not is_answer(one.encode())
     assert SECRET.hex() not in repr(one)
 
 

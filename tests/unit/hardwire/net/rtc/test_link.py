@@ -186,3 +186,11 @@ def replace_type(candidate, kind):
     other = copy.copy(candidate)
     other.type, other.port = kind, candidate.port + 1
     return other
+
+
+async def test_an_end_that_the_peer_is_not_to_take_for_one():
+    async with open_pair() as (first, second):
+        await first.link.close(silently=True)
+        await asyncio.sleep(0.3)
+        assert second.events.errors == []
+        assert not first.link._path.connection._protocols
