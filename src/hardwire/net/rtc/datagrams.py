@@ -20,6 +20,8 @@ _LEAST_OVERHEAD: Final = 16
 _ONE_READ: Final = 1500
 MAX_DATA: Final = _HEADER + _LEAST_OVERHEAD + _ONE_READ
 """Octets of a record of data that one read takes whole, whatever the cipher."""
+_MOST_RECORDS: Final = 8
+"""Records in a datagram: a flight of the handshake has five."""
 MAX_DATAGRAM: Final = 20_000
 """Octets of a datagram; a DTLS record has at most 16 KiB and a little."""
 
@@ -31,16 +33,26 @@ def is_dtls(data: bytes) -> bool:
 
 def is_readable(data: bytes) -> bool:
     """Whether one read leaves nothing of it behind."""
+    return is_framed(data) and (data[0] != _APPLICATION_DATA or len(data) <= MAX_DATA)
+
+
+def is_framed(data: bytes) -> bool:
+    """Whether it is DTLS as honest peers send it: one record of data, or records of anything else.
+
+    A record costs the same work however small it is, and thirty of them fit a datagram.
+    """
     if not is_dtls(data):
         return False
     if data[0] == _APPLICATION_DATA:
-        return len(data) <= MAX_DATA and _end(data, 0) == len(data)
+        return _end(data, 0) == len(data)
     at = 0
-    while at < len(data):
+    for _ in range(_MOST_RECORDS):
         if data[at] == _APPLICATION_DATA:
             return False
         at = _end(data, at)
-    return True
+        if at >= len(data):
+            return True
+    return False
 
 
 def all_records(data: memoryview, segment: int) -> bool:

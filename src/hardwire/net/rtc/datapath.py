@@ -8,20 +8,21 @@ aioice's queue, a few of them; after that they go to a sink, in trains as the so
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
 import aioice
 from aioice.ice import StunProtocol
 
-from hardwire.net.rtc.datagrams import all_records, is_dtls, is_readable
+from hardwire.net.rtc.checkgate import CheckGate
+from hardwire.net.rtc.datagrams import all_records, is_framed, is_readable
 from hardwire.net.rtc.fastdtls import DatagramSink
 from hardwire.net.rtc.ports import HostProtocol
 
 _MAX_QUEUED: Final = 8192
 _MAX_QUEUED_EARLY: Final = 64
-_STUN_HEADER: Final = 20
+MOST_EARLY: Final = 256 * 1024
+"""Octets for the handshake of DTLS: a few kilobytes, sent some times."""
 _STUN_FIRST_OCTET: Final = 3
 _COMPONENT: Final = 1
 
@@ -32,7 +33,7 @@ class DatagramAgent(aioice.Connection):
     Attributes:
         datagrams_heard: For DTLS, while they take the queue.
         unread: Octets of them since somebody last set it to 0; above ``most_unread`` they are dropped.
-        on_flood: Told when that happens.
+        on_flood: Told when that happens; without it they are just dropped.
     """
 
     def __init__(self, *, ice_controlling: bool, local_username: str, local_password: str) -> None:
@@ -41,9 +42,10 @@ class DatagramAgent(aioice.Connection):
         self._sink: DatagramSink | None = None
         self._draining = False
         self._replaced = False
+        self._gate = CheckGate(local_password)
         self.datagrams_heard = 0
         self.unread = 0
-        self.most_unread = math.inf
+        self.most_unread = MOST_EARLY
         self.on_flood: Callable[[], None] | None = None
 
     def take_over(self, previous: Self) -> None:
@@ -55,6 +57,7 @@ class DatagramAgent(aioice.Connection):
         while not early.empty():
             self._queue.put_nowait(early.get_nowait())
         self._sink = previous._sink
+        self.most_unread, self.on_flood = previous.most_unread, previous.on_flood
         previous._replaced = True
 
     def attach(self, sink: DatagramSink | None) -> None:
@@ -134,14 +137,15 @@ class DatagramAgent(aioice.Connection):
     def data_received(self, data: bytes, component: int) -> None:
         """A datagram for DTLS. aiortc reads its first octet unasked, and ends the line when there is none."""
         if self._sink is not None:
-            if is_dtls(data):
+            if is_framed(data):
                 self._sink.single(data)
                 self._drain_soon()
             return
         room = _MAX_QUEUED if self._nominated else _MAX_QUEUED_EARLY
         self.unread += len(data)
-        if self.unread > self.most_unread and self.on_flood is not None:
-            self.on_flood()
+        if self.unread > self.most_unread:
+            if self.on_flood is not None:
+                self.on_flood()
         elif is_readable(data) and self._queue.qsize() < room:
             self.datagrams_heard += 1
             super().data_received(data, component)
@@ -149,7 +153,9 @@ class DatagramAgent(aioice.Connection):
     def _datagram(self, protocol: StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
         """Everything that any host on the network sends to one of our sockets."""
         source = (addr[0], addr[1])
-        if len(data) >= _STUN_HEADER and data[0] <= _STUN_FIRST_OCTET:  # RFC 7983
+        if data and data[0] <= _STUN_FIRST_OCTET:  # RFC 7983
+            if not self._gate.admits(data, protocol.transactions, asyncio.get_running_loop().time()):
+                return
             try:
                 StunProtocol.datagram_received(protocol, data, source)
             except Exception:  # noqa: BLE001  (struct.error, KeyError and others, for what a stranger sent)

@@ -231,14 +231,16 @@ class FastDtls(RTCDtlsTransport):
                 fast.packet(view, size)
             elif self._data_receiver is not None:
                 run_now(self._data_receiver._handle_data(bytes(view[:size])))  # noqa: SLF001
-        error = openssl_lib.SSL_get_error(ssl, size)
-        if error == openssl_lib.SSL_ERROR_ZERO_RETURN:
-            self._ended()
-        elif error != openssl_lib.SSL_ERROR_WANT_READ:
+        if openssl_lib.SSL_get_error(ssl, size) != openssl_lib.SSL_ERROR_WANT_READ:
             openssl_lib.ERR_clear_error()
+            self._ended()
 
     def _ended(self) -> None:
-        """The peer said close_notify. aiortc's task waits for datagrams; it has to hear of it."""
+        """The peer said close_notify, or under the right keys something that DTLS does not survive.
+
+        What is merely broken or forged, OpenSSL drops. After a real error it reads nothing any more, and whatever came
+        would pile up in its buffer. aiortc's task waits for datagrams; it has to hear of it.
+        """
         self._detach()
         if self._task is not None:
             self._task.cancel()

@@ -56,8 +56,7 @@ _ATTRIBUTES: Final[Attributes] = (
 
 # Of OpenSSL, through pyOpenSSL's own binding.
 _OPENSSL: Final = (
-    *("BIO_read", "BIO_write", "ERR_clear_error", "SSL_ERROR_WANT_READ", "SSL_ERROR_ZERO_RETURN", "SSL_get_error"),
-    *("SSL_read", "SSL_write"),
+    *("BIO_read", "BIO_write", "ERR_clear_error", "SSL_ERROR_WANT_READ", "SSL_get_error", "SSL_read", "SSL_write"),
 )
 
 _PACKETS: Final = (b"a" * 1188, b"b" * 1188, b"c" * 16_000, b"d")

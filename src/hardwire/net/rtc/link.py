@@ -175,7 +175,11 @@ class RtcLink:
             raise Misuse(f"a message of {len(data)} octets for channel {channel}")
         if self._sctp is None or not self._sctp.is_open:
             raise ConnectionLost("the line is not open")
-        self._sctp.send(channel, data)
+        try:
+            self._sctp.send(channel, data)
+        except ConnectionError as error:
+            # DTLS broke a moment ago, and the events have not told it yet.
+            raise ConnectionLost("the line is not open") from error
 
     @property
     def may_send(self) -> bool:

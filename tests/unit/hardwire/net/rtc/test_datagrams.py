@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardwire.net.rtc.datagrams import MAX_DATA, MAX_DATAGRAM, all_records, is_dtls, is_readable
+from hardwire.net.rtc.datagrams import MAX_DATA, MAX_DATAGRAM, all_records, is_dtls, is_framed, is_readable
 from support.links import open_pair
 
 DATA, HANDSHAKE, ALERT = 23, 22, 21
@@ -27,6 +27,16 @@ def test_no_two_and_none_behind_something_else():
 
 def test_a_flight_may_share_a_datagram():
     assert is_readable(record(HANDSHAKE, 300) + record(20, 1) + record(HANDSHAKE, 40))
+
+
+def test_a_flight_has_so_many_records():
+    assert is_readable(record(HANDSHAKE, 0) * 8)
+    assert not is_readable(record(HANDSHAKE, 0) * 9)
+
+
+def test_when_it_is_connected_a_record_of_data_may_be_large():
+    assert is_framed(record(DATA, 16_000))
+    assert not is_framed(record(DATA, 10) * 2)
 
 
 @pytest.mark.parametrize(

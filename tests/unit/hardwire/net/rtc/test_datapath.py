@@ -5,7 +5,7 @@ import asyncio
 
 from aioice import stun
 
-from hardwire.net.rtc.datapath import DatagramAgent
+from hardwire.net.rtc.datapath import MOST_EARLY, DatagramAgent
 from support.links import open_pair
 
 
@@ -65,8 +65,11 @@ async def test_stun_is_never_dtls_and_junk_is_nothing():
         heard = []
         protocol = one._nominated[1].protocol
         one.request_received = lambda message, addr, protocol: heard.append(addr)
-        request = bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
-        one.train_received(protocol, memoryview(bytearray(request)), len(request), peer)
+        for password in ("a stranger's", one.local_password):
+            message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+            message.add_message_integrity(password.encode())
+            request = bytes(message)
+            one.train_received(protocol, memoryview(bytearray(request)), len(request), peer)
         for junk in (b"", b"\x00", b"\x80" * 40, b"\xff" * 20, b"\x01" * 30):
             one.train_received(protocol, memoryview(bytearray(junk)), max(1, len(junk)), peer)
         await asyncio.sleep(0.01)
@@ -92,6 +95,36 @@ async def test_what_waited_for_a_sink_comes_first_and_the_end_stays_in_the_queue
     one.unblocked()
     one.data_received(record(30), 1)
     assert one._queue.qsize() == 1
+
+
+async def test_records_in_bulk_reach_the_sink_one_in_a_datagram():
+    one, sink = agent(), Sink()
+    one.attach(sink)
+    one.data_received(record(10) + record(10), 1)
+    one.data_received(record(10, kind=22) * 30, 1)
+    one.data_received(record(2000), 1)
+    one.data_received(record(10, kind=22) * 5, 1)
+    await asyncio.sleep(0.01)
+    assert [data for data in sink.heard if data != "drained"] == [record(2000), record(10, kind=22) * 5]
+
+
+async def test_only_so_much_is_taken_for_the_handshake():
+    one, flooded = agent(), []
+    flight = record(1000, kind=22)
+    for _ in range(MOST_EARLY // len(flight)):
+        one.data_received(flight, 1)
+        one._queue.get_nowait()
+    one.data_received(flight, 1)
+    assert one._queue.empty()
+    one.on_flood = lambda: flooded.append(one.unread)
+    one.data_received(flight, 1)
+    assert one._queue.empty()
+    assert len(flooded) == 1
+    # Whoever takes over keeps the limit.
+    two = agent()
+    one.most_unread = 1e9
+    two.take_over(one)
+    assert (two.most_unread, two.on_flood) == (1e9, one.on_flood)
 
 
 async def test_an_agent_that_takes_over_feeds_the_same_sink():
