@@ -11,7 +11,8 @@ end.
 Rules that differ from aiortc's: one SACK answers a batch of packets as the socket gave them, a lone packet is
 answered after 20 ms unless a packet of data takes the SACK along; small messages share a packet; the peer's window is
 kept, also when it is zero; lost packets are found by time; an association that is opened anew under an open one ends
-(a data channel promises that nothing is missing, and something would be).
+(a data channel promises that nothing is missing, and something would be). A peer pays for the chunks it sends
+(:mod:`work`): those that cost more than their octets deserve are dropped like packets that the network lost.
 """
 
 from typing import Final
@@ -25,6 +26,7 @@ from aiortc.rtcsctptransport import (
     InitChunk,
 )
 
+from hardwire.net.rtc import work
 from hardwire.net.rtc.fastdtls import FastDtls, PacketReceiver, run_now
 from hardwire.net.rtc.fragments import Sack, SackRefused
 from hardwire.net.rtc.inbound import Arrived, Inbound, InboundRefused
@@ -42,6 +44,7 @@ from hardwire.net.rtc.sctpwire import (
     SACK_SIZE,
     TAG_AT,
     TYPE_DATA,
+    TYPE_HEARTBEAT,
     TYPE_INIT,
     TYPE_SACK,
     open_packet,
@@ -67,11 +70,13 @@ class FastSctp(MtuProber, PacketReceiver):
 
     Attributes:
         packets_heard: Packets of the peer, however small: while it grows, the path is alive.
+        account: What the peer has left of the work that it may cause.
     """
 
     def __init__(self, dtls: FastDtls, port: int = 5000, *, window: int = WINDOW, most: int = MOST_MESSAGE) -> None:
         super().__init__(dtls, port, window=window)
         self.packets_heard = 0
+        self.account = work.Account(self._clock.time())
         self._window = window
         self._most = most
         self._in_from: tuple[int, int] | None = None
@@ -80,7 +85,13 @@ class FastSctp(MtuProber, PacketReceiver):
         """One packet from DTLS; see :class:`~hardwire.net.rtc.fastdtls.PacketReceiver`."""
         if self._association_state == self.State.CLOSED:
             return
-        self._in_batch = True
+        if not self._in_batch:
+            self._in_batch = True
+            self.account.refill(self._clock.time())
+        if not self.account.admits(size):
+            # Whose it is DTLS knows: unread or not, the path is alive.
+            self.packets_heard += 1
+            return
         packet = open_packet(view, size)
         if packet is None:
             return
@@ -103,24 +114,27 @@ class FastSctp(MtuProber, PacketReceiver):
         self.batch_ended()
 
     def _take_chunks(self, packet: bytes, size: int) -> None:
-        at, sacks = COMMON_SIZE, 0
+        at, sacks, units = COMMON_SIZE, 0, 0
         while at + CHUNK_HEADER <= size:
             kind, flags, length = CHUNK.unpack_from(packet, at)
             end = at + length
             if length < CHUNK_HEADER or end > size:
-                return
+                break
             if kind == TYPE_DATA:
+                units += work.DATA
                 self._take_data(flags, packet, at, end)
             elif kind == TYPE_SACK:
+                units += work.SACK
                 sacks += 1
                 if sacks > 1:
                     raise SackRefused("several acknowledgements in one packet")
                 self._take_sack(packet, at, length)
             else:
-                self._take_other(kind, flags, packet[at + CHUNK_HEADER : end])
+                units += self._take_other(kind, flags, packet[at + CHUNK_HEADER : end])
             if self._association_state == self.State.CLOSED:
                 return
             at = end + (-length & 3)
+        self.account.charge(units)
 
     def _take_data(self, flags: int, packet: bytes, at: int, end: int) -> None:
         tsn, stream, sequence, protocol = DATA_FIELDS.unpack_from(packet, at + CHUNK_HEADER)
@@ -154,16 +168,21 @@ class FastSctp(MtuProber, PacketReceiver):
         self._out.acknowledged(Sack(tsn, window, blocks, duplicates), self._clock.time())
         self._last_sacked_tsn = self._out.tsn(self._out.cumulative)
 
-    def _take_other(self, kind: int, flags: int, body: bytes) -> None:
+    def _take_other(self, kind: int, flags: int, body: bytes) -> int:
+        """What is not data; units of work that it was."""
+        if kind == TYPE_HEARTBEAT:
+            self._answer_heartbeat(body)
+            return work.HEARTBEAT
         known = CHUNK_TYPES.get(kind)
         if known is None:
-            return
+            return work.UNKNOWN
         try:
             chunk = known(flags=flags, body=body)
         except ValueError:
             # Parameters that are none: as if the packet had not come.
-            return
+            return work.of_other(len(body))
         run_now(self._receive_chunk(chunk))
+        return work.of_other(len(body))
 
     def _take_init(self, packet: bytes, size: int) -> None:
         """An INIT has no tag, and is alone in its packet; anything else without our tag is not for us."""
@@ -172,6 +191,7 @@ class FastSctp(MtuProber, PacketReceiver):
         if kind != TYPE_INIT or packet[TAG_AT : TAG_AT + 4] != bytes(4) or end + (-length & 3) < size or end > size:
             return
         self.packets_heard += 1
+        self.account.charge(work.of_other(length))
         run_now(self._receive_chunk(InitChunk(flags=flags, body=packet[COMMON_SIZE + CHUNK_HEADER : end])))
 
     async def _receive_chunk(self, chunk: Chunk) -> None:

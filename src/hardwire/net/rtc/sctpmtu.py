@@ -16,7 +16,7 @@ from aiortc.rtcsctptransport import Chunk, HeartbeatAckChunk, HeartbeatChunk
 from hardwire.net.rtc.fastdtls import FastDtls
 from hardwire.net.rtc.pmtu import BASE, CAUTIOUS, SIZES, PathMtu
 from hardwire.net.rtc.sctpsender import SctpSender
-from hardwire.net.rtc.sctpwire import CHUNK, CHUNK_HEADER, COMMON_SIZE, DATA_HEADER
+from hardwire.net.rtc.sctpwire import CHUNK, CHUNK_HEADER, COMMON_SIZE, DATA_HEADER, TYPE_HEARTBEAT_ACK
 
 TYPE_PAD: Final = 0x84
 SUPPORTED_EXTENSIONS: Final = 0x8008
@@ -93,6 +93,14 @@ class MtuProber(SctpSender):
         view[at + CHUNK_HEADER : size] = bytes(size - at - CHUNK_HEADER)
         self._close(size)
         return self._dtls.probe(size)
+
+    def _answer_heartbeat(self, body: bytes) -> None:
+        """Send back what was in it, as it was (RFC 9260 §8.3)."""
+        view, end = self._dtls.plain, COMMON_SIZE + CHUNK_HEADER + len(body)
+        padding = -len(body) & 3
+        CHUNK.pack_into(view, COMMON_SIZE, TYPE_HEARTBEAT_ACK, 0, CHUNK_HEADER + len(body))
+        view[COMMON_SIZE + CHUNK_HEADER : end + padding] = body + bytes(padding)
+        self._seal(end + padding)
 
     def _mtu_answer(self, chunk: HeartbeatAckChunk) -> None:
         size = self._mtu_asked.pop(chunk.params[0][1], None) if chunk.params else None

@@ -31,6 +31,8 @@ LEAST_PACKET: Final = COMMON_SIZE + CHUNK_HEADER
 TYPE_DATA: Final = 0
 TYPE_INIT: Final = 1
 TYPE_SACK: Final = 3
+TYPE_HEARTBEAT: Final = 4
+TYPE_HEARTBEAT_ACK: Final = 5
 IMMEDIATE: Final = 8
 """Flag of a DATA chunk: the sender wants a SACK at once (RFC 7053)."""
 
