@@ -50,6 +50,7 @@ usage: bash hsm/up.sh COMMAND
   bench lane [--json]     a file over a direct lane, next to TLS 1.3, scp and magic-wormhole
   bench transport [--json]  everything about speed in one run: data, files, bad paths, shares, delays, memory; next to raw
                           aiortc, native WebRTC stacks, TCP, TLS 1.3, scp and magic-wormhole (--quick, --only, --strict)
+  bench floods [--json]   what a hostile peer's packets cost, flood by flood
   bench keys [--json]     signatures, key agreement and opening on each device, next to the bare binding
   bench certs [--json]    verdicts on certificates and revocation lists, next to cryptography alone
   prepare [test]          install what the demo (or the tests) needs, start nothing
@@ -79,8 +80,8 @@ start_demo() {
 start_bench() {
     local what=${1:-}
     case $what in
-        line | lane | transport | keys | certs) ;;
-        *) usage_error "there are five benchmarks: line, lane, transport, keys and certs" ;;
+        line | lane | transport | floods | keys | certs) ;;
+        *) usage_error "there are six benchmarks: line, lane, transport, floods, keys and certs" ;;
     esac
     shift
     prepare bench
