@@ -198,12 +198,15 @@ class Flight:
     def _judge_first(self, now: float, patience: float) -> list[Fragment]:
         """Of those that were sent once: they left in the order of their numbers, and are looked at in that order."""
         lost: list[Fragment] = []
-        bound = now - self._newest_rtt - patience if patience else self._newest[0]
         while self._judged < self._highest:
             fragment = self._sent.get(self._judged)
             if fragment is not None and fragment.state == FLYING and fragment.count == 1:
-                if fragment.sent_at > bound:
-                    self._judge_at = fragment.sent_at + self._newest_rtt + patience
+                due = fragment.sent_at + self._newest_rtt + patience
+                if patience and due > now:
+                    self._judge_at = due
+                    break
+                if not patience and fragment.sent_at > self._newest[0]:
+                    # No time will tell more of it: a timer that is due already would fire for ever.
                     break
                 lost.append(fragment)
             self._judged += 1

@@ -199,3 +199,28 @@ def test_nothing_out_needs_no_time():
     assert out.deadline() == math.inf
     out.expired(5.0)
     assert out.is_empty
+
+
+def test_no_deadline_is_left_behind_that_would_fire_for_ever():
+    """The last packet was asked about, and its first copy arrived: younger ones than the newest arrival are no loss yet."""
+    out = half()
+    for _ in range(4):
+        out.put(Message(0, 0, 53, bytes(900)))
+    take(out, now=1.0)
+    out.acknowledged(Sack(out.tsn(4), WINDOW), 1.05)
+    for at in (1.06, 1.07, 1.08, 1.09, 1.1):
+        out.put(Message(0, 0, 53, bytes(900)))
+        take(out, now=at)
+    probe = out.deadline()
+    out.expired(probe)
+    assert [one.number for one in take(out, now=probe)] == [9]
+    now = probe + 0.001
+    out.acknowledged(Sack(out.tsn(4), WINDOW, [(5, 5)]), now)
+    assert out.flight == 4 * 900
+    for _ in range(3):
+        assert out.deadline() > now
+        now = out.deadline()
+        out.expired(now)
+        take(out, now)
+    # Those that are missing are found all the same: by the timeout at the latest.
+    assert out.timeouts or not out.flight
