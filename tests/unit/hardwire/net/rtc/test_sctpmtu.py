@@ -82,20 +82,14 @@ def test_an_answer_that_is_late_proves_nothing_for_another_path():
     async def main():
         first, second = await connect(("line", "line"), Weather(), Weather())
         held = []
-        answers = second.sctp._send_chunk
-
-        async def hold(chunk):
-            if isinstance(chunk, HeartbeatAckChunk) and not held:
-                held.append(chunk)
-            else:
-                await answers(chunk)
-
-        second.sctp._send_chunk = hold
+        answers = second.sctp._answer_heartbeat
+        second.sctp._answer_heartbeat = lambda body: answers(body) if held else held.append(body)
         while not held:  # noqa: ASYNC110 (it lies on the other end)
             await asyncio.sleep(0.01)
         first.dtls._pipe.weather.largest = 1300
         first.sctp.path_changed()
-        await answers(held[0])
+        answers(held[0])
+        second.dtls.flush()
         await asyncio.sleep(0.05)
         assert first.sctp.packet_size == BASE
 
