@@ -20,7 +20,7 @@ from typing import Final, Self
 
 from hardwire.errors import ConnectionLost, HardwireError, Misuse, NetworkFailed, WireError
 from hardwire.net.candidate import Candidate, IPAddress
-from hardwire.net.interfaces import usable_addresses
+from hardwire.net.interfaces import system_addresses, usable_addresses
 from hardwire.net.invite import IceCredentials
 from hardwire.net.lane.path import LanePath
 from hardwire.net.rtc.dtls import DtlsFacts, LineCertificate, LineDtls, agree
@@ -217,7 +217,7 @@ class RtcLink:
         settings = self._settings
         self._roam_events = events
         self._roamer = Roamer(
-            RoamSettings(settings.offerer, credentials, self._addresses, settings.servers),
+            RoamSettings(settings.offerer, credentials, self._addresses, _present, settings.servers),
             self._path,
             take=self._take_path,
             ready=events.path_ready,
@@ -383,3 +383,7 @@ class RtcLink:
                 await self._path.close()
         except TimeoutError:
             self._path.force_close()
+
+
+def _present() -> frozenset[IPAddress]:
+    return frozenset(one.address for one in system_addresses())

@@ -22,7 +22,7 @@ nothing.
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Container, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -52,13 +52,15 @@ class RoamSettings:
     Args:
         offerer: This side made the offer of the line.
         credentials: Of a generation: the offerer's, then the answerer's.
-        addresses: What can be bound now.
+        addresses: What can be bound and told now.
+        present: Every address that this machine has now, also those that are left out above.
         servers: Helpers, if the person asked for any.
     """
 
     offerer: bool
     credentials: Callable[[int], tuple[IceCredentials, IceCredentials]] = field(repr=False)
     addresses: Callable[[], tuple[IPAddress, ...]]
+    present: Callable[[], Container[IPAddress]]
     servers: IceServers
 
 
@@ -118,12 +120,27 @@ class Roamer:
 
     def look(self) -> bool:
         """Compare this machine's addresses with those known; whether the one under the path was taken away."""
-        now = self._settings.addresses()
+        now = self._addresses()
         if now != self._known:
             self._known = now
             self._stale.set()
-        own = self.path.local_address
-        return own is not None and ipaddress.ip_address(own) not in now
+        if (own := self.path.local_address) is None:
+            return False
+        address = ipaddress.ip_address(own)
+        if address in now:
+            return False
+        try:
+            # A newer IPv6 address may have taken its place among the few that are told, and it is here all the same.
+            return address not in self._settings.present()
+        except OSError:
+            return False
+
+    def _addresses(self) -> tuple[IPAddress, ...]:
+        """What can be bound now, or what was known when the system does not say, which takes it a descriptor."""
+        try:
+            return self._settings.addresses()
+        except OSError:
+            return self._known
 
     def peer_ready(self, generation: int, candidates: Sequence[Candidate]) -> None:
         """The peer told of its spare. A generation that is in use, or was, is late news and does nothing.
@@ -176,7 +193,7 @@ class Roamer:
         settings = self._settings
         offerer, answerer = settings.credentials(self.generation + 1)
         own, peer = (offerer, answerer) if settings.offerer else (answerer, offerer)
-        self._known = settings.addresses()
+        self._known = self._addresses()
         return Path(PathSettings(settings.offerer, own, peer, self._known, settings.servers), on_knock=self.want)
 
     async def _gather(self, spare: Path) -> bool:
@@ -208,7 +225,7 @@ class Roamer:
             self._stale.clear()
             if self._settings.servers.turn is not None:
                 return
-            await spare.adapt(self._settings.addresses())
+            await spare.adapt(self._addresses())
             if spare.candidates:
                 self._ready(self.generation + 1, spare.candidates)
 

@@ -94,6 +94,18 @@ async def test_an_address_that_is_taken_away_moves_the_line_at_once(monkeypatch)
         await second.end.events.until(lambda: second.end.events.messages)
 
 
+async def test_an_address_that_is_told_no_more_but_still_here_carries_on():
+    """Of many IPv6 addresses two are told, and each new one may take the place of the one in use."""
+    async with roaming_pair() as (first, second):
+        await both_told(first, second)
+        roamer = first.end.link._roamer
+        here, newer = ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("127.0.0.2")
+        roamer._settings = replace(roamer._settings, addresses=lambda: (newer,), present=lambda: (here, newer))
+        await until(lambda: len(first.told) == 2)
+        await asyncio.sleep(4 * link_module.PROBE_INTERVAL)
+        assert (first.generation, first.news, second.news) == (0, [], [])
+
+
 async def test_both_move_at_once(monkeypatch):
     async with roaming_pair() as (first, second):
         await both_told(first, second)
@@ -204,7 +216,7 @@ async def test_closing_leaves_no_task_and_no_socket():
 
 
 def _with_addresses(one: Roaming, addresses):
-    return replace(one.end.link._roamer._settings, addresses=addresses)
+    return replace(one.end.link._roamer._settings, addresses=addresses, present=addresses)
 
 
 async def test_what_is_told_of_paths_far_ahead_is_kept_for_nobody():
@@ -227,6 +239,28 @@ async def test_a_peer_that_moves_again_and_again_waits_for_what_is_left(monkeypa
             await until(lambda number=number: first.generation == second.generation == number)
             most = max(most, *(len(one.end.link._roamer._lingering) for one in (first, second)))
         assert most == 2
+
+
+async def test_a_system_that_does_not_say_which_addresses_there_are(monkeypatch):
+    """For want of descriptors, say: nothing is lost by that, and lost paths are still noticed and left."""
+
+    def refuses():
+        raise OSError(24, "Too many open files")
+
+    async with roaming_pair() as (first, second):
+        await both_told(first, second)
+        roamer = first.end.link._roamer
+        known = roamer._known
+        roamer._settings = _with_addresses(first, refuses)
+        await asyncio.sleep(3 * link_module.PROBE_INTERVAL)
+        assert first.news == []
+        first.cut(monkeypatch)
+        second.cut(monkeypatch)
+        await until(lambda: first.generation == second.generation == 1)
+        await until(lambda: len(first.told) == 2)
+        roamer._settings = replace(_with_addresses(first, refuses), addresses=lambda: known[1:])
+        await asyncio.sleep(3 * link_module.PROBE_INTERVAL)
+        assert first.generation == 1
 
 
 async def test_a_library_that_stumbles_once_does_not_end_all_moving(monkeypatch):
