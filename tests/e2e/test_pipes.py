@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Octets from a pipe into a pipe, and directories, between two real programs."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +19,7 @@ MB = 1_000_000
 def test_from_a_pipe_into_a_pipe(alice, bob, inbox):
     """Codes go by files, as standard input and output are taken; events of the receiver go to stderr."""
     data = os.urandom(3 * MB + 5)
-    codes = ["--loopback", "--unverified", "--json"]
+    codes = ["--loopback", "--unverified", "--sha256", "--json"]
     sender = subprocess.Popen(
         [*HARDWIRE, "send", "-", "--name", "dump.sql", "--out-file", inbox / "invite", "--code-file", inbox / "answer", *codes],
         env=alice.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -37,6 +39,9 @@ def test_from_a_pipe_into_a_pipe(alice, bob, inbox):
         told = sender.stdout.read()
         assert sender.wait(20) == 0
         assert b"dump.sql" in told
+        for events in (said, told):  # both ends say what sha256sum would say
+            (done,) = [event for event in map(json.loads, events.splitlines()) if event["event"] == "file-done"]
+            assert done["sha256"] == hashlib.sha256(data).hexdigest()
     finally:
         for program in (sender, receiver):
             program.kill()
@@ -50,9 +55,14 @@ def test_from_a_pipe_into_a_pipe(alice, bob, inbox):
 def test_a_directory_and_a_file_in_one_errand(alice, bob, stage, inbox):
     top = a_tree(alice.home / "holiday")
     (alice.home / "list.txt").write_text("all of it")
-    host = stage(alice.json("send", "holiday", "list.txt", "--loopback", "--unverified"))
-    guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
+    host = stage(alice.json("send", "holiday", "list.txt", "--loopback", "--unverified", "--sha256"))
+    guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified", "--sha256"))
     stage.codes(host, guest)
+    hashes = {"holiday": "", "list.txt": hashlib.sha256(b"all of it").hexdigest()}
+    for end in (host, guest):
+        for _ in hashes:
+            done = end.expect("file-done")
+            assert done["sha256"] == hashes[done["name"]]
     assert (host.finished(), guest.finished()) == (0, 0)
     assert portrait(inbox / "holiday") == portrait(top)
     assert (inbox / "list.txt").read_text() == "all of it"

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
+from hardwire.app.digest import FileHash
 from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish
 from hardwire.app.layout import Layout, put_on_disk
 from hardwire.app.partials import Place, place_name, sweep
@@ -36,9 +37,16 @@ class Sink(Protocol):
 
     Attributes:
         received: Octets of the stream that it has taken; the next chunk begins there.
+        sha256: In hex, when it is finished, if somebody wanted it; empty for a directory, and for a file that another
+            process began: its beginning is proved, and not read again for this.
     """
 
     received: int
+
+    @property
+    def sha256(self) -> str:
+        """See the class."""
+        ...
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Take the next octets. Raises TransferIncomplete."""
@@ -96,20 +104,24 @@ class Incoming:
         directory: Where it shall end up.
         owner: Hex of the sender's device id: nobody else continues what they began.
         offer: What was offered; its name is checked here.
+        sha256: Somebody wants the SHA-256 of the file as well.
 
     Raises:
         TransferIncomplete: The name is a trick (``bad-name``), the disk is too full (``disk-full``), the directory
             cannot be written (``disk``), or another process is at it (``busy``). Nothing is left behind.
     """
 
-    def __init__(self, directory: Path, owner: str, offer: Offer) -> None:
+    def __init__(self, directory: Path, owner: str, offer: Offer, *, sha256: bool = False) -> None:
         check_name(offer.name)
         self.received = 0
+        self.sha256 = ""
+        self._wants_sha256 = sha256
         self._directory = directory
         self._offer = offer
         self._head = bytearray()
         self._walk: LeafWalk | None = None
         self._stream = StreamHash()
+        self._whole: FileHash | None = None
         self._layout: Layout | None = None
         self._marker = ThreadPoolExecutor(1, "hardwire mark")
         self._marking: Future[None] | None = None
@@ -163,6 +175,8 @@ class Incoming:
             raise disk_problem(problem, self._directory, self._offer.size) from None
         with contextlib.suppress(OSError):  # a directory that may be written and not read; the file is there
             sync_directory(self._directory)
+        if self._whole is not None:
+            self.sha256 = self._whole.hexdigest()
         self.release(keep=False)
         return final
 
@@ -172,6 +186,8 @@ class Incoming:
             with contextlib.suppress(OSError):  # it will be read again, then
                 self._settle()
         self._marker.shutdown()
+        if self._whole is not None:
+            self._whole.close()
         if self._layout is not None:
             self._layout.close()
         if keep and self.proved:
@@ -209,6 +225,7 @@ class Incoming:
         self._place.wipe()
         check_room(self._directory, self._offer.size)
         if self._offer.kind is not TransferKind.DIRECTORY:
+            self._whole = FileHash() if self._wants_sha256 else None
             # One file, whatever it is called: its space is taken before the first octet is asked for.
             sized = self._offer.kind is TransferKind.FILE
             entry = Entry(EntryKind.FILE, 0o600, 0, self._offer.size if sized else FILE_SIZE_MAX, "")
@@ -238,6 +255,8 @@ class Incoming:
     def _write_content(self, offset: int, data: memoryview) -> None:
         if self._layout is None:
             return
+        if self._whole is not None:
+            self._whole.update(data)
         while data:
             part = data[: self._walk.missing] if self._walk else data
             self._layout.write(offset, part)

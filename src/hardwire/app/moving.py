@@ -44,6 +44,7 @@ class Transfer:
         reader: The same, open.
         sink: Where it goes.
         destination: Where somebody wants it.
+        sha256: Somebody wants its SHA-256.
         answered: An offer of the peer's that somebody answered.
         accepted: It may move.
         pieces: Octets that came and are not written yet.
@@ -65,6 +66,7 @@ class Transfer:
     reader: OutgoingReader | PipeSource | None = None
     sink: Sink | None = None
     destination: Destination = -1
+    sha256: bool = False
     answered: bool = False
     accepted: bool = False
     pieces: list[tuple[int, bytes | memoryview]] = field(default_factory=list)
@@ -115,9 +117,9 @@ class Transfer:
         """Make the place it goes to, once. Blocking. Raises TransferIncomplete."""
         if self.sink is None:
             if isinstance(destination, int):
-                self.sink = PipeSink(destination, self.offer)
+                self.sink = PipeSink(destination, self.offer, sha256=self.sha256)
             else:
-                self.sink = Incoming(destination, owner, self.offer)
+                self.sink = Incoming(destination, owner, self.offer, sha256=self.sha256)
         return self.sink
 
     def interrupt(self) -> None:

@@ -11,26 +11,30 @@ directory; both are told. Everything but :func:`inspect` blocks: it is called on
 
 import asyncio
 import bisect
+import contextlib
 import itertools
 import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from hardwire.app.digest import FileHash
 from hardwire.app.files import check_component, check_name, is_side_directory
 from hardwire.channel import Offer
 from hardwire.channel.manifest import DEPTH_MAX, ENTRIES_MAX, Entry, EntryKind, in_order
 from hardwire.channel.preface import make_offer
-from hardwire.channel.tree import leaf_count, leaf_size, new_leaf
+from hardwire.channel.tree import leaf_size, new_leaf
 from hardwire.errors import LocalError, Misuse, TransferIncomplete, UsageError
 
 _BLOCK: Final = 1 << 20
+_HELD_LEAF_MAX: Final = 16 << 20
+"""Octets of the largest leaf that is kept in memory until it is its turn in the hash of the whole."""
 _HASHERS: Final = min(4, os.cpu_count() or 1)
 
 Stamp = tuple[int, int, int, int]
@@ -61,6 +65,7 @@ class OutgoingFile:
         preface: Manifest and hash list, as they go over the line.
         parts: Its regular files, in the order of the manifest.
         skipped: What was left out of a directory, and why.
+        sha256: Of a file, in hex, if somebody wanted it; empty for a directory, and beyond 2 TiB.
     """
 
     path: Path
@@ -68,6 +73,7 @@ class OutgoingFile:
     preface: bytes = field(repr=False)
     parts: tuple[Part, ...] = field(repr=False)
     skipped: tuple[str, ...] = ()
+    sha256: str = ""
 
     @property
     def name(self) -> str:
@@ -81,7 +87,7 @@ class OutgoingFile:
 
 
 def inspect_outgoing(
-    path: Path, progress: Callable[[int, int], None] | None = None, *, follow: bool = False
+    path: Path, progress: Callable[[int, int], None] | None = None, *, follow: bool = False, sha256: bool = False
 ) -> OutgoingFile:
     """Read ``path`` once and say what it is; blocking, for a worker thread.
 
@@ -89,6 +95,7 @@ def inspect_outgoing(
         path: A regular file or a directory (a symbolic link is followed: the person named it).
         progress: Called with (octets read, octets in all); may raise to stop.
         follow: Follow symbolic links inside a directory, too.
+        sha256: Say the SHA-256 of a file as well, which takes up to twice the time.
 
     Raises:
         UsageError: Not there, not readable, neither file nor directory, or something the protocol cannot carry.
@@ -99,7 +106,10 @@ def inspect_outgoing(
         scan = _Scan(path, follow=follow)
         manifest = in_order(scan.found)
         parts = tuple(scan.found[entry] for entry in manifest.entries if entry.kind is EntryKind.FILE)
-        leaves = _hash_list(parts, manifest.size, progress)
+        held = manifest.entries[0].kind is EntryKind.FILE and leaf_size(manifest.size) <= _HELD_LEAF_MAX
+        with FileHash() as whole:
+            leaves = _hashed(parts, manifest.size, progress, whole if sha256 and held else None)
+            digest = whole.hexdigest() if sha256 and held else ""
         offer, preface = make_offer(name, manifest, leaves)
     except OSError as problem:
         where = problem.filename or path
@@ -109,11 +119,11 @@ def inspect_outgoing(
         raise UsageError(f"{path}: {problem.message}", hint=hint) from None
     except TransferIncomplete as problem:
         raise UsageError(problem.message, code=problem.code, hint=problem.hint) from None
-    return OutgoingFile(path, offer, preface, parts, tuple(scan.skipped))
+    return OutgoingFile(path, offer, preface, parts, tuple(scan.skipped), digest)
 
 
 async def inspect(
-    path: Path, progress: Callable[[int, int], None] | None = None, *, follow: bool = False
+    path: Path, progress: Callable[[int, int], None] | None = None, *, follow: bool = False, sha256: bool = False
 ) -> OutgoingFile:
     """Read what is to be offered, off the event loop; ``progress`` is called on it.
 
@@ -130,7 +140,7 @@ async def inspect(
             loop.call_soon_threadsafe(progress, done, size)
 
     try:
-        return await asyncio.to_thread(partial(inspect_outgoing, path, tick, follow=follow))
+        return await asyncio.to_thread(partial(inspect_outgoing, path, tick, follow=follow, sha256=sha256))
     except asyncio.CancelledError:
         given_up.set()  # otherwise the process would go on reading after Ctrl-C
         raise
@@ -289,36 +299,51 @@ def _listing(directory: Path, place: tuple[int, int]) -> Iterator[os.DirEntry[st
         os.close(descriptor)
 
 
-def _hash_list(parts: Sequence[Part], size: int, progress: Callable[[int, int], None] | None) -> bytes:
-    """All leaf hashes, in order; a few leaves at a time, each on a thread of its own."""
-    leaf = leaf_size(size)
-    hashes = []
-    with ThreadPoolExecutor(_HASHERS, "hardwire hash") as pool:
-        running: deque[Future[bytes]] = deque()
-        try:
-            for index in range(leaf_count(size)):
-                running.append(pool.submit(_hash_leaf, parts, index * leaf, min(leaf, size - index * leaf)))
-                if len(running) > 2 * _HASHERS:
-                    hashes.append(running.popleft().result())
-                    if progress:
-                        progress(leaf * len(hashes), size)
-            hashes += [future.result() for future in running]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    if progress:
-        progress(size, size)
+def _hashed(
+    parts: Sequence[Part], size: int, progress: Callable[[int, int], None] | None, whole: FileHash | None
+) -> bytes:
+    """All leaf hashes, in order; ``whole`` gets the octets on the way, if the leaves are small enough to be held."""
+    hashes: list[bytes] = []
+    done = 0
+    with contextlib.closing(_leaves(parts, size)) as leaves:
+        for leaf_hash, octets, blocks in leaves:
+            hashes.append(leaf_hash)
+            if whole is not None:
+                for block in blocks:
+                    whole.update(block)
+            done += octets
+            if progress:
+                progress(done, size)
     return b"".join(hashes)
 
 
-def _hash_leaf(parts: Sequence[Part], offset: int, size: int) -> bytes:
-    content, digest = Content(parts), new_leaf()
+def _leaves(parts: Sequence[Part], size: int) -> Generator[tuple[bytes, int, list[bytes]], None, None]:
+    """Each leaf's hash, its octets, and they themselves; a few leaves at a time, each on a thread of its own."""
+    leaf = leaf_size(size)
+    running: deque[Future[tuple[bytes, int, list[bytes]]]] = deque()
+    with ThreadPoolExecutor(_HASHERS, "hardwire hash") as pool:
+        try:
+            for start in range(0, size, leaf):
+                running.append(pool.submit(_hash_leaf, parts, start, min(leaf, size - start)))
+                if len(running) > 2 * _HASHERS:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _hash_leaf(parts: Sequence[Part], offset: int, size: int) -> tuple[bytes, int, list[bytes]]:
+    content, digest, held = Content(parts), new_leaf(), []
     try:
         for block in content.read(offset, size):
             digest.update(block)
+            if size <= _HELD_LEAF_MAX:
+                held.append(block)
     finally:
         content.close()
-    return digest.digest()
+    return digest.digest(), size, held
 
 
 def stamp_of(info: os.stat_result) -> Stamp:

@@ -6,6 +6,7 @@ than a window; and a receiver writes a leaf when it is proved, or, of a stream w
 exit code is the verdict, and what was piped on before it must not be relied on.
 """
 
+import hashlib
 import os
 import select
 import threading
@@ -54,12 +55,13 @@ class PipeSource:
     Args:
         descriptor: Open for reading; not closed here.
         name: What the peer is told.
+        sha256: Somebody wants the SHA-256 of everything as well.
 
     Attributes:
         acknowledged: What the peer has; the next read forgets what is before it.
     """
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, *, sha256: bool = False) -> None:
         check_name(name)
         self.offer = Offer(TransferKind.STREAM, 0, 1, 0, SystemEntropy().octets(HASH_SIZE), name)
         self._descriptor = descriptor
@@ -69,6 +71,7 @@ class PipeSource:
         self._over = False
         self._closed = False
         self._hash = StreamHash()
+        self._whole = hashlib.sha256() if sha256 else None
         self._root = b""
         self._one = threading.Lock()
         self.acknowledged = 0
@@ -99,6 +102,11 @@ class PipeSource:
         self._root = self._root or self._hash.digest()
         return self._root
 
+    @property
+    def sha256(self) -> str:
+        """In hex, of what came so far; empty when nobody wanted it."""
+        return "" if self._whole is None else self._whole.hexdigest()
+
     def close(self) -> None:
         """See :class:`Source`; a read that waits for the pipe ends."""
         self._closed = True
@@ -123,6 +131,8 @@ class PipeSource:
             self._kept.append(data)
             self._end += len(data)
             self._hash.update(memoryview(data))
+            if self._whole is not None:
+                self._whole.update(data)
 
 
 class PipeSink:
@@ -131,17 +141,19 @@ class PipeSink:
     Args:
         descriptor: Open for writing; not closed here.
         offer: What was offered.
+        sha256: Somebody wants the SHA-256 of everything as well.
 
     Raises:
         TransferIncomplete: ``not-a-file``: a directory.
     """
 
-    def __init__(self, descriptor: int, offer: Offer) -> None:
+    def __init__(self, descriptor: int, offer: Offer, *, sha256: bool = False) -> None:
         if offer.kind is TransferKind.DIRECTORY:
             raise TransferIncomplete(
                 "a directory cannot go through a pipe", code="not-a-file", hint="receive it without --stdout"
             )
         self.received = 0
+        self._whole = hashlib.sha256() if sha256 else None
         self._descriptor = descriptor
         self._offer = offer
         self._head = bytearray()
@@ -161,11 +173,18 @@ class PipeSink:
             if len(self._head) == self._offer.preface:
                 self._open_preface()
         view = memoryview(data)
+        if self._whole is not None:
+            self._whole.update(view)
         if self._offer.kind is TransferKind.STREAM:
             self._stream.update(view)
             self._put(view)
         elif self._walk is not None:
             self._prove(self._walk, view)
+
+    @property
+    def sha256(self) -> str:
+        """See :class:`~hardwire.app.incoming.Sink`."""
+        return "" if self._whole is None else self._whole.hexdigest()
 
     def finish(self, size: int, root: bytes) -> None:
         """See :class:`~hardwire.app.incoming.Sink`."""

@@ -103,14 +103,19 @@ class Transfers(Underway):
             raise UsageError(f"there is no transfer {key}")
         return await asyncio.shield(self._outcomes[key])
 
-    def accept(self, key: int, destination: Destination) -> None:
+    def accept(self, key: int, destination: Destination, *, sha256: bool = False) -> None:
         """Take what is offered, into a directory or a descriptor. When that will not take it, FileFailed follows.
+
+        Args:
+            key: Number of the offer.
+            destination: Where it shall go.
+            sha256: Say its SHA-256 at the end, as well as that can be had.
 
         Raises:
             UsageError: No such offer.
         """
         transfer = self._waiting(key)
-        transfer.answered, transfer.destination = True, destination
+        transfer.answered, transfer.destination, transfer.sha256 = True, destination, sha256
         self._start(transfer, self._receive(transfer, destination))
 
     def describe(self, key: int) -> events.FileOffer:

@@ -118,7 +118,9 @@ class Underway:
         elapsed = transfer.meter.elapsed(monotonic())
         direct = min(size, self._line.beside.carried(transfer.key).get(DirectLane.name, 0))
         number, name, direction = transfer.number, offer.name, transfer.direction
-        self._end(transfer, FileDone(number, name, direction, size, root.hex(), elapsed, path, direct))
+        hashed = transfer.source if direction == "out" else transfer.sink
+        sha256 = "" if hashed is None else hashed.sha256
+        self._end(transfer, FileDone(number, name, direction, size, root.hex(), elapsed, path, direct, sha256))
 
     def _stop(self, transfer: Transfer, problem: TransferIncomplete) -> None:
         if transfer.finishing or transfer.outcome is not None:

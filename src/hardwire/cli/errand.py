@@ -43,6 +43,7 @@ async def send(
     follow: bool = False,
     name: str | None = None,
     joining: bool = False,
+    sha256: bool = False,
 ) -> None:
     """Open a line, or with ``joining`` that of a receiver, have the person compare, deliver the files.
 
@@ -54,14 +55,14 @@ async def send(
     if joining and wishes.listen is not None:
         raise UsageError("--one-way makes a code, and --join takes one: only one of the two")
     if Path("-") in paths:
-        source = _pipe(paths, name)
+        source = _pipe(paths, name, sha256=sha256)
         async with conversation(out, wishes, hosting=not joining, plain=plain) as (session, face):
             await race(session, lambda: _deliver(session, face, [source]))
         return
     if name is not None:
         raise UsageError("--name is for what has none: hardwire send - --name NAME")
     # What is small, or not there, is known before anybody is asked; the rest is read while codes are carried about.
-    reading = asyncio.create_task(_read(out, paths, follow=follow))
+    reading = asyncio.create_task(_read(out, paths, follow=follow, sha256=sha256))
     try:
         await asyncio.wait({reading}, timeout=_HEAD_START)
         if reading.done():
@@ -73,7 +74,7 @@ async def send(
         await asyncio.wait({reading})
 
 
-def _pipe(paths: list[Path], name: str | None) -> PipeSource:
+def _pipe(paths: list[Path], name: str | None, *, sha256: bool) -> PipeSource:
     if len(paths) > 1:
         raise UsageError("- is standard input, and goes alone")
     if name is None:
@@ -82,10 +83,10 @@ def _pipe(paths: list[Path], name: str | None) -> PipeSource:
         check_name(name)
     except TransferIncomplete as problem:
         raise UsageError(problem.message, code=problem.code) from None
-    return PipeSource(take_stdin(), name)
+    return PipeSource(take_stdin(), name, sha256=sha256)
 
 
-async def _read(out: Output, paths: list[Path], *, follow: bool) -> Sources:
+async def _read(out: Output, paths: list[Path], *, follow: bool, sha256: bool) -> Sources:
     files = []
     began = monotonic()
     for path in paths:
@@ -94,17 +95,26 @@ async def _read(out: Output, paths: list[Path], *, follow: bool) -> Sources:
             if monotonic() - began < _HEAD_START:  # later somebody may be typing
                 out.transient(f"reading {path}: {100 * done // max(size, 1)} %")
 
-        file = await inspect(path, progress, follow=follow)
+        file = await inspect(path, progress, follow=follow, sha256=sha256)
         files.append(file)
         offer = file.offer
         many = amount(offer.kind.name.lower(), offer.size, offer.files, offer.directories)
         out.say(f"  {printable(file.name)} ({many})")
+        if file.sha256:
+            out.say(f"    sha256 {file.sha256}")
         out.say(f"    root {offer.root.hex()}", style="dim")
     return files
 
 
 async def receive(
-    out: Output, wishes: Wishes, directory: Path, *, plain: bool, yes: bool, to_stdout: bool = False
+    out: Output,
+    wishes: Wishes,
+    directory: Path,
+    *,
+    plain: bool,
+    yes: bool,
+    to_stdout: bool = False,
+    sha256: bool = False,
 ) -> None:
     """Join a line (or, listening, make the invite to it), have the person compare, take the files they consent to.
 
@@ -116,7 +126,7 @@ async def receive(
     tally = _Tally()
     async with conversation(out, wishes, hosting=wishes.listen is not None, plain=plain) as (session, face):
         face.watch = tally.count
-        await race(session, lambda: _take(session, face, destination, yes=yes))
+        await race(session, lambda: _take(session, face, destination, yes=yes, sha256=sha256))
     tally.judge()
 
 
@@ -178,7 +188,7 @@ async def _offered(session: Session, file: OutgoingFile | PipeSource) -> tuple[T
             await asyncio.sleep(_NO_LINE)
 
 
-async def _take(session: Session, face: Face, destination: Path | int, *, yes: bool) -> None:
+async def _take(session: Session, face: Face, destination: Path | int, *, yes: bool, sha256: bool = False) -> None:
     await compare(session, face)
     face.out.say("waiting for your peer's files")
     taken = False
@@ -193,7 +203,7 @@ async def _take(session: Session, face: Face, destination: Path | int, *, yes: b
                     if isinstance(destination, int) and taken:  # what is in a pipe has no end but the last
                         transfers.decline(number)
                     elif yes or await _consents(face, transfers, number, destination):
-                        transfers.accept(number, destination)
+                        transfers.accept(number, destination, sha256=sha256)
                         taken = True
                     else:
                         transfers.decline(number)

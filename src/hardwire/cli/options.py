@@ -78,6 +78,9 @@ TurnCaOption = Annotated[
 RelayOnlyOption = Annotated[
     bool, typer.Option("--relay-only", help="Show the peer the TURN server's address instead of this machine's.")
 ]
+Sha256Option = Annotated[
+    bool, typer.Option("--sha256", help="Show the SHA-256 of each file too; costs up to a third of a fast line.")
+]
 LoopbackOption = Annotated[
     bool, typer.Option("--loopback", help="Both ends are on this machine: offer its loopback addresses only.")
 ]

@@ -43,6 +43,7 @@ def command(
     turn_ca: options.TurnCaOption = None,
     relay_only: options.RelayOnlyOption = False,
     loopback: options.LoopbackOption = False,
+    sha256: options.Sha256Option = False,
     json_mode: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -69,7 +70,7 @@ def command(
         from hardwire.cli.errand import receive
 
         wishes = options.wishes(given, counterpart="hardwire send --join FILE")
-        await receive(out, wishes, directory, plain=plain, yes=yes, to_stdout=to_stdout)
+        await receive(out, wishes, directory, plain=plain, yes=yes, to_stdout=to_stdout, sha256=sha256)
 
     return run_async(out, body)
 

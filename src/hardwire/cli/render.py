@@ -187,4 +187,6 @@ def _done(out: Output, event: events.FileDone) -> None:
         out.say(f"file {event.id}: saved {event.path} ({rate})", style="green")
     else:
         out.say(f"file {event.id}: {event.name!r} arrived whole ({rate})", style="green")
+    if event.sha256:
+        out.say(f"  sha256 {event.sha256}")
     out.say(f"  root {event.root}", style="dim")

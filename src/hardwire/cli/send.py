@@ -44,6 +44,7 @@ def command(
     turn_ca: options.TurnCaOption = None,
     relay_only: options.RelayOnlyOption = False,
     loopback: options.LoopbackOption = False,
+    sha256: options.Sha256Option = False,
     json_mode: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -69,6 +70,6 @@ def command(
         from hardwire.cli.errand import send
 
         wishes = options.wishes(given, counterpart="hardwire receive")
-        await send(out, wishes, paths, plain=plain, follow=follow, name=name, joining=join)
+        await send(out, wishes, paths, plain=plain, follow=follow, name=name, joining=join, sha256=sha256)
 
     run_async(out, body)

@@ -16,7 +16,7 @@ def test_one_flat_object_an_event():
     done = events.FileDone(1, "a.txt", "in", 3, "ab", 0.123456, Path("/tmp/a.txt"))
     assert json.loads(json.dumps(events.to_json(done))) == {
         "event": "file-done", "id": 1, "name": "a.txt", "direction": "in", "size": 3,
-        "root": "ab", "seconds": 0.123, "path": "/tmp/a.txt", "direct": 0,
+        "root": "ab", "seconds": 0.123, "path": "/tmp/a.txt", "direct": 0, "sha256": "",
     }  # fmt: skip
     opened = events.LineOpen("1 2 3", ("dog", "cat"), "00", 1.0, 2.0)
     assert events.to_json(opened)["words"] == ["dog", "cat"]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +97,28 @@ def test_taking_up_what_was_kept(tmp_path, inbox):
     feed(sink, file)
     assert finish(sink).read_bytes() == (tmp_path / "report.pdf").read_bytes()
     assert left(inbox) == ["report.pdf"]
+
+
+def test_the_sha256_of_what_came_in_one_go(tmp_path, inbox):
+    file = a_file(tmp_path)
+    wanted = hashlib.sha256((tmp_path / "report.pdf").read_bytes()).hexdigest()
+    sink = Incoming(inbox, PEER, file.offer, sha256=True)
+    feed(sink, file, until=file.offer.preface + 2 * MIB + 7)
+    assert sink.sha256 == ""
+    feed(sink, file)
+    finish(sink)
+    assert sink.sha256 == wanted
+    # Whoever did not ask, and what another process began: none, and not a wrong one.
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + 2 * MIB)
+    sink.release(keep=True)
+    assert sink.sha256 == ""
+    sink = Incoming(inbox, PEER, file.offer, sha256=True)
+    assert sink.received > 0
+    feed(sink, file)
+    finish(sink)
+    assert sink.sha256 == ""
+    assert not [one for one in threading.enumerate() if one.name.startswith("hardwire sha256")]
 
 
 def test_only_the_same_peer_with_the_same_content_goes_on(tmp_path, inbox):

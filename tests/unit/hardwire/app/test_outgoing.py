@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,25 @@ def test_many_leaves(tmp_path):
     assert reader.read(len(file.preface) - 1, 2) == file.preface[-1:] + data[:1]
     assert reader.read(3, 5) == file.preface[3:8]
     reader.close()
+
+
+@pytest.mark.parametrize("size", [0, 5, MIB, 30 * MIB + 1])
+def test_the_sha256_of_a_file_if_somebody_wants_it(tmp_path, size):
+    data = os.urandom(size)
+    (tmp_path / "a").write_bytes(data)
+    told = []
+    file = inspect_outgoing(tmp_path / "a", lambda done, whole: told.append((done, whole)), sha256=True)
+    assert file.sha256 == hashlib.sha256(data).hexdigest()
+    assert file == replace(inspect_outgoing(tmp_path / "a"), sha256=file.sha256)
+    assert told == sorted(told)
+    assert not size or told[-1] == (size, size)
+    assert inspect_outgoing(tmp_path, sha256=True).sha256 == ""
+
+
+def test_a_file_whose_leaves_are_too_large_to_hold_has_no_sha256(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"abc")
+    monkeypatch.setattr(outgoing, "_HELD_LEAF_MAX", MIB - 1)
+    assert inspect_outgoing(tmp_path / "a", sha256=True).sha256 == ""
 
 
 def test_a_directory(tmp_path):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import os
 import threading
 
@@ -56,6 +57,21 @@ def test_a_pipe_is_read_to_its_end(pipe):
     assert source.ends_at(len(data))
     assert not source.ends_at(len(data) - 1)
     assert source.root() == source.root() == root(data)
+
+
+def test_the_sha256_of_both_ends_of_a_pipe(pipe, tmp_path):
+    filled(pipe, b"abc")
+    reading = pipe[0]
+    source = PipeSource(reading, "a", sha256=True)
+    assert source.read(0, 10) == b"abc"
+    assert source.sha256 == hashlib.sha256(b"abc").hexdigest()
+    assert PipeSource(reading, "a").sha256 == ""
+    with (tmp_path / "out").open("wb") as out:
+        sink = PipeSink(out.fileno(), STREAM, sha256=True)
+        sink.write(0, b"abc")
+        sink.finish(3, source.root())
+        assert sink.sha256 == source.sha256
+        assert PipeSink(out.fileno(), STREAM).sha256 == ""
 
 
 def test_two_streams_have_two_names(pipe):

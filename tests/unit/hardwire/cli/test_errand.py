@@ -220,7 +220,7 @@ class AnotherLine:
     def outcome(self, number):
         raise AssertionError(number)
 
-    def accept(self, number, destination):
+    def accept(self, number, destination, *, sha256):
         raise AssertionError(number)
 
 

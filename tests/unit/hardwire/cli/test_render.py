@@ -118,6 +118,8 @@ def test_a_proved_device_is_shown_with_whoever_vouches_for_it(capsys):
 def test_the_end_of_a_file(capsys):
     done = events.FileDone(1, "a", "in", 5, "abcd", 0.5, Path("/tmp/a"))
     assert shown(capsys, done)[1] == "file 1: saved /tmp/a (5 B in 500 ms)\n  root abcd\n"
+    hashed = events.FileDone(1, "a", "in", 5, "abcd", 0.5, Path("/tmp/a"), sha256="ef01")
+    assert shown(capsys, hashed)[1].splitlines()[1:] == ["  sha256 ef01", "  root abcd"]
     direct = events.FileDone(1, "a", "out", 5_000_000, "abcd", 0.5, None, 4_000_000)
     words = "file 1: 'a' arrived whole (5.0 MB in 500 ms, 4.0 MB of it over a direct connection)"
     assert shown(capsys, direct)[1].splitlines()[0] == words
