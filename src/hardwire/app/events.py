@@ -266,9 +266,7 @@ class FileDone(Event):
 
     ``direct``: octets of it that went over a direct connection; the others went over the line's own data channel. The
     receiver counts each once; the sender also those that it sent both ways, when a connection opened or broke.
-
-    ``sha256``: of the file, in hex, where somebody asked for it (``--sha256``); empty for a directory, and for a file
-    that another process began to receive.
+    ``sha256``: hex, where somebody asked; empty for a directory, and what another process began to receive.
     """
 
     id: int
