@@ -197,3 +197,21 @@ async def test_a_third_machine_that_says_it_all_again_achieves_nothing():
         await there.cable("eth0", "in")
         await asyncio.gather(*(end.until(path=...) for end in ends))
         await still_talking(*ends, "after")
+
+
+async def test_who_listens_with_a_one_way_invite_moves():
+    """One address more changes nothing, and is listened at; when those in the code are gone another code is made."""
+    async with lab() as made:
+        here, there = await asyncio.gather(made.machine("a", "listen", eth0=2), made.machine("b", "dial", eth0=3))
+        assert (await here.until(code=...))["at"] == ["10.77.0.2"]
+        await here.plug("wlan0", 4)
+        await here.unplug("eth0")
+        await here.until(moved="address-gone")
+        code = await here.until(code=...)
+        assert code["at"] == ["10.77.0.4"]
+        await here.plug("eth0", 5)
+        await asyncio.sleep(4)
+        assert not [told for told in here.told if "moved" in told]
+        there.say(code["code"])
+        await asyncio.gather(here.until(open=True), there.until(open=True))
+        await still_talking(here, there, "by one code")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One end of a line in a process of its own: told what to do by lines on stdin, tells what happens by lines on stdout.
 
-``python -m support.mover host|join [PATIENCE]``: a host prints its offer and is given the answer; a joiner is given the offer and
-prints its answer. Then each line of input is said to the peer; ``!move`` asks for another path.
+``python -m support.mover host|join|listen|dial [PATIENCE]``: a host prints its offer and is given the answer; a joiner is given
+the offer and prints its answer. A listener prints one-way invites, and a dialler is given the last of them. Then each line of input is said to the peer; ``!move`` asks for another path.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ import json
 import sys
 
 from hardwire.channel import ChatDelivered, ChatReceived, LineFailed
+from hardwire.errors import NetworkFailed
+from hardwire.net.listening import listen, take
 from hardwire.net.paths import PathFound, PathLost
 from hardwire.net.pending import host, join
 from hardwire.net.reline import NextLine
@@ -49,9 +51,7 @@ async def main(mode: str, patience: float = 120.0) -> None:
     tell(ready=True)
     await words(reader)  # the cards are plugged in now
     config = config_for_test(loopback=False, patience=patience)
-    pending = await host(config) if mode == "host" else await join(config, await words(reader))
-    tell(code=pending.text)
-    line = await (pending.accept(await words(reader)) if mode == "host" else pending.connect())
+    line = await {"listen": listening, "dial": dialling}.get(mode, by_two_codes)(config, reader, mode)
     tell(open=True)
     lines = [line]
     talking = asyncio.create_task(talk(lines, reader))
@@ -66,6 +66,26 @@ async def main(mode: str, patience: float = 120.0) -> None:
         agreeing.cancel()
         await following.close()
     talking.cancel()
+
+
+async def by_two_codes(config, reader: asyncio.StreamReader, mode: str):
+    pending = await host(config) if mode == "host" else await join(config, await words(reader))
+    tell(code=pending.text)
+    return await (pending.accept(await words(reader)) if mode == "host" else pending.connect())
+
+
+async def listening(config, _reader: asyncio.StreamReader, _mode: str):
+    while True:
+        made = await listen(config)
+        tell(code=made.text, at=[str(one.address) for one in made.candidates])
+        try:
+            return await made.accept()
+        except NetworkFailed as moved:
+            tell(moved=moved.code)
+
+
+async def dialling(config, reader: asyncio.StreamReader, _mode: str):
+    return await (await take(config, await words(reader))).connect()
 
 
 async def tell_agreed(following: NextLine) -> None:

@@ -20,6 +20,7 @@ from hardwire.app.events import (
     DeviceAsked,
     Event,
     HelperUsed,
+    InviteGone,
     InviteReady,
     Notice,
     Opening,
@@ -33,9 +34,9 @@ from hardwire.app.reconnect import Reconnector
 from hardwire.app.renewal import Renewal
 from hardwire.app.session import Face, Session
 from hardwire.app.verdict import Verifier
-from hardwire.errors import InviteRefused, LineTimeout, PeerNotVerified, UsageError
+from hardwire.errors import InviteRefused, LineTimeout, NetworkFailed, PeerNotVerified, UsageError
 from hardwire.handshake import SignatureScheme
-from hardwire.net import IceServers, Line, LineConfig, Listen, Listening, carriers
+from hardwire.net import IceServers, Line, LineConfig, Listen, carriers
 from hardwire.net import host as net_host
 from hardwire.net import listen as net_listen
 from hardwire.net import take as net_take
@@ -81,7 +82,7 @@ async def host(config: SessionConfig, face: Face) -> Session:
     """
     peer = _Seen(face)
     if config.listen is not None:
-        return await _listen(await net_listen(_line_config(config, face, peer), config.listen), config, face, peer)
+        return await _listen(config.listen, config, face, peer)
     pending = await net_host(_line_config(config, face, peer))
     async with pending:
         _tell_helpers(config, face, pending)
@@ -97,11 +98,18 @@ async def host(config: SessionConfig, face: Face) -> Session:
                 return await _session(line, config, face, peer)
 
 
-async def _listen(pending: Listening, config: SessionConfig, face: Face, peer: "_Seen") -> Session:
-    async with pending:
-        _tell_helpers(config, face, pending)
-        face.emit(InviteReady(pending.text, pending.expiry, tuple(map(str, pending.candidates))))
-        return await _session(await pending.accept(), config, face, peer)
+async def _listen(listen: Listen, config: SessionConfig, face: Face, peer: "_Seen") -> Session:
+    while True:
+        async with await net_listen(_line_config(config, face, peer), listen) as pending:
+            _tell_helpers(config, face, pending)
+            listens = tuple(map(str, pending.candidates))
+            face.emit(InviteReady(pending.text, pending.expiry, listens))
+            try:
+                return await _session(await pending.accept(), config, face, peer)
+            except NetworkFailed as moved:
+                if moved.code != "address-gone":
+                    raise
+                face.emit(InviteGone(listens))
 
 
 async def join(config: SessionConfig, face: Face) -> Session:

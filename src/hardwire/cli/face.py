@@ -66,6 +66,7 @@ class Face:
     watch: Callable[[events.Event], None] | None = None
     typed: asyncio.Queue[str] | None = None
     wants_code: bool = False
+    _replaces: bool = False
     _signed: bool = False
     _answered: bool = False
 
@@ -74,6 +75,9 @@ class Face:
         match event:
             case events.InviteReady() | events.AnswerReady():
                 self._own_code(event)
+            case events.InviteGone():
+                self._replaces = True  # what lies in the file of codes is its own, and worth nothing
+                show(self.out, event)
             case events.Opening(stage=stage):
                 self._opening(event, stage)
             case _:
@@ -185,6 +189,8 @@ class Face:
         self.out.say("your invite:" if isinstance(event, events.InviteReady) else "your answer:", style="bold")
         self.out.data(event.code)
         if self.out_file is not None and self.typed is None:  # later codes are for the person who talks
+            if self._replaces:
+                self.out_file.unlink(missing_ok=True)
             carriers.to_file(blob, self.out_file)
             self.out.say(f"also written to {self.out_file}")
         if isinstance(event, events.InviteReady):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hardwire.errors import HandshakeRefused, LineTimeout, Misuse, NetworkFailed, UsageError
 from hardwire.net import carriers
-from hardwire.net.candidate import Candidate, IPAddress, select
+from hardwire.net.candidate import Candidate, CandidateKind, IPAddress, select
 from hardwire.net.config import LineConfig, Stage
 from hardwire.net.interfaces import usable_addresses
 from hardwire.net.invite import MAX_LIFE, is_one_way
@@ -29,6 +29,8 @@ from hardwire.net.rtc import LinkSettings, RtcLink
 
 _LOOK_AT_CLOCK: Final = 1.0
 """Seconds between two looks at the wall clock while nobody comes."""
+_GONE: Final = 3
+"""Looks in a row at which this machine has other addresses than the code names, and none that it does."""
 _TRIES: Final = 16
 _NO_ANSWER: Final = b""
 
@@ -67,6 +69,8 @@ class Listening(Pending):
         self._settings = settings
         self._peer = peer
         self._invite = invite
+        here = {one.address for one in link.candidates if one.kind is CandidateKind.HOST}
+        self._own = here & {one.address for one in invite.candidates}
         self.blob = invite.encode()
         self.text = carriers.to_text(self.blob)
 
@@ -112,10 +116,11 @@ class Listening(Pending):
         return cls(config, link, invite, settings=settings, peer=_fingerprint(derived.answer))
 
     async def accept(self) -> Line:
-        """Wait until somebody dials, and open the line.
+        """Wait until somebody dials, and open the line. New addresses of this machine are listened at as well.
 
         Raises:
             LineTimeout: ``invite-unanswered``: nobody came before the code expired.
+            NetworkFailed: ``address-gone``: the code leads nowhere any more, as this machine has moved.
             HardwireError: Why there is no line.
         """
         self._use()
@@ -140,13 +145,23 @@ class Listening(Pending):
         )
 
     async def _knock(self) -> None:
-        """Return when somebody who holds the invite checks a path; the wall clock ends the wait."""
+        """Return when somebody who holds the invite checks a path; the wall clock ends the wait, or a move."""
         knocked = asyncio.ensure_future(self._link.knocked())
+        gone = 0
         try:
             while self._config.clock.wall() < self.expiry:
                 done, _ = await asyncio.wait({knocked}, timeout=_LOOK_AT_CLOCK)
                 if done:
                     return
+                now = await self._link.rebind()
+                # Without any address there is nothing better than to wait: it may come back.
+                gone = gone + 1 if now and self._own and self._own.isdisjoint(now) else 0
+                if gone == _GONE:
+                    raise NetworkFailed(
+                        "the address in the code is no longer this machine's",
+                        code="address-gone",
+                        hint="make a new one-way invite",
+                    )
         finally:
             knocked.cancel()
             await asyncio.wait({knocked})

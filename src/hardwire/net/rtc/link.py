@@ -121,6 +121,12 @@ class RtcLink:
         """The peer may be there as well; for an :meth:`open` that was told of ``more``."""
         self._search.add(candidates)
 
+    async def rebind(self) -> tuple[IPAddress, ...]:
+        """Before :meth:`open`: bind what this machine has got since; its addresses. Told candidates stay bound."""
+        if (now := self._addresses()) != self._path.addresses:
+            await self._path.adapt(now)
+        return now
+
     async def knocked(self) -> None:
         """Wait until somebody who knows the credentials checks one of our addresses; before :meth:`open`."""
         await self._knocked.wait()

@@ -2,14 +2,15 @@
 import json
 from pathlib import Path
 
-from hardwire.app import events
+from hardwire.app import events, lossevents
 
 
 def test_names_are_kebab_case_and_unique():
-    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
+    everything = [*vars(events).values(), *vars(lossevents).values()]
+    kinds = {kind for kind in everything if isinstance(kind, type) and issubclass(kind, events.Event)}
     names = [events.event_name(kind.__new__(kind)) for kind in kinds]
     assert len(set(names)) == len(names)
-    assert {"invite-ready", "line-open", "file-done", "said"} <= set(names)
+    assert {"invite-ready", "line-open", "file-done", "said", "invite-needed"} <= set(names)
 
 
 def test_one_flat_object_an_event():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import ipaddress
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from hardwire.app.events import (
     Delivered,
     DeviceAsked,
     HelperUsed,
+    InviteGone,
     InviteReady,
     LineClosed,
     LineOpen,
@@ -29,9 +31,10 @@ from hardwire.errors import (
     PeerNotVerified,
     UsageError,
 )
-from hardwire.net import IceServers, Listen
+from hardwire.net import IceServers, Listen, listening
 from hardwire.net.config import Clock
 from hardwire.net.pending import host as net_host
+from hardwire.net.rtc import link
 from support.coturn import PASSWORD, USER, coturn
 from support.lines import config_for_test
 from support.people import Person, configs, meet, talking
@@ -235,3 +238,25 @@ async def test_which_helper_saw_which_address_is_told(tmp_path):
         hosting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await hosting
+
+
+async def test_who_listens_and_moves_makes_another_code(tmp_path, monkeypatch):
+    now = [ipaddress.ip_address("127.0.0.1")]
+    for module in (listening, link):
+        monkeypatch.setattr(module, "usable_addresses", lambda **_: tuple(now))
+    monkeypatch.setattr(listening, "_LOOK_AT_CLOCK", 0.05)
+    async with configs(tmp_path) as (hosting, joining):
+        inviter, guest = Person(), Person()
+        waiting = asyncio.create_task(host(replace(hosting, listen=Listen()), inviter))
+        first = await inviter.until(InviteReady)
+        now[:] = [ipaddress.ip_address("127.0.0.2")]
+        gone = await inviter.until(InviteGone)
+        assert gone.listens == first.listens
+        async with asyncio.timeout(10):
+            while len(inviter.all(InviteReady)) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        another = inviter.all(InviteReady)[1]
+        assert another.listens[0].startswith("127.0.0.2:")
+        guest.give(another.code)
+        async with await join(joining, guest), await waiting:
+            assert inviter.all(LineOpen)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hardwire.app.events import AnswerReady, InviteReady, Notice, Opening, PeerSeen
-from hardwire.errors import InviteRefused
+from hardwire.app.events import AnswerReady, InviteGone, InviteReady, Notice, Opening, PeerSeen
+from hardwire.errors import InviteRefused, UsageError
 from hardwire.net import carriers
 from support.faces import faced
 from support.people import STRANGER
@@ -161,3 +161,15 @@ async def test_codes_for_another_line_are_what_is_typed_into_the_conversation(tm
     face.emit(InviteReady(CODE, 2**40))
     assert "who pastes it, or runs `hardwire join`," in said.err
     assert not (tmp_path / "invite.txt").exists()  # there may be the first one
+
+
+def test_a_code_that_leads_nowhere_any_more_is_replaced_in_its_file(tmp_path):
+    face, said = faced(hosting=True, out_file=tmp_path / "invite.txt")
+    face.emit(InviteReady(CODE, 2**40, ("192.0.2.7:4000",)))
+    with pytest.raises(UsageError):
+        face.emit(InviteReady(CODE, 2**40))
+    face.emit(InviteGone(("192.0.2.7:4000",)))
+    another = bytes(reversed(BLOB))
+    face.emit(InviteReady(carriers.to_text(another), 2**40, ("192.0.2.8:4000",)))
+    assert carriers.from_file(tmp_path / "invite.txt") == another
+    assert "leads to 192.0.2.7:4000. Another one:" in said.err

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens before anybody dials; lines are in tests/net/test_oneway.py."""
 
+import asyncio
 import ipaddress
 
 import pytest
 
-from hardwire.errors import InviteRefused, Misuse
+from hardwire.errors import InviteRefused, Misuse, NetworkFailed
 from hardwire.net import carriers, listening
 from hardwire.net.config import Clock
 from hardwire.net.invite import MAX_LIFE
 from hardwire.net.listening import listen, take
 from hardwire.net.oneway import OneWay
+from hardwire.net.rtc import link as link_module
 from support.lines import config_for_test
+from support.netsamples import candidate
 
 
 async def test_one_port_at_all_addresses_and_nothing_else_in_the_code():
@@ -57,3 +60,55 @@ async def test_what_was_given_up_is_used():
 def test_no_port_is_free_at_an_address_that_is_not_here():
     assert listening._free_port([ipaddress.ip_address("192.0.2.7")]) == 0
     assert listening._free_port([]) == 0
+
+
+HERE, ELSEWHERE = ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("127.0.0.2")
+
+
+@pytest.fixture
+def addresses(monkeypatch) -> list:
+    """What this machine has; a test changes it."""
+    now = [HERE]
+    for module in (listening, link_module):
+        monkeypatch.setattr(module, "usable_addresses", lambda **_: tuple(now))
+    monkeypatch.setattr(listening, "_LOOK_AT_CLOCK", 0.02)
+    return now
+
+
+async def test_a_machine_that_moved_says_that_its_code_leads_nowhere(addresses):
+    made = await listen(config_for_test())
+    waiting = asyncio.create_task(made.accept())
+    addresses[:] = [ELSEWHERE]
+    with pytest.raises(NetworkFailed) as caught:
+        await asyncio.wait_for(waiting, 10)
+    assert caught.value.code == "address-gone"
+    assert not made._link._path.connection._protocols
+
+
+@pytest.mark.parametrize("now", [[], [HERE, ELSEWHERE], [ELSEWHERE, HERE]], ids=["none", "one more", "another first"])
+async def test_a_code_that_may_still_lead_here_is_waited_with(addresses, now):
+    made = await listen(config_for_test())
+    waiting = asyncio.create_task(made.accept())
+    addresses[:] = now
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    bound = {one.local_candidate.host for one in made._link._path.connection._protocols}
+    assert bound == {"127.0.0.1", *map(str, now)}
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_routers_outside_is_not_this_machines_to_lose(addresses):
+    outside = candidate("127.0.0.9", 4000)
+    made = await listen(config_for_test(), listening.Listen(announced=(outside,)))
+    waiting = asyncio.create_task(made.accept())
+    addresses[:] = [ELSEWHERE]
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    protocols = made._link._path.connection._protocols
+    assert len({one.local_candidate.port for one in protocols}) == 1  # where the router sends what comes in
+    assert {one.local_candidate.host for one in protocols} == {"127.0.0.1", "127.0.0.2"}
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
