@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from hardwire.channel.announcement import ANNOUNCEMENT_SIZE
+from hardwire.net import multicast
 from support.netlab import Lab, Machine, lab, meet
 
 
@@ -154,11 +155,15 @@ async def test_both_get_other_addresses_at_once(version):
         third = await made.machine("c", "", "support.bystander", eth0=9)
         await third.until(listening=True)
         ends = await two(made, {"eth0": 2}, {"eth0": 3})
+        group = {4: multicast.GROUP_4, 6: multicast.GROUP_6}[version]
         for round_, moves in enumerate((((2, 20), (3, 21)), ((20, 40), (21, 41)))):
             before = third.all("announced")
             assert bool(before) is bool(round_)
+            assert not any([await end.listens_to(group) for end in ends])
             await asyncio.gather(*(end.readdress("eth0", *hosts) for end, hosts in zip(ends, moves, strict=True)))
             ends[0].say("sent without a path")
+            await asyncio.gather(*(end.until(path="lost") for end in ends))
+            assert all([await end.listens_to(group) for end in ends])
             moved = await asyncio.gather(*(end.until(path="moved") for end in ends))
             assert [int(re.split("[.:]", told["address"])[-1]) for told in moved] == [new for _, new in moves]
             await ends[1].until(heard="sent without a path")
@@ -167,6 +172,26 @@ async def test_both_get_other_addresses_at_once(version):
             assert len(set(said)) == len(said) > len(before)
             assert {len(one) for one in said} == {2 * ANNOUNCEMENT_SIZE}
             await asyncio.gather(*(end.until(spare=True) for end in ends))
+
+
+async def test_with_relays_only_nothing_is_announced():
+    async with lab() as made:
+        turner = await made.machine("t", "10.77.0.1", "support.turner", eth0=1)
+        third = await made.machine("c", "", "support.bystander", eth0=9)
+        await third.until(listening=True)
+        words = f"8 turn:10.77.0.1:{(await turner.until(port=...))['port']}"
+        ends = await asyncio.gather(
+            made.machine("a", f"host {words}", eth0=2), made.machine("b", f"join {words}", eth0=3)
+        )
+        await meet(*ends)
+        await asyncio.gather(*(end.until(agreed=True) for end in ends))
+        await asyncio.gather(*(end.readdress("eth0", host, host + 20) for end, host in zip(ends, (2, 3), strict=True)))
+        await asyncio.gather(*(end.until(path="lost") for end in ends))
+        assert not any([await end.listens_to(multicast.GROUP_4) for end in ends])
+        await asyncio.gather(*(end.until(failed="path-lost") for end in ends))
+        await asyncio.sleep(3)  # now they look for the next line
+        assert not any([await end.listens_to(multicast.GROUP_4) for end in ends])
+        assert not third.all("announced")
 
 
 async def test_a_third_machine_that_says_it_all_again_achieves_nothing():

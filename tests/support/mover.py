@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One end of a line in a process of its own: told what to do by lines on stdin, tells what happens by lines on stdout.
 
-``python -m support.mover host|join|listen|dial [PATIENCE]``: a host prints its offer and is given the answer; a joiner is given
-the offer and prints its answer. A listener prints one-way invites, and a dialler is given the last of them. Then each line of input is said to the peer; ``!move`` asks for another path.
+``python -m support.mover host|join|listen|dial [PATIENCE [TURN]]``: a host prints its offer and is given the answer; a joiner is given
+the offer and prints its answer. A listener prints one-way invites, and a dialler is given the last of them. With a TURN server
+the line goes over that and nothing else. Then each line of input is said to the peer; ``!move`` asks for another path.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from hardwire.net.listening import listen, take
 from hardwire.net.paths import PathFound, PathLost
 from hardwire.net.pending import host, join
 from hardwire.net.reline import NextLine
+from hardwire.net.servers import NO_SERVERS, IceServers
+from support.coturn import PASSWORD, USER
 from support.lines import config_for_test
 
 
@@ -24,6 +27,10 @@ def tell(**fields: object) -> None:
 
 async def words(reader: asyncio.StreamReader) -> str:
     return (await reader.readline()).decode().strip()
+
+
+def relays_only(turn: str) -> IceServers:
+    return IceServers(None, turn, USER, PASSWORD, relay_only=True)
 
 
 async def talk(lines, reader: asyncio.StreamReader) -> None:
@@ -45,12 +52,14 @@ async def watch_spares(line) -> None:
         await asyncio.sleep(0.05)
 
 
-async def main(mode: str, patience: float = 120.0) -> None:
+async def main(mode: str, patience: str = "120", turn: str = "") -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     tell(ready=True)
     await words(reader)  # the cards are plugged in now
-    config = config_for_test(loopback=False, patience=patience)
+    config = config_for_test(
+        loopback=False, patience=float(patience), servers=relays_only(turn) if turn else NO_SERVERS
+    )
     line = await {"listen": listening, "dial": dialling}.get(mode, by_two_codes)(config, reader, mode)
     tell(open=True)
     lines = [line]
@@ -120,4 +129,4 @@ async def carry(line, following: NextLine) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *map(float, sys.argv[2:])))
+    asyncio.run(main(*sys.argv[1:]))

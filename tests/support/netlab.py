@@ -58,6 +58,10 @@ class Machine:
         """Run ``ip`` inside this machine."""
         await self.lab.run(*self.lab.inside(self.process.pid), "ip", *words)
 
+    async def listens_to(self, group: str) -> bool:
+        """Whether anything on this machine has joined that multicast group."""
+        return f" {group}\n" in await self.lab.run(*self.lab.inside(self.process.pid), "ip", "maddress", "show")
+
     async def plug(self, interface: str, host: int) -> None:
         """A network card with the address 10.77.0.``host``, or fd77::``host``, plugged into the bridge."""
         port = f"{self.name}-{interface}"
@@ -105,10 +109,12 @@ class Lab:
         user = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
         return ("nsenter", f"--target={pid}", *user, "--net")
 
-    async def run(self, *words: str) -> None:
-        process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.PIPE)
-        _, said = await process.communicate()
+    async def run(self, *words: str) -> str:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=pipe)
+        out, said = await process.communicate()
         assert process.returncode == 0, (words, said)
+        return out.decode()
 
     async def ip(self, *words: str) -> None:
         """Run ``ip`` beside the bridge."""
@@ -126,6 +132,7 @@ class Lab:
         machine = Machine(self, name, process)
         self.machines.append(machine)
         await machine.until(ready=True)
+        await machine.ip("link", "set", "lo", "up")
         for interface, host in interfaces.items():
             await machine.plug(interface, host)
         machine.say("go")
