@@ -20,7 +20,7 @@ from hardwire.app.paths import sync_directory
 from hardwire.channel.manifest import Entry, EntryKind, Manifest
 
 _MANY: Final = 256
-"""Files beyond which the whole system is told to write out, instead of each of them."""
+"""Files or directories beyond which the whole system is told to write out, instead of each of them."""
 _BLOCK: Final = 1 << 20
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -62,8 +62,7 @@ class Layout:
                 reserve(descriptor, entry.size if sized else 0)
             finally:
                 os.close(descriptor)
-        for path in self._directories():
-            sync_directory(path, self._inside)
+        self._sync_directories()
 
     def intact(self) -> bool:
         """Whether everything is there as it was built, and only here: under no second name."""
@@ -118,8 +117,7 @@ class Layout:
             os.chmod(path, (entry.mode & masked) | own, dir_fd=self._inside)
             with contextlib.suppress(OSError):  # a time that this file system cannot hold
                 os.utime(path, ns=(entry.mtime, entry.mtime), dir_fd=self._inside)
-        for path in self._directories():
-            sync_directory(path, self._inside)
+        self._sync_directories()
 
     def close(self) -> None:
         """Let go of the open file; safe to call twice."""
@@ -134,8 +132,13 @@ class Layout:
     def _look(self, entry: Entry) -> os.stat_result:
         return os.stat(self._path(entry), dir_fd=self._inside, follow_symlinks=False)
 
-    def _directories(self) -> list[Path]:
-        return [self._path(entry) for entry in self._manifest.entries if entry.kind is EntryKind.DIRECTORY]
+    def _sync_directories(self) -> None:
+        directories = [self._path(entry) for entry in self._manifest.entries if entry.kind is EntryKind.DIRECTORY]
+        if len(directories) > _MANY:  # a disk that turns takes half an hour for a hundred thousand
+            os.sync()
+            return
+        for path in directories:
+            sync_directory(path, self._inside)
 
     def _descriptor(self, index: int) -> int:
         if self._open[0] != index:

@@ -17,9 +17,9 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from hardwire.channel.bulk import PATH_CHUNK_MAX
 from hardwire.channel.lane import LaneKind, LaneRecord
@@ -107,13 +107,19 @@ class DirectLane:
         """Whether nothing waits to be sent."""
         return not self._queued
 
-    async def close(self, *, clean: bool = False) -> None:
+    def close(self, *, clean: bool = False) -> Coroutine[Any, Any, None]:
         """Give everything back; any number of times, at most :data:`CLOSE_TIMEOUT` with ``clean``.
+
+        Nothing is told any more from the call on, also before what it returns is awaited: a lane that was dropped must
+        not end the one after it.
 
         Args:
             clean: Send what waits, and END; otherwise the peer sees the connection cut.
         """
         self._over = True
+        return self._close(clean=clean)
+
+    async def _close(self, *, clean: bool) -> None:
         self._goodbye = clean
         self._queue.put(None)
         if clean:

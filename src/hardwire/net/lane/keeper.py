@@ -31,6 +31,8 @@ PAUSE: Final = 1.0
 FAILURES_MAX: Final = 6
 LIFE: Final = 300.0
 """Seconds until a lane is replaced, well before the 10 minutes of the protocol."""
+STOOD: Final = 30.0
+"""Seconds: a lane that is over before is as good as none. Some ways let a greeting through, and no full packet."""
 IDLE: Final = 30.0
 """Seconds without a chunk, after which it is given back."""
 
@@ -77,7 +79,7 @@ class LaneKeeper:
         self._now = now
         self._user: LaneUser | None = None
         self._lane: DirectLane | None = None
-        self._number = 0
+        self._number = self._ended = 0
         self._door: Door | None = None
         self._path: LanePath | None = None
         self._meeting: asyncio.Task[None] | None = None
@@ -122,6 +124,7 @@ class LaneKeeper:
         """The line has another path: a lane follows it, and what stood in its way may not stand there any more."""
         self._failures = 0
         if self._lane is not None and self._line.direct_path != self._path:
+            self._opened_at -= STOOD  # it failed at nothing, however young it is
             self.over(None)
         elif self._wished:
             self.wish()
@@ -206,7 +209,6 @@ class LaneKeeper:
             return
         self._meeting = None
         self._lane = DirectLane(met, self)
-        self._failures = 0
         self._opened_at = self._carried_at = self._now()
         self._watch()
         if self._user is not None:
@@ -227,8 +229,7 @@ class LaneKeeper:
 
     def over(self, error: HardwireError | None) -> None:
         """It ended by itself: tell the peer, and try again when there is something to carry."""
-        if error is not None:
-            self._failed()
+        self._judge()
         self._drop(clean=error is None)
         self._say_end(self._number)
         self._again()
@@ -236,10 +237,12 @@ class LaneKeeper:
     # ------------------------------------------------------------------ the end of one
 
     def _on_ended(self, ended: LaneEnded) -> None:
-        if ended.number != self._number:
-            return
+        if ended.number != self._number or ended.number == self._ended:
+            return  # this side was done with it before it heard
         if self._lane is None:
             self._failed()
+        else:
+            self._judge()
         self._cancel_timer()
         self._give_up()
         self._drop(clean=False)
@@ -259,6 +262,13 @@ class LaneKeeper:
             self._start(lane.close(clean=clean))
             if self._user is not None and not self._closed:
                 self._user.close_path(lane)
+
+    def _judge(self) -> None:
+        """A lane that is over is a failure if it did not stand for long: the next one will do no better."""
+        if self._now() - self._opened_at < STOOD:
+            self._failed()
+        else:
+            self._failures = 0
 
     def _failed(self) -> None:
         self._not_before = self._now() + PAUSE * 2**self._failures
@@ -285,6 +295,7 @@ class LaneKeeper:
         self._timer = asyncio.get_running_loop().call_later(IDLE / 2, self._watch)
 
     def _say_end(self, number: int) -> None:
+        self._ended = number
         if not self._closed:
             with self._line.lanes() as lanes:
                 lanes.end(number)

@@ -150,3 +150,15 @@ def test_many_files_are_put_on_disk_at_once(built, tmp_path, monkeypatch):
     put_on_disk(frozenset({tmp_path / "data" / "a"}))
     put_on_disk(frozenset({tmp_path / "data" / "a", tmp_path / "data" / "b"}))
     assert synced == ["one", "all"]
+
+
+def test_many_directories_are_put_on_disk_at_once(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "sync", lambda: synced.append("all"))
+    monkeypatch.setattr(module, "sync_directory", lambda *_: synced.append("one"))
+    monkeypatch.setattr(module, "_MANY", 2)
+    layout = Layout(tmp_path / "data", TREE)
+    layout.build()
+    monkeypatch.setattr(module, "_MANY", 1)
+    layout.dress()
+    assert synced == ["one", "one", "all"]

@@ -136,6 +136,30 @@ async def test_nobody_comes_and_patience_grows_until_there_is_none(ends, monkeyp
     await first.until(lambda end: end.path)
 
 
+@pytest.mark.parametrize("breaker", [0, 1], ids=["initiator", "responder"])
+@pytest.mark.parametrize("lasts", [9.0, keeper_module.STOOD + 1], ids=["always", "sometimes"])
+async def test_lanes_that_stand_and_carry_nothing_come_to_an_end(ends, breaker, lasts):
+    """Greetings pass, and full packets do not: each lane would hold the files up until TCP gives in."""
+    first, second, hours = ends
+    for made in range(1, keeper_module.FAILURES_MAX + 1):
+        first.keeper.wish()
+        for end in (first, second):
+            await end.until(lambda end, made=made: end.path and end.ways.count("open") == made)
+        hours.ahead += lasts if made == keeper_module.FAILURES_MAX else 9.0
+        ends[breaker].path._connection.shutdown(socket.SHUT_RDWR)
+        for end in (first, second):
+            await end.until(lambda end, made=made: end.ways.count("close") == made)
+        hours.ahead += 100
+    for end in (first, second):
+        end.keeper.wish()
+    if lasts < keeper_module.STOOD:
+        await asyncio.sleep(0.3)
+        assert first.ways.count("open") == second.ways.count("open") == keeper_module.FAILURES_MAX
+        first.keeper.moved()
+        second.keeper.moved()
+    await first.until(lambda end: end.path)
+
+
 async def test_an_offer_that_is_not_answered_is_taken_back(ends, monkeypatch):
     monkeypatch.setattr(keeper_module, "MEETING_TIMEOUT", 0.05)
     first, second, _ = ends
