@@ -6,13 +6,11 @@ several records of data into a datagram, or one larger record, leaves something 
 what piles up. Honest peers send one record of data in a datagram; flights of the DTLS handshake may share one.
 """
 
-from struct import Struct
 from typing import Final
 
 _HEADER: Final = 13
 """Octets of a DTLS 1.2 record before its content (RFC 6347 §4.1); the last two are its length."""
 _LENGTH_AT: Final = 11
-_RECORD: Final = Struct("!B10xH")
 _TYPES: Final = range(20, 64)
 """First octets that are DTLS (RFC 7983); aiortc looks at no others here."""
 _APPLICATION_DATA: Final = 23
@@ -60,11 +58,13 @@ def all_records(data: memoryview, segment: int) -> bool:
     whole = len(data)
     if not whole or not 0 < segment <= MAX_DATAGRAM or (whole - 1) % segment < _HEADER:
         return False
-    unpack = _RECORD.unpack_from
-    if whole <= segment:
-        return unpack(data) == (_APPLICATION_DATA, whole - _HEADER)
-    return all(
-        unpack(data, at) == (_APPLICATION_DATA, min(segment, whole - at) - _HEADER) for at in range(0, whole, segment)
+    many, last = (whole - 1) // segment, (whole - 1) % segment + 1
+    # One octet of each record at a time: their types, and the two of their lengths.
+    full, rest = (segment - _HEADER).to_bytes(2), (last - _HEADER).to_bytes(2)
+    return (
+        bytes(data[::segment]) == _APPLICATION_DATA.to_bytes() * (many + 1)
+        and bytes(data[_LENGTH_AT::segment]) == full[:1] * many + rest[:1]
+        and bytes(data[_LENGTH_AT + 1 :: segment]) == full[1:] * many + rest[1:]
     )
 
 

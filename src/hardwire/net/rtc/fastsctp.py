@@ -29,7 +29,7 @@ from aiortc.rtcsctptransport import (
 from hardwire.net.rtc import work
 from hardwire.net.rtc.fastdtls import FastDtls, PacketReceiver, run_now
 from hardwire.net.rtc.fragments import Sack, SackRefused
-from hardwire.net.rtc.inbound import Arrived, Inbound, InboundRefused
+from hardwire.net.rtc.inbound import TSN_HALF, Arrived, Inbound, InboundRefused
 from hardwire.net.rtc.sctpmtu import MtuProber
 from hardwire.net.rtc.sctpwire import (
     CHUNK,
@@ -67,23 +67,33 @@ class FastSctp(MtuProber, PacketReceiver):
         port: SCTP port of this side.
         window: Octets held for the peer while something is missing.
         most: Octets of a message that this side takes.
+        reach: Numbers that a packet may lie beyond the first that is missing; a peer with further ones is refused.
 
     Attributes:
         packets_heard: Packets of the peer, however small: while it grows, the path is alive.
         account: What the peer has left of the work that it may cause.
     """
 
-    def __init__(self, dtls: FastDtls, port: int = 5000, *, window: int = WINDOW, most: int = MOST_MESSAGE) -> None:
+    def __init__(
+        self,
+        dtls: FastDtls,
+        port: int = 5000,
+        *,
+        window: int = WINDOW,
+        most: int = MOST_MESSAGE,
+        reach: int = TSN_HALF,
+    ) -> None:
         super().__init__(dtls, port, window=window)
         self.packets_heard = 0
         self.account = work.Account(self._clock.time())
         self._window = window
         self._most = most
+        self._reach = reach
         self._in_from: tuple[int, int] | None = None
 
     def packet(self, view: memoryview, size: int) -> None:
         """One packet from DTLS; see :class:`~hardwire.net.rtc.fastdtls.PacketReceiver`."""
-        if self._association_state == self.State.CLOSED:
+        if self._association_state is _State.CLOSED:
             return
         if not self._in_batch:
             self._in_batch = True
@@ -131,7 +141,7 @@ class FastSctp(MtuProber, PacketReceiver):
                 self._take_sack(packet, at, length)
             else:
                 units += self._take_other(kind, flags, packet[at + CHUNK_HEADER : end])
-            if self._association_state == self.State.CLOSED:
+            if self._association_state is _State.CLOSED:
                 return
             at = end + (-length & 3)
         self.account.charge(units)
@@ -139,7 +149,7 @@ class FastSctp(MtuProber, PacketReceiver):
     def _take_data(self, flags: int, packet: bytes, at: int, end: int) -> None:
         tsn, stream, sequence, protocol = DATA_FIELDS.unpack_from(packet, at + CHUNK_HEADER)
         inbound = self._in
-        self._check_data(stream, flags, protocol, end - at - DATA_HEADER, tsn)
+        self._check_data(stream, flags, protocol, end - at - DATA_HEADER)
         if inbound is None or end - at <= DATA_HEADER:
             return
         done = inbound.take(flags, tsn, (stream, sequence, protocol), packet[at + DATA_HEADER : end])
@@ -219,7 +229,7 @@ class FastSctp(MtuProber, PacketReceiver):
         if self._in_from == (tag, initial_tsn):
             return
         self._in_from = (tag, initial_tsn)
-        self._in = Inbound(initial_tsn, window=self._window, most=self._most)
+        self._in = Inbound(initial_tsn, window=self._window, most=self._most, reach=self._reach)
         self._inbound_streams = self._in.streams  # type: ignore[assignment]
         self._out.peer_window = window
 
@@ -233,7 +243,7 @@ class FastSctp(MtuProber, PacketReceiver):
         self._last_received_tsn = self._in.tsn
         run_now(self._reset_deferred_streams())
 
-    def _check_data(self, stream: int, flags: int, protocol: int, size: int, tsn: int) -> None:
+    def _check_data(self, stream: int, flags: int, protocol: int, size: int) -> None:
         """A narrower transport refuses here what it never uses."""
 
     def _deliver(self, message: Arrived) -> None:

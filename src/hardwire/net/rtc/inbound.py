@@ -80,6 +80,7 @@ class Inbound:
         initial: The peer's initial TSN.
         window: Octets that may be held while something is missing.
         most: Octets of a message.
+        reach: Numbers that a packet may lie beyond the first that is missing; further ones are refused.
 
     Attributes:
         cumulative: Everything up to this number is there; counted from the peer's first packet as 1.
@@ -89,7 +90,7 @@ class Inbound:
         duplicates: TSNs that came again since the last SACK, at most 50 of them.
     """
 
-    def __init__(self, initial: int, *, window: int, most: int) -> None:
+    def __init__(self, initial: int, *, window: int, most: int, reach: int = TSN_HALF) -> None:
         self.streams: dict[int, Stream] = {}
         self.cumulative = 0
         self.held = 0
@@ -99,6 +100,7 @@ class Inbound:
         self._origin = (initial - 1) & TSN_MASK
         self._window = window
         self._most = most
+        self._reach = reach
         self._by_first: dict[int, _Run] = {}
         self._by_last: dict[int, _Run] = {}
 
@@ -127,13 +129,23 @@ class Inbound:
             data: Its octets.
 
         Raises:
-            InboundRefused: It contradicts its neighbours, or the message is longer than agreed.
+            InboundRefused: It contradicts its neighbours, lies beyond reach, or the message is longer than agreed.
         """
-        number = self.cumulative + self.ahead(tsn)
-        if number == self.cumulative + 1:
+        distance = self.ahead(tsn)
+        if distance > self._reach:
+            raise InboundRefused("more data than the window allows")
+        number = self.cumulative + distance
+        if distance == 1:
             self.cumulative = number
             if self.beyond:
                 self._catch_up()
+            elif not flags:
+                # The middle of a message, and nothing lies beyond that it could meet: most of what comes.
+                left = self._by_last.get(number - 1)
+                if left is not None and not left.ends and left.kind == (*kind, 0):
+                    self._append(left, number, data, ends=False)
+                    self._check_size(left.size, len(left.parts))
+                    return []
         elif number <= self.cumulative or number in self.beyond:
             if len(self.duplicates) < MAX_DUPLICATES:
                 self.duplicates.append(tsn)
@@ -217,20 +229,25 @@ class Inbound:
     def _extend(
         self, left: _Run | None, number: int, kind: tuple[int, int, int, int], data: bytes, *, begins: bool, ends: bool
     ) -> _Run:
+        if left is None:
+            self.held += len(data)
+            self.pieces += 1
+            run = _Run(number, number, kind, begins, ends, len(data), deque((data,)))
+            self._by_first[number] = self._by_last[number] = run
+            return run
+        if left.kind != kind:
+            raise InboundRefused("fragments of different messages under consecutive numbers")
+        self._append(left, number, data, ends=ends)
+        return left
+
+    def _append(self, run: _Run, number: int, data: bytes, *, ends: bool) -> None:
         self.held += len(data)
         self.pieces += 1
-        if left is None:
-            run = self._by_first[number] = _Run(number, number, kind, begins, ends, len(data), deque((data,)))
-        elif left.kind != kind:
-            raise InboundRefused("fragments of different messages under consecutive numbers")
-        else:
-            run = left
-            del self._by_last[number - 1]
-            run.last, run.ends = number, ends
-            run.size += len(data)
-            run.parts.append(data)
+        del self._by_last[number - 1]
         self._by_last[number] = run
-        return run
+        run.last, run.ends = number, ends
+        run.size += len(data)
+        run.parts.append(data)
 
     def _check_size(self, size: int, parts: int) -> None:
         if size > self._most or parts > MOST_FRAGMENTS:

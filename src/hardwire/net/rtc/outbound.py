@@ -118,19 +118,20 @@ class Outbound(Flight):
         if message.expires <= now:
             self.give_up(message)
             return self._next_new(now, room) if self.waiting else None
-        rest = len(message.data) - message.cut
-        size = min(rest, self.payload)
+        cut = message.cut
+        rest = len(message.data) - cut
         if room is not None and rest > room:
             return None
+        size = min(self.payload, rest)
         if self.flight + size > self.peer_window and self.flight:
             # A window of zero is asked by the one fragment that is out (RFC 9260 §6.1 A).
             return None
         if self.number - self.cumulative >= MOST_OUT:
             return None
         self.number += 1
-        flags = (UNORDERED if message.unordered else 0) | (0 if message.cut else FIRST) | (LAST if size == rest else 0)
-        fragment = Fragment(self.number, flags, message, message.data[message.cut : message.cut + size])
-        message.cut += size
+        flags = (UNORDERED if message.unordered else 0) | (0 if cut else FIRST) | (LAST if size == rest else 0)
+        fragment = Fragment(self.number, flags, message, message.data[cut : cut + size])
+        message.cut = cut + size
         self.queued -= size
         if size == rest:
             self.waiting.popleft()

@@ -67,7 +67,7 @@ class LineSctp(FastSctp):
         on_writable: Callable[[], None],
         on_state: Callable[[], None],
     ) -> None:
-        super().__init__(dtls, SCTP_PORT, window=_WINDOW, most=MAX_MESSAGE)
+        super().__init__(dtls, SCTP_PORT, window=_WINDOW, most=MAX_MESSAGE, reach=_MAX_AHEAD)
         self._on_message = on_message
         self._on_writable = on_writable
         self._on_state = on_state
@@ -132,15 +132,13 @@ class LineSctp(FastSctp):
             # An INIT that comes late cannot restart an open association.
             await super()._receive_chunk(chunk)
 
-    def _check_data(self, stream: int, flags: int, protocol: int, size: int, tsn: int) -> None:
+    def _check_data(self, stream: int, flags: int, protocol: int, size: int) -> None:
         if stream not in STREAMS or flags & SCTP_DATA_UNORDERED:
             raise InboundRefused(f"data outside the two channels (stream {stream})")
         if protocol != WEBRTC_BINARY or size <= 0:
             raise InboundRefused(f"a message that is not binary (payload type {protocol})")
         if self._in is None:
             raise InboundRefused("data before the association")
-        if self._in.ahead(tsn) > _MAX_AHEAD:
-            raise InboundRefused("more data than the window allows")
 
     def _deliver(self, message: Arrived) -> None:
         self._on_message(message.stream, message.data)

@@ -132,12 +132,8 @@ class SctpSender(RTCSctpTransport):
         self._dtls.seal(size)
 
     def _close(self, size: int) -> None:
-        close_packet(
-            self._dtls.plain,
-            size,
-            ports=(self._local_port, self._remote_port or 0),
-            tag=self._remote_verification_tag,
-        )
+        ports = self._local_port, self._remote_port or 0
+        close_packet(self._dtls.plain, size, ports, self._remote_verification_tag)
 
     def _put_sack(self, most: int) -> int:
         """Write the SACK that is owed at the beginning of a packet; where it ends."""

@@ -50,7 +50,7 @@ def open_packet(view: memoryview, size: int) -> bytes | None:
     return packet if crc32c(packet) == checksum else None
 
 
-def close_packet(view: memoryview, size: int, *, ports: tuple[int, int], tag: int) -> None:
+def close_packet(view: memoryview, size: int, ports: tuple[int, int], tag: int) -> None:
     """Put the common header in front of the chunks that are in place."""
     COMMON.pack_into(view, 0, *ports, tag, 0)
     CHECKSUM.pack_into(view, CHECKSUM_AT, crc32c(bytes(view[:size])))
