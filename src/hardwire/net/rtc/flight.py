@@ -63,6 +63,7 @@ class Flight:
         self._newest_rtt = 0.0
         self._highest = 0
         self._recovery = 0
+        self._reduced_at = 0.0
         self._round = 0
         self._reorder = 0
         self._held_back = False
@@ -193,7 +194,7 @@ class Flight:
         self._judge_at = math.inf
         lost = self._judge_first(now, patience) + self._judge_resent(now, patience)
         if lost:
-            self._has_lost(lost)
+            self._has_lost(lost, now)
 
     def _judge_first(self, now: float, patience: float) -> list[Fragment]:
         """Of those that were sent once: they left in the order of their numbers, and are looked at in that order."""
@@ -229,15 +230,17 @@ class Flight:
             self._resent.popleft()
         return lost
 
-    def _has_lost(self, lost: list[Fragment]) -> None:
+    def _has_lost(self, lost: list[Fragment], now: float) -> None:
         for fragment in lost:
             fragment.state = LOST
             self.flight -= fragment.size
             self._lost.append(fragment.number)
-        if max(fragment.number for fragment in lost) > self._recovery:
-            # Once in a round trip: what was out before the window shrank says nothing new about it.
+        # Once in a round trip: what was out before the window shrank says nothing new about it. What was sent again
+        # since then does, or a peer that takes no copy would be sent a whole window of them each time.
+        if any(one.number > self._recovery or (one.count > 1 and one.sent_at >= self._reduced_at) for one in lost):
             self.window.lost()
             self._recovery = self.number
+            self._reduced_at = now
             self._exempt = True
 
     def _advance_given_up(self) -> None:

@@ -211,6 +211,7 @@ class Outbound(Flight):
         self.flight = 0
         self._judged = self.number + 1
         self._recovery = self.number
+        self._reduced_at = now
         self._judge_at = math.inf
         self._exempt = True
         for message in {one.message for one in self._sent.values() if one.message.retransmissions < math.inf}:

@@ -180,3 +180,16 @@ def test_the_books_are_right_whatever_arrives(data):
             now = out.deadline()
             out.expired(now)
             resent(out, now)
+
+
+def test_a_peer_that_takes_no_copy_is_not_sent_a_window_of_them_each_time():
+    """Each round it reports one packet, the one that left last: everything before it is lost once more."""
+    out = sending(500)
+    now, copies = 1.0, 0
+    for _ in range(200):
+        now += RTT
+        latest = max((one for one in out._sent.values() if one.state == 0), key=lambda one: (one.sent_at, one.number))
+        out.acknowledged(Sack(0, WINDOW, [(latest.number, latest.number)]), now)
+        copies += len(resent(out, now))
+    # The window shrinks by a tenth each time: ten windows in all, and not one for each packet.
+    assert 500 < copies < 10 * WINDOW / PAYLOAD
