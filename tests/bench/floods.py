@@ -7,8 +7,9 @@ gets them is counted: once from the datagram on, once from the decrypted packet 
 datagrams that reach an open port. Datagrams are full ones except where the table says otherwise, and figures are for
 100 MB of them on the wire. A line that ended is counted up to its end, and the table says how many octets that took.
 
-The system calls that read the datagrams are not in the figures: one reads up to fifty full datagrams. Some of the same
-floods are put before a plain aiortc end, a megabyte of each, for comparison.
+What time pays into the account of a peer (``hardwire.net.rtc.work``) is what it would be at 25 MB a second. The system
+calls that read the datagrams are not in the figures: one reads up to fifty full datagrams. Some of the same floods are
+put before a plain aiortc end, a megabyte of each, for comparison.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from pathlib import Path
 from time import thread_time
 
 from bench.frame import finish, machine_words, parser_for, say
+from hardwire.net.rtc.work import Account
 from support.attacks import (
     attacked,
     decrypted,
@@ -39,8 +41,24 @@ from support.links import End
 from support.rawpeer import open_with_raw
 
 HUNDRED = 100e6
+PACE = 25e6
 AIORTC_OCTETS = 1_000_000
 _PEAK = re.compile(r"VmHWM:\s+(\d+)")
+
+
+class Paced(Account):
+    """An account whose clock is the octets that came: the flood is as fast as the table says, however fast it is made."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self._came = 0
+
+    def admits(self, size: int) -> bool:
+        self._came += size
+        return super().admits(size)
+
+    def refill(self, now: float) -> None:
+        super().refill(self._came / PACE)
 
 
 @dataclass
@@ -121,6 +139,7 @@ async def of_peer(name: str, flood: Callable, octets: int) -> dict:
     for what in ("whole", "sctp"):
         async with attacked() as (attacker, victim):
             aim = Aim.at(victim.link._sctp)
+            victim.link._sctp.account = Paced()
             if name.startswith("SACK"):
                 grow_flight(victim.link, aim)
             packets = flood(aim)

@@ -6,22 +6,23 @@ in units of about two microseconds. Each packet pays in, by its size; each chunk
 slowly. While the account is overdrawn packets are dropped as they are, like a network that is too slow: an honest peer
 sends them again, and its congestion control finds the rate. Nobody is ever cut off for it.
 
-What an honest peer sends in bulk pays for itself: a DATA chunk and a SACK in a full packet, or either of them alone in
-a packet of any size. Only packets with many small messages draw on what time paid in.
+What an honest peer sends in bulk pays for itself: a chunk of data in a packet, with a SACK or without. Only packets
+with many small messages draw on what time paid in, and so much of it is saved up.
 
 Pure: the clock is a parameter.
 """
 
 from typing import Final
 
-RATE: Final = 32_768
-"""Units a second: some hundredths of a processor."""
-MOST: Final = 32_768
+RATE: Final = 16_384
+"""Units a second: three or four hundredths of a processor."""
+MOST: Final = 65_536
 """Units that are saved up at most."""
-OCTETS_OF_A_UNIT: Final = 1024
+OCTETS_OF_A_UNIT: Final = 2048
 
 DATA: Final = 1
-SACK: Final = 1
+SACK: Final = 0
+"""There is one in a packet, and the blocks in it are paid for by what we send (:meth:`.flight.Flight.affords`)."""
 UNKNOWN: Final = 1
 HEARTBEAT: Final = 8
 OTHER: Final = 4
