@@ -11,6 +11,7 @@ import pytest
 
 from hardwire.app.partials import SIDE_DIRECTORY
 from support.clockshim import Clock
+from support.trees import a_tree
 
 MB = 1_000_000
 DAY = 86_400
@@ -131,6 +132,28 @@ def test_a_receiver_that_is_stopped_before_the_end_says_40_at_the_sender(alice, 
     assert host.failed()["exit_code"] == 40
     guest.failed()
     assert left(inbox) == []
+
+
+@pytest.mark.device("softhsm", "swtpm")
+@pytest.mark.parametrize("what", ["list.txt", "album"])
+def test_killed_between_the_name_and_the_last_word_nothing_comes_twice(alice, bob, stage, inbox, what):
+    if what == "album":
+        a_tree(alice.home / "album", octets=3 * MB)
+    (alice.home / "list.txt").write_text("all of it")
+    host = stage(alice.json("send", what, "--loopback", "--unverified"))
+    guest = stage(bob.tricky("dies", "receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
+    stage.codes(host, guest)
+    deadline = time.monotonic() + 30
+    while not (inbox / what).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    host.signal(signal.SIGINT)
+    assert host.failed()["exit_code"] == 130
+    host = stage(alice.json("send", what, "--loopback", "--unverified"))
+    guest = stage(bob.json("receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
+    stage.codes(host, guest)
+    assert guest.expect("file-started")["done"] == guest.expect("file-done")["size"]
+    assert (host.finished(), guest.finished()) == (0, 0)
+    assert left(inbox) == [what]
 
 
 def namespace() -> list[str]:

@@ -2,18 +2,20 @@
 """A peer whose program was changed: hardwire with one honest check taken out, named by the first argument.
 
 ``expired`` shows a certificate that it knows to be past its time; ``name=NAME`` offers every file as NAME;
-``flip`` sends another octet than the one it has, under the right hash; ``membership`` shows whatever lies in
+``dies`` ends as by kill -9 between a file's final name and the last word to its sender; ``flip`` sends another octet than the one it has, under the right hash; ``membership`` shows whatever lies in
 membership.pem, past its time or of another key.
 """
 
 import dataclasses
+import os
+import signal
 import sys
 from datetime import UTC, datetime
 
 import hardwire.app.identity
 import hardwire.cli.conversation
 import hardwire.handshake.machine
-from hardwire.app import membership, outgoing
+from hardwire.app import membership, outgoing, unheard
 from hardwire.channel import filecontrol
 from hardwire.cli.main import main
 
@@ -43,6 +45,10 @@ def flip_an_octet() -> None:
     outgoing.OutgoingReader.read = read
 
 
+def die_unheard() -> None:
+    unheard.Unheard.confirm = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+
+
 def show_any_membership() -> None:
     hardwire.cli.conversation.load_membership = lambda _identity: membership._read(membership.membership_path())
     hardwire.handshake.machine.verify = lambda *_: None
@@ -53,6 +59,7 @@ if __name__ == "__main__":
     {
         "expired": show_an_expired_certificate,
         "name": lambda: offer_as(value),
+        "dies": die_unheard,
         "flip": flip_an_octet,
         "membership": show_any_membership,
     }[trick]()

@@ -10,7 +10,7 @@ from functools import partial
 
 from hardwire.app.transfers import Transfers
 from hardwire.channel import LineClosed, SecureChannel
-from hardwire.errors import TransferIncomplete
+from hardwire.errors import ConnectionLost, TransferIncomplete
 from hardwire.handshake import Role
 from support.channelpair import CountedEntropy, finished
 from support.people import Person
@@ -35,6 +35,7 @@ class MemoryEnd:
         self.transfers = Transfers(self, self.person.emit, "ab" * 32)
         self.peer: MemoryEnd | None = None
         self.hold = False
+        self.cut = False
         self.held: list[object] = []
         self.beside = NoLanes()
         self._turning = False
@@ -61,6 +62,13 @@ class MemoryEnd:
     def confirm_file(self, transfer: int, *, ok: bool) -> None:
         self.channel.confirm_file(transfer, ok=ok, now=0.0)
         self._turn()
+
+    async def delivered(self) -> bool:
+        """What was said before arrives with the next turn; nothing does while :attr:`cut`."""
+        await asyncio.sleep(0)
+        if self.cut:
+            raise ConnectionLost("the line is over")
+        return True
 
     def close(self) -> None:
         self.channel.close(0.0)

@@ -9,6 +9,7 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -16,18 +17,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Final
+
+import platformdirs
 
 import hwkeys
 from hardwire.app.attestation import load_trust, name_of
 from hardwire.app.crlstore import CrlStore
 from hardwire.app.entropy import utc_now
+from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.identity import identity_path, load_identity
 from hardwire.app.keys import describe_device
 from hardwire.app.membership import load_membership, refuse_revoked
 from hardwire.app.organisations import load_organisations
+from hardwire.app.partials import partials
 from hardwire.app.paths import config_dir
 from hardwire.app.setup import describe_pin, find_devices
+from hardwire.app.text import human_duration, human_size
 from hardwire.errors import HardwireError, NoIdentity
 from hardwire.net import fast_problem, self_test, usable_addresses
 
@@ -223,6 +230,26 @@ def _scan(name: str) -> Iterator[Finding]:
         yield Finding(name, State.NOTE, "codes cannot be read from pictures (text works)", hint)
 
 
+def _unfinished(name: str) -> Iterator[Finding]:
+    """Where files are received when nobody says otherwise, and where people let them be put."""
+    places, downloads = [Path()], platformdirs.user_downloads_path()
+    with contextlib.suppress(OSError):  # there is none
+        if not downloads.samefile(Path()):
+            places.append(downloads)
+    nothing = True
+    for place in places:
+        if found := partials(place):
+            nothing, place = False, place.resolve()  # noqa: PLW2901 (as people say it)
+            octets, oldest = sum(one.octets for one in found), found[0].age
+            many = "one unfinished transfer" if len(found) == 1 else f"{len(found)} unfinished transfers"
+            text = f"{many} in {place}: {human_size(octets)}, the oldest untouched for {human_duration(oldest)}"
+            side = shlex.quote(str(place / SIDE_DIRECTORY))
+            hint = f"they go on when the same is sent again, and go away after two weeks; at once: rm -r {side}"
+            yield Finding(name, State.NOTE, text, hint)
+    if nothing:
+        yield Finding(name, State.OK, "no unfinished transfer in this directory or in Downloads")
+
+
 _CHECKS: Final[tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...]] = (
     ("libraries", _libraries),
     ("transport", _transport),
@@ -234,4 +261,5 @@ _CHECKS: Final[tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...]] = (
     ("organisations", _organisations),
     ("addresses", _addresses),
     ("scan", _scan),
+    ("unfinished", _unfinished),
 )

@@ -14,6 +14,7 @@ Everything here blocks, some of it for as long as a slow disk takes: it is calle
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,9 @@ def _bad_name(name: str, reason: str) -> LocalError:
     )
 
 
-def publish(part: Path, directory: Path, name: str, inside: int | None = None) -> Path:
+def publish(
+    part: Path, directory: Path, name: str, inside: int | None = None, before: Callable[[str], None] | None = None
+) -> Path:
     """Give what is finished the first free name, which is returned; the file system decides what is free.
 
     Args:
@@ -80,6 +83,7 @@ def publish(part: Path, directory: Path, name: str, inside: int | None = None) -
         directory: Where it shall be.
         name: What it shall be called.
         inside: Descriptor of the directory that a relative ``part`` is in, instead of the current one.
+        before: Told each name that is about to be tried.
 
     Raises:
         OSError: The disk refused.
@@ -89,6 +93,8 @@ def publish(part: Path, directory: Path, name: str, inside: int | None = None) -
     move = _move_directory if tree else _move_file
     for number in range(1, _SAME_NAME_MAX):
         candidate = directory / (name if number == 1 else _numbered(name, number))
+        if before is not None:
+            before(candidate.name)
         if move(part, candidate, inside):
             return candidate
     raise TransferIncomplete(f"{name}: there are {_SAME_NAME_MAX} files of that name already")

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from hardwire.app.digest import FileHash
 from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish
 from hardwire.app.layout import Layout, put_on_disk
-from hardwire.app.partials import Place, place_name, sweep
+from hardwire.app.partials import Place, forget, place_name, sweep
 from hardwire.app.paths import sync_directory
 from hardwire.app.text import printable
 from hardwire.channel import FILE_SIZE_MAX, Offer, TransferKind
@@ -66,6 +66,10 @@ class Sink(Protocol):
 
     def release(self, *, keep: bool) -> None:
         """Let go; what is not finished is kept for another time, or removed. Safe to call twice."""
+        ...
+
+    def told(self) -> None:
+        """The sender knows that it is finished: nothing has to be remembered of it any more."""
         ...
 
 
@@ -126,13 +130,14 @@ class Incoming:
         self._marker = ThreadPoolExecutor(1, "hardwire mark")
         self._marking: Future[None] | None = None
         self._unmarked = 0
+        self._final: Path | None = None
         sweep(directory)
         try:
             self._place = Place(directory, place_name(owner, offer.root))
         except OSError as problem:
             raise disk_problem(problem, directory, offer.size) from None
         try:
-            if not self._go_on():
+            if not self._is_here() and not self._go_on():
                 self._begin()
         except OSError as problem:
             self.release(keep=False)
@@ -141,6 +146,8 @@ class Incoming:
     @property
     def proved(self) -> int:
         """Octets of content that are here and right."""
+        if self._final is not None:
+            return self._offer.size
         return self._walk.octets if self._walk else 0
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
@@ -160,6 +167,8 @@ class Incoming:
 
     def finish(self, size: int, root: bytes) -> Path:
         """See :class:`Sink`."""
+        if self._final is not None:
+            return self._final
         name = self._offer.name
         if self._offer.kind is TransferKind.STREAM:
             if self._stream.digest() != root or size != self.received:
@@ -170,19 +179,29 @@ class Incoming:
             self._settle()
             if self._walk is not None and self._layout is not None:
                 self._layout.dress()
-            final = publish(self._place.data, self._directory, name, self._place.inside)
+            self._final = publish(self._place.data, self._directory, name, self._place.inside, self._place.note_name)
         except OSError as problem:
             raise disk_problem(problem, self._directory, self._offer.size) from None
         with contextlib.suppress(OSError):  # a directory that may be written and not read; the file is there
             sync_directory(self._directory)
         if self._whole is not None:
             self.sha256 = self._whole.hexdigest()
-        self.release(keep=False)
-        return final
+        if self._offer.end is None:
+            self._place.remove()
+        else:
+            with contextlib.suppress(OSError):  # what is kept too long is swept away some day
+                self._place.keep_name()
+        self.release(keep=True)
+        return self._final
+
+    def told(self) -> None:
+        """See :class:`Sink`."""
+        self._place.leave()
+        forget(self._place.path)
 
     def release(self, *, keep: bool) -> None:
-        """See :class:`Sink`. Nothing is kept of which no leaf is proved."""
-        if keep and self.proved:
+        """See :class:`Sink`. Nothing is kept of which no leaf is proved; what has its name is not removed."""
+        if keep and self.proved and self._final is None:
             with contextlib.suppress(OSError):  # it will be read again, then
                 self._settle()
         self._marker.shutdown()
@@ -190,10 +209,19 @@ class Incoming:
             self._whole.close()
         if self._layout is not None:
             self._layout.close()
-        if keep and self.proved:
+        if self._final is not None or (keep and self.proved):
             self._place.leave()
         else:
             self._place.remove()
+
+    def _is_here(self) -> bool:
+        """Whether all of it came before and has its name, and its sender may not know it."""
+        if self._offer.end is None:  # a stream's root is random: nobody offers the same again
+            return False
+        self._final = self._place.given()
+        if self._final is not None:
+            self.received = self._offer.end
+        return self._final is not None
 
     def _go_on(self) -> bool:
         """Take up what is here; False when there is nothing that can be relied on."""

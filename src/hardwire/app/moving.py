@@ -32,7 +32,7 @@ def _future() -> asyncio.Future[FileDone | FileFailed]:
     return asyncio.get_running_loop().create_future()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Transfer:
     """What is known of one transfer on this side.
 

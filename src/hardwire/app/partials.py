@@ -8,6 +8,7 @@
             preface                   manifest and hash list, written whole, once they agreed with the root
             data                      the file or the directory, growing; moved to its name when all of it is proved
             mark                      how many leaves were on the disk for certain: 12 octets each time it was noted
+            given                     the name that it is about to get or has got, and what it is known again by
             old                       empty: since when nobody touched it, as far as anybody noticed
 
 Nobody's name is stored: who sent it, when and from where is not on the disk. The names inside a directory are.
@@ -16,7 +17,9 @@ another one comes seven days after that: a wall clock that jumps takes nothing a
 
 **Order of things on the disk.** A mark is noted after the leaves that it counts were put on the disk; so leaves below
 the last valid mark are never read again. What was written after it is read and hashed once when the transfer goes on,
-and counts as far as it is right: after a kill that is nearly all, after a power cut what had got there.
+and counts as far as it is right: after a kill that is nearly all, after a power cut what had got there. A name is noted
+before it is given, and the note stays until the sender knows that everything arrived: whoever offers the same again in
+between is told so, and nothing comes twice.
 
 **Whose directory it is.** Others may be able to write to DIR, rename what is in it, and put something else there. So
 the side directory is judged when it is open, and what is in it is reached through open directories, never through DIR.
@@ -45,8 +48,8 @@ LIFE: Final = 7 * 86_400.0
 _RECORD: Final = struct.Struct(">QI")
 _MARK: Final = "mark"
 _PREFACE: Final = "preface"
-_GROWING: Final = "preface.part"
 _OLD: Final = "old"
+_GIVEN: Final = "given"
 _FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | _FLAGS
 
@@ -115,12 +118,34 @@ class Place:
 
     def keep_preface(self, data: bytes) -> None:
         """Keep manifest and hash list, whole or not at all. Raises OSError."""
-        descriptor = os.open(_GROWING, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600, dir_fd=self.inside)
+        self._keep(_PREFACE, data)
+
+    def note_name(self, name: str) -> None:
+        """``data`` is about to be called ``name``, beside the side directory. On the disk. Raises OSError."""
+        info = os.stat(self.data, dir_fd=self.inside, follow_symlinks=False)
+        self._keep(_GIVEN, "\n".join([*_known_by(info), name]).encode())
+
+    def given(self) -> Path | None:
+        """Where it lies if it got its name, and nobody has moved, changed or replaced it since."""
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            *known_by, name = _read(_GIVEN, self.inside).decode().split("\n")
+            final = self.path.parents[1] / Path(name).name
+            if _known_by(final.lstat()) == known_by:
+                return final
+        return None
+
+    def keep_name(self) -> None:
+        """It got its name: nothing but the note of that is wanted any more. Raises OSError."""
+        _wipe(self.inside, but=_GIVEN)
+
+    def _keep(self, name: str, data: bytes) -> None:
+        growing = f"{name}.part"
+        descriptor = os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600, dir_fd=self.inside)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.rename(_GROWING, _PREFACE, src_dir_fd=self.inside, dst_dir_fd=self.inside)
+        os.rename(growing, name, src_dir_fd=self.inside, dst_dir_fd=self.inside)
         os.fsync(self.inside)
 
     def wipe(self) -> None:
@@ -160,11 +185,24 @@ def place_name(owner: str, root: bytes) -> str:
     return hashlib.sha256(b"hardwire partial" + bytes.fromhex(owner) + root).digest()[:16].hex()
 
 
+def forget(path: Path) -> None:
+    """Remove a place that nobody needs any more, unless somebody holds it; nothing when there is none."""
+    with contextlib.suppress(OSError):
+        inside = _open(path)
+        try:
+            if _lock(inside):
+                _remove(path, inside)
+        finally:
+            os.close(inside)
+
+
 def partials(directory: Path) -> list[Partial]:
     """What lies in a directory, oldest first."""
     now = utc_now().timestamp()
     found = [
-        Partial(path, sum(_size(file) for file in path.rglob("*")), now - _touched(path)) for path in _places(directory)
+        Partial(path, sum(_size(file) for file in path.rglob("*")), now - _touched(path))
+        for path in _places(directory)
+        if (path / "data").exists() or not (path / _GIVEN).exists()  # otherwise it is whole, and has its name
     ]
     return sorted(found, key=lambda partial: -partial.age)
 
@@ -276,8 +314,16 @@ def _read(name: str, inside: int) -> bytes:
         return file.read()
 
 
-def _wipe(inside: int) -> None:
+def _known_by(info: os.stat_result) -> list[str]:
+    """What a file or directory is known again by under another name; what is in a directory may change."""
+    whole = () if stat.S_ISDIR(info.st_mode) else (info.st_size, info.st_mtime_ns)
+    return [str(number) for number in (info.st_dev, info.st_ino, *whole)]
+
+
+def _wipe(inside: int, but: str = "") -> None:
     for name in os.listdir(inside):
+        if name == but:
+            continue
         if stat.S_ISDIR(os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode):
             shutil.rmtree(name, dir_fd=inside)
         else:

@@ -196,6 +196,9 @@ class PipeSink:
         del keep  # what is in a pipe is in a pipe
         self._closed = True
 
+    def told(self) -> None:
+        """See :class:`~hardwire.app.incoming.Sink`."""
+
     def _open_preface(self) -> None:
         try:
             preface = open_preface(self._offer, bytes(self._head))

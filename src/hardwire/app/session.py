@@ -274,6 +274,8 @@ class Session:
             self._face.emit(LineClosed(clean=False, reason=event.error.message))
             raise event.error
         reason = _CLOSED[event.reason] if event.by_peer else "closed here"
+        if event.by_peer:
+            await self.transfers.goodbye()
         await self._give_up_files(_closed())
         self._face.emit(LineClosed(clean=True, reason=reason))
         if event.reason is CloseReason.NOT_VERIFIED:  # whoever waits for the line to end hears of it, too

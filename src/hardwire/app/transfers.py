@@ -33,6 +33,7 @@ from hardwire.app.progress import Meter
 from hardwire.app.stops import failed, words_for
 from hardwire.app.text import printable
 from hardwire.app.underway import Underway
+from hardwire.app.unheard import Unheard
 from hardwire.channel import BulkPath, StopReason
 from hardwire.channel import events as line_events
 from hardwire.errors import ConnectionLost, HardwireError, TransferIncomplete, UsageError
@@ -46,10 +47,12 @@ class Left:
     Attributes:
         peer: Hex of the peer's device id.
         transfers: Each with what it has open.
+        unheard: What is finished here, and the peer may not know it.
     """
 
     peer: str
     transfers: tuple[Transfer, ...]
+    unheard: tuple[Transfer, ...] = ()
 
 
 class Transfers(Underway):
@@ -68,6 +71,7 @@ class Transfers(Underway):
     def __init__(self, line: Line, emit: Callable[[Event], None], peer: str, before: int = 0) -> None:
         super().__init__(line, emit, before)
         self._peer = peer
+        self._unheard = Unheard(line, self._beside)
         self._paths: list[BulkPath] = []
         self.offered = asyncio.Event()
 
@@ -80,6 +84,11 @@ class Transfers(Underway):
     def waiting(self) -> tuple[int, ...]:
         """Offers of the peer that nobody has answered."""
         return tuple(key for key, one in self._active.items() if one.direction == "in" and not one.answered)
+
+    @property
+    def moving(self) -> bool:
+        """Whether anything was accepted and has not ended."""
+        return any(one.accepted for one in self._active.values())
 
     def offer(self, source: OutgoingFile | PipeSource) -> int:
         """Offer something; it goes out when the peer accepts. Returns the transfer's number.
@@ -134,14 +143,16 @@ class Transfers(Underway):
         """
         self._stop(self._waiting(key), TransferIncomplete("declined here", code="declined", hint=""))
 
-    def cancel(self, key: int | None = None) -> None:
-        """Stop one transfer, or all; what had arrived is removed. A file that is whole is kept.
+    def cancel(self, key: int | None = None) -> int:
+        """Stop one transfer, or all; what had arrived is removed. A file that is whole is kept. How many there were.
 
         Raises:
             UsageError: No such transfer.
         """
-        for one in self._named(key):
+        found = self._named(key)
+        for one in found:
             self._stop(one, TransferIncomplete("stopped here", code="cancelled", hint=""))
+        return len(found)
 
     def pause(self, key: int | None = None, *, on: bool = True) -> int:
         """Hold one transfer, or all that move; or let them go on. How many that were.
@@ -198,7 +209,11 @@ class Transfers(Underway):
             transfer.wake.set()
         await self.settled()
         self._active = {key: one for key, one in self._active.items() if not one.detached}
-        return Left(self._peer, tuple(left))
+        return Left(self._peer, tuple(left), self._unheard.left)
+
+    async def goodbye(self) -> None:
+        """The peer ended the line in order: it knows how everything ended."""
+        await self._unheard.heard()
 
     def take_over(self, left: Left) -> None:
         """Go on with what another line with the same peer left.
@@ -208,6 +223,7 @@ class Transfers(Underway):
         """
         if left.peer != self._peer:
             raise UsageError("these transfers are another peer's")
+        self._unheard = Unheard(self._line, self._beside, left.unheard)
         for transfer in left.transfers:
             transfer.detached = transfer.whole = transfer.accepted = False
             transfer.held.clear()
@@ -241,9 +257,8 @@ class Transfers(Underway):
                 self._wake(one)
             case line_events.FileFinished(size=size, root=root) if one:
                 one.finished = (size, root)
-            case line_events.FileDone() if one:
-                one.whole = True
-                self._wake(one)
+            case line_events.FileDone(id=key):
+                self._on_whole(one, key)
             case line_events.FilePaused(on=on) if one:
                 self._held(one, "peer", on=on)
             case line_events.FileComplete(ok=ok) if one:
@@ -267,6 +282,8 @@ class Transfers(Underway):
             self._tell(self._line.decline_file, event.id, StopReason.BAD_NAME)
             self._emit(failed(number, printable(offer.name), "in", problem))
             return
+        if self._unheard.offered(event.id, offer):
+            return
         # The very same offer, and not only its root: somebody consented to the name and the size as well.
         if (known := next((one for one in self._consented if one.offer == offer), None)) is not None:
             self._consented = [one for one in self._consented if one is not known]
@@ -288,6 +305,13 @@ class Transfers(Underway):
         if isinstance(transfer.source, PipeSource):
             transfer.source.acknowledged = written
         self._advance(transfer, written)
+
+    def _on_whole(self, transfer: Transfer | None, key: int) -> None:
+        if transfer is None:
+            self._unheard.whole(key)
+        else:
+            transfer.whole = True
+            self._wake(transfer)
 
     def _on_complete(self, transfer: Transfer, *, ok: bool) -> None:
         if ok:
@@ -319,7 +343,7 @@ class Transfers(Underway):
             raise
         if transfer.finishing:
             self._finish(transfer, path)
-            self._tell(self._line.confirm_file, transfer.key, ok=True)
+            self._unheard.confirm(transfer, transfer.key)
 
     def _take_other_way(self) -> None:
         for transfer in self._active.values():

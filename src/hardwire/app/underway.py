@@ -7,7 +7,7 @@ is said to have failed has left nothing behind but what it says is kept. The ver
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Final
 
@@ -60,9 +60,13 @@ class Underway:
         self.last = max(self.last, transfer.number)
 
     def _start(self, transfer: Transfer, work: Awaitable[None]) -> None:
-        transfer.task = asyncio.create_task(self._drive(transfer, work), name=f"hardwire file {transfer.number}")
-        self._tasks.add(transfer.task)
-        transfer.task.add_done_callback(self._tasks.discard)
+        transfer.task = self._beside(self._drive(transfer, work), f"hardwire file {transfer.number}")
+
+    def _beside(self, work: Coroutine[None, None, None], name: str = "hardwire verdict") -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _drive(self, transfer: Transfer, work: Awaitable[None]) -> None:
         try:

@@ -221,26 +221,15 @@ async def _consents(face: Face, transfers: Transfers, number: int, destination: 
 async def _listening(session: Session, face: Face, *, typed: bool) -> AsyncIterator[None]:
     """Take ``pause``, ``resume`` and ``cancel`` from whoever types, and SIGUSR1, for as long as this lasts."""
     loop = asyncio.get_running_loop()
-    paused = False
 
     def toggle() -> None:
-        nonlocal paused
-        paused = not paused
-        session.transfers.pause(on=paused)
+        if not session.transfers.pause():
+            session.transfers.pause(on=False)
 
     async def listen() -> None:
         while (text := await face.lines.line("")) is not None:
-            match text.strip().lower():
-                case "pause":
-                    session.transfers.pause()
-                case "resume":
-                    session.transfers.pause(on=False)
-                case "cancel":
-                    session.transfers.cancel()
-                case "":
-                    pass
-                case _:
-                    face.out.say("pause, resume or cancel")
+            if (word := text.strip().lower()) and (words := _obeyed(session.transfers, word)):
+                face.out.say(words)
 
     loop.add_signal_handler(signal.SIGUSR1, toggle)
     listener = asyncio.create_task(listen()) if typed else None
@@ -252,6 +241,21 @@ async def _listening(session: Session, face: Face, *, typed: bool) -> AsyncItera
             listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listener
+
+
+def _obeyed(transfers: Transfers, word: str) -> str:
+    """Do what somebody typed; what there is to say of it, besides the events that follow."""
+    match word:
+        case "pause" if not transfers.pause():
+            return "that is paused already" if transfers.moving else "nothing moves yet: pause when it does"
+        case "resume" if not transfers.pause(on=False):
+            return "nothing is paused here"
+        case "cancel" if not transfers.cancel():
+            return "there is nothing to cancel"
+        case "pause" | "resume" | "cancel":
+            return ""
+        case _:
+            return "pause, resume or cancel"
 
 
 @dataclass(slots=True)

@@ -233,6 +233,12 @@ class Line:
         """Identifier and text of the messages that the peer's device has not confirmed, also after the end."""
         return self._channel.unacknowledged
 
+    async def delivered(self) -> bool:
+        """Whether the peer's machine gets all that was said within seconds. Raises ConnectionLost after the end."""
+        if self._over:
+            raise ConnectionLost("the line is over", code="line-over")
+        return await self._link.flush()
+
     # ------------------------------------------------------------------ ending
 
     async def close(self, reason: CloseReason = CloseReason.NORMAL) -> None:

@@ -112,8 +112,9 @@ class LineSctp(FastSctp):
     async def emptied(self) -> None:
         """Wait until the peer acknowledged everything, or the association closed."""
         if self.is_open and not self.is_empty:
-            self._empty = asyncio.get_running_loop().create_future()
-            await self._empty
+            if self._empty is None or self._empty.done():
+                self._empty = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._empty)  # others may wait for it as well
 
     def probe(self) -> None:
         """Ask for a sign of life (HEARTBEAT, RFC 9260 §8.3)."""

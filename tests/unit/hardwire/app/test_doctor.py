@@ -16,6 +16,7 @@ from hardwire.app.doctor import Finding, State, examine
 from hardwire.app.identity import identity_path, make_identity
 from hardwire.app.membership import install
 from hardwire.app.organisations import NOBODY
+from hardwire.app.partials import Place
 from hardwire.app.pem import CERTIFICATE, Item
 from hardwire.certs import Assurance, read_crl
 from hardwire.errors import LocalError
@@ -47,6 +48,31 @@ def only(name: str) -> Finding:
 def make(home):
     key = ec.generate_private_key(ec.SECP256R1())
     return make_identity(key, key_uri="pkcs11:token=x", device="a card", assurance=Assurance.TOKEN_CLAIMED, home=home)
+
+
+def test_unfinished_transfers_here_and_in_downloads(tmp_path, monkeypatch):
+    here, downloads = tmp_path / "here", tmp_path / "my downloads"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(doctor.platformdirs, "user_downloads_path", lambda: downloads)
+    assert only("unfinished").state is State.OK
+    downloads.mkdir()
+    for directory, names in ((here, ["aa"]), (downloads, ["bb", "cc"])):
+        for name in names:
+            place = Place(directory, name)
+            (place.path / "data").write_bytes(bytes(100_000))
+            place.leave()
+    one, two = findings("unfinished")
+    assert one.state is two.state is State.NOTE
+    assert one.text.startswith(f"one unfinished transfer in {here}: 10")
+    assert two.text.startswith(f"2 unfinished transfers in {downloads}: 20")
+    assert two.hint.endswith(f"rm -r '{downloads}/.hardwire-partial'")
+    monkeypatch.chdir(downloads)
+    assert len(findings("unfinished")) == 1, "the same directory is told once"
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert len(findings("unfinished")) <= 1
 
 
 @pytest.mark.device("softhsm")

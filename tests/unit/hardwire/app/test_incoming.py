@@ -45,7 +45,10 @@ def feed(sink, file, *, until=None, step=65_487):
 
 
 def finish(sink):
-    return sink.finish(0, b"")
+    """To its name, and the sender hears of it."""
+    final = sink.finish(0, b"")
+    sink.told()
+    return final
 
 
 def left(inbox):
@@ -143,9 +146,10 @@ def test_nothing_proved_is_nothing_kept(tmp_path, inbox):
 
 
 KILLED = """
-import os, signal, sys, pathlib
-sys.path[:0] = sys.argv[4:]
-from hardwire.app import incoming
+import os, signal, sys, pathlib, types
+sys.path[:0] = sys.argv[5:]
+when = sys.argv[4]
+from hardwire.app import files, incoming
 from hardwire.app.outgoing import OutgoingReader, inspect_outgoing
 incoming.MARK_EVERY = 2 << 20
 file = inspect_outgoing(pathlib.Path(sys.argv[1]))
@@ -155,14 +159,21 @@ end = int(sys.argv[3])
 while sink.received < end:
     sink.write(sink.received, reader.read(sink.received, min(65487, end - sink.received)))
 if sink.received == file.offer.end:
-    incoming.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    if when == "before":
+        incoming.publish = kill
+    elif when == "noted":
+        os.link = os.rename = kill
+    elif when == "linked":
+        files.os = types.SimpleNamespace(**{**vars(os), "unlink": kill})
     sink.finish(0, b"")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed(path, inbox, end):
-    run = subprocess.run([sys.executable, "-c", KILLED, str(path), str(inbox), str(end), *sys.path], check=False)
+def killed(path, inbox, end, when="before"):
+    words = [str(path), str(inbox), str(end), when]
+    run = subprocess.run([sys.executable, "-c", KILLED, *words, *sys.path], check=False)
     assert run.returncode == -9
 
 
@@ -180,6 +191,81 @@ def test_after_a_kill(tmp_path, inbox, share):
     finish(sink)
     assert portrait(inbox / "photos") == portrait(top)
     assert left(inbox) == ["photos"]
+
+
+@pytest.mark.parametrize("when", ["linked", "named"])
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_after_a_kill_between_the_name_and_the_last_word(tmp_path, inbox, kind, when):
+    top = a_tree(tmp_path / "photos", octets=3 * MIB) if kind == "directory" else a_file(tmp_path).path
+    (inbox / top.name).touch()  # the name is taken: what is recognised is not what is called so
+    file = inspect_outgoing(top)
+    killed(top, inbox, file.offer.end, when)
+    (final,) = [path for path in inbox.iterdir() if path.name not in {SIDE_DIRECTORY, top.name}]
+    sink = Incoming(inbox, PEER, file.offer)
+    assert (sink.received, sink.proved) == (file.offer.end, file.size), "nothing comes twice"
+    assert finish(sink) == final
+    assert portrait(final) == portrait(top)
+    assert set(left(inbox)) == {top.name, final.name}
+    if kind == "file":
+        assert final.stat().st_nlink == 1
+
+
+def test_a_name_that_was_noted_and_not_given(tmp_path, inbox):
+    top = a_tree(tmp_path / "photos", octets=3 * MIB)
+    file = inspect_outgoing(top)
+    killed(top, inbox, file.offer.end)
+    (place,) = (inbox / SIDE_DIRECTORY).iterdir()
+    info = (place / "data").stat()
+    (place / "given").write_text(f"{info.st_dev}\n{info.st_ino}\nphotos")
+    sink = Incoming(inbox, PEER, file.offer)
+    assert sink.proved == file.size
+    assert finish(sink) == inbox / "photos"
+    assert portrait(inbox / "photos") == portrait(top)
+
+
+@pytest.mark.parametrize("done", ["removed", "changed", "touched", "replaced", "moved", "a link", "noise"])
+def test_what_somebody_did_to_it_since_is_no_longer_what_came(tmp_path, inbox, done):
+    file = a_file(tmp_path)
+    killed(file.path, inbox, file.offer.end, "named")
+    final = inbox / "report.pdf"
+    if done == "removed":
+        final.unlink()
+    elif done == "changed":
+        final.chmod(0o600)
+        final.write_bytes(b"mine now")
+    elif done == "touched":
+        os.utime(final, (1, 1))
+    elif done == "replaced":
+        final.rename(tmp_path / "elsewhere")
+        final.write_bytes((tmp_path / "elsewhere").read_bytes())
+    elif done == "moved":
+        final.rename(inbox / "mine.pdf")
+    elif done == "a link":
+        final.rename(tmp_path / "elsewhere")
+        final.symlink_to(tmp_path / "elsewhere")
+    else:
+        (given,) = (inbox / SIDE_DIRECTORY).glob("*/given")
+        given.write_bytes(b"\xff\xfe\n../../etc/passwd")
+    sink = Incoming(inbox, PEER, file.offer)
+    assert sink.received == 0
+    feed(sink, file)
+    assert finish(sink).read_bytes() == file.path.read_bytes()
+
+
+def test_nobody_is_told_twice_and_a_place_that_is_held_stays(tmp_path, inbox):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file)
+    assert sink.finish(0, b"") == sink.finish(0, b"") == inbox / "report.pdf"
+    assert left(inbox) == [SIDE_DIRECTORY, "report.pdf"]
+    again = Incoming(inbox, PEER, file.offer)
+    sink.told()
+    assert left(inbox) == [SIDE_DIRECTORY, "report.pdf"], "somebody is at it"
+    again.release(keep=False)
+    assert left(inbox) == [SIDE_DIRECTORY, "report.pdf"], "what has its name is not removed for want of it"
+    sink.told()
+    sink.told()
+    assert left(inbox) == ["report.pdf"]
 
 
 @pytest.mark.parametrize("harm", ["preface", "mark", "data", "octets behind the mark", "a second name"])

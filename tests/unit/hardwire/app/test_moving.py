@@ -265,6 +265,7 @@ async def test_going_on_after_both_ends_were_gone(tmp_path, inbox):
         assert started.done >= 5 * MIB
         assert all(step.done >= started.done for step in end.person.all(FileProgress))
     assert (inbox / "data.bin").read_bytes() == file.path.read_bytes()
+    await bob.transfers.settled()
     assert [path.name for path in inbox.iterdir()] == ["data.bin"]
 
 

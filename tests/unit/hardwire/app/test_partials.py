@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hardwire.app import partials as module
-from hardwire.app.partials import LIFE, SIDE_DIRECTORY, Place, partials, place_name, sweep
+from hardwire.app.partials import LIFE, SIDE_DIRECTORY, Place, forget, partials, place_name, sweep
 from hardwire.errors import TransferIncomplete
 
 NAME = place_name("aa" * 32, bytes(32))
@@ -146,6 +146,24 @@ def test_wiping(tmp_path):
     assert list(place.path.iterdir()) == []
     assert (tmp_path / "elsewhere" / "a").exists()
     place.remove()
+
+
+def test_what_is_whole_is_not_unfinished(tmp_path):
+    place = Place(tmp_path, NAME)
+    (place.path / "data").write_bytes(b"all of it")
+    place.mark(0)
+    place.note_name("report.pdf")
+    assert len(partials(tmp_path)) == 1
+    assert place.given() is None
+    (place.path / "data").rename(tmp_path / "report.pdf")
+    place.keep_name()
+    assert [path.name for path in place.path.iterdir()] == ["given"]
+    assert partials(tmp_path) == []
+    assert place.given() == tmp_path / "report.pdf"
+    place.leave()
+    forget(place.path)
+    forget(place.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
 
 
 def test_what_lies_there_and_what_goes(tmp_path):

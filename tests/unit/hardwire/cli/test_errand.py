@@ -10,7 +10,7 @@ from hardwire.app.outgoing import inspect_outgoing
 from hardwire.app.partials import Place
 from hardwire.app.pipes import PipeSource
 from hardwire.cli.conversation import Wishes, race
-from hardwire.cli.errand import _deliver, _take, _Tally, receive, send, show_partials
+from hardwire.cli.errand import _deliver, _obeyed, _take, _Tally, receive, send, show_partials
 from hardwire.cli.output import Output
 from hardwire.errors import ConnectionLost, TransferIncomplete, UsageError
 from hardwire.net.servers import NO_SERVERS
@@ -119,6 +119,21 @@ async def test_what_cannot_be_sent_or_kept_is_refused_first(tmp_path):
         await receive(Output(), Wishes(NO_SERVERS), tmp_path / "none", plain=False, yes=False)
 
 
+async def test_words_while_nothing_moves(tmp_path):
+    async with seats(unverified=True) as (alice, _):
+        for word, said in (
+            ("pause", "nothing moves yet: pause when it does"),
+            ("resume", "nothing is paused here"),
+            ("cancel", "there is nothing to cancel"),
+        ):
+            assert _obeyed(alice.session.transfers, word) == said
+        (tmp_path / "a.txt").write_text("abc")
+        alice.session.offer(inspect_outgoing(tmp_path / "a.txt"))
+        assert _obeyed(alice.session.transfers, "pause").startswith("nothing moves yet")
+        assert _obeyed(alice.session.transfers, "cancel") == ""
+        assert _obeyed(alice.session.transfers, "cancel") == "there is nothing to cancel"
+
+
 async def test_words_while_it_moves(tmp_path):
     """A stream that waits for its pipe gives all the time in the world."""
     (tmp_path / "in").mkdir()
@@ -133,6 +148,8 @@ async def test_words_while_it_moves(tmp_path):
             alice.type("", "what?", "pause")
             await alice.hears("pause, resume or cancel")
             await bob.hears("paused (your peer)")
+            alice.type("pause")
+            await alice.hears("that is paused already")
             alice.type("resume")
             await bob.hears("goes on (your peer)")
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -212,7 +229,7 @@ class AnotherLine:
 
     def __init__(self, transfers, **others):
         self.handle = transfers.handle
-        self.abandon, self.settled = transfers.abandon, transfers.settled
+        self.abandon, self.settled, self.goodbye = transfers.abandon, transfers.settled, transfers.goodbye
         self.offered = transfers.offered
         self.waiting = ()
         vars(self).update(others)
