@@ -93,6 +93,8 @@ class CongestionWindow:
     def lost(self) -> None:
         """Something that was sent since the last call is lost; called once a round trip at most."""
         queueing = self._rtt.queueing() > max(_LEAST_QUEUE, self._rtt.floor * _QUEUE_SHARE)
+        # The next loss is judged by what comes from now on: while a hole is open no round ends.
+        self._rtt.end_round()
         share, self._rise = (CONGESTED, _RENO) if queueing else (UNCONGESTED, 1.0)
         # A window below the last peak: somebody else wants room (fast convergence, RFC 9438 §4.7).
         self._peak = self.size * (1 + share) / 2 if queueing and self.size < self._peak else self.size

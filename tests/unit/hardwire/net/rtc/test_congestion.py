@@ -53,6 +53,18 @@ def test_a_loss_takes_more_where_packets_were_queueing(late, share):
     assert not one.in_slow_start
 
 
+def test_a_loss_is_judged_by_round_trips_since_the_last_one():
+    one, estimator = window()
+    grow(one, estimator, 4)
+    estimator.sample(0.05, 1.0)
+    one.lost()
+    before = one.size
+    # No round ends while something is missing, and now there is a queue.
+    estimator.sample(0.08, 1.1)
+    one.lost()
+    assert one.size == CONGESTED * before
+
+
 def test_after_a_loss_it_comes_back_to_where_it_was_and_goes_on_beyond():
     one, estimator = window()
     now = grow(one, estimator, 5)
