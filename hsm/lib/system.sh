@@ -19,8 +19,9 @@ readonly test_packages=(
     chromium coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 nftables opensc openssl pinentry-curses
     pinentry-tty shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
 )
-# What a file's way over a direct lane is measured beside; what magic-wormhole needs comes with Python.
-readonly bench_packages=(openssh-client openssh-server)
+# What is measured beside: a browser, scp; and what makes a network of our own. What magic-wormhole needs comes with
+# Python, native WebRTC stacks by lib/peers.sh.
+readonly bench_packages=(chromium iproute2 openssh-client openssh-server)
 
 # One program for each package that has one: their presence is what a warm start looks at.
 readonly base_programs=(gcc pkg-config softhsm2-util swtpm swtpm_setup)
@@ -35,7 +36,7 @@ programs_present() {
     local program programs=("${base_programs[@]}")
     [[ $1 != piv && $1 != test ]] || programs+=("${piv_programs[@]}")
     [[ $1 != test ]] || programs+=("${test_programs[@]}")
-    [[ $1 != bench ]] || programs+=(scp /usr/sbin/sshd)
+    [[ $1 != bench ]] || programs+=(chromium ip scp /usr/sbin/sshd)
     for program in "${programs[@]}"; do
         command -v "$program" >/dev/null || return 1
     done

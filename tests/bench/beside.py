@@ -2,7 +2,7 @@
 """A line beside a TCP flow of the kernel at one bottleneck: ``python -m bench.beside SECONDS`` prints what each got, as JSON.
 
 Data channel and TCP (CUBIC) each have a process at either end of the link (support/tunlab.py); a path is measured with the
-line first, with TCP first, and with both at once. Who begins is alone for a while; then both are counted at the receivers, over
+line first, with TCP first, and with both at once; how two TCP flows share it shows what can be asked for. Who begins is alone for a while; then both are counted at the receivers, over
 the same time. The queue is as long as what the path holds, or 10 ms where that is next to nothing.
 """
 
@@ -20,8 +20,13 @@ PATHS = {
     "20 Mbit/s, 50 ms": (Conditions(0.025, 0.0, 2.5e6, 125_000), Conditions(0.025)),
     "100 Mbit/s, 4 ms": (Conditions(0.002, 0.0, 12.5e6, 125_000), Conditions(0.002)),
 }
-FLOWS = {"line": "fast_net", "tcp": "tcp"}
-ORDERS = {"line first": ("line", "tcp"), "TCP first": ("tcp", "line"), "at once": ("line", "tcp")}
+FLOWS = {"line": "fast_net", "tcp": "tcp", "other": "tcp"}
+ORDERS = {
+    "line first": ("line", "tcp"),
+    "TCP first": ("tcp", "line"),
+    "at once": ("line", "tcp"),
+    "TCP before TCP": ("tcp", "other"),
+}
 HEAD_START = 0.25
 """Of the time counted: how long the first is alone."""
 SETTLE = 0.25
@@ -43,8 +48,8 @@ async def shares(path: str, order: str, seconds: float) -> dict[str, float]:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="hardwire-bench-"))
         made = stack.enter_context(link(*(Bottleneck(way) for way in PATHS[path])))
         pairs = {}
-        for flow, variant in FLOWS.items():
-            commands = [place.command(*python("bench.ends", variant)) for place in (made.left, made.right)]
+        for flow in ORDERS[order]:
+            commands = [place.command(*python("bench.ends", FLOWS[flow])) for place in (made.left, made.right)]
             ends = [await stack.enter_async_context(running(command, directory)) for command in commands]
             pairs[flow] = Apart(*ends)
             await pairs[flow].open()

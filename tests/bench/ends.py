@@ -193,13 +193,17 @@ def make_end(variant: str) -> End:
         from bench.fast import FastEnd
 
         return FastEnd(loopback=not variant.endswith("_net"))
+    if kind == "bridge":
+        from bench.bridge import BridgeEnd
+
+        return BridgeEnd()
     if kind == "tcp":
         from bench.tcp import TcpEnd
 
         return TcpEnd()
     from bench.raw import RawEnd
 
-    return RawEnd()
+    return RawEnd(("bench",)) if variant == "raw_alone" else RawEnd()
 
 
 def cap_packets(limit: str) -> None:

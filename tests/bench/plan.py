@@ -1,18 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much a run of ``bench transport`` measures."""
 
-import json
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-
-PEERS = Path(__file__).parent / "peers"
-INSTALLED = Path(sys.prefix) / "share" / "bench-peers"
-"""Where ``hsm/up.sh`` puts what peers/package-lock.json names."""
-STACKS = {"ndc": ("node-datachannel", "node-datachannel"), "wrtc": ("wrtc", "@roamhq/wrtc")}
-"""Of each native stack: its name in a report, and the package that has it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +26,7 @@ class Plan:
     long: int = 1_000_000_000
     lines: int = 50
     proof: int = 20_000_000
-    orders: tuple[str, ...] = ("line first", "TCP first", "at once")
+    orders: tuple[str, ...] = ("line first", "TCP first", "at once", "TCP before TCP")
 
 
 QUICK = Plan(
@@ -50,28 +39,3 @@ QUICK = Plan(
     proof=2_000_000,
     orders=("at once",),
 )
-
-
-def native(stack: str) -> tuple[list[str], str]:
-    """(the command that starts such an end, or nothing; why it cannot be had)."""
-    node = shutil.which("node")
-    if node is None:
-        return [], "node is not installed"
-    package = STACKS[stack][1]
-    if not (INSTALLED / "node_modules" / package).is_dir():
-        return (
-            [],
-            f"{package} is not installed: `bash hsm/up.sh bench transport` does it, where the npm registry answers",
-        )
-    tried = subprocess.run(
-        [node, "-e", f"require({json.dumps(package)}); process.exit(0)"],
-        cwd=INSTALLED,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    if tried.returncode:
-        words = [line for line in tried.stderr.splitlines() if "Error" in line] or ["it does not say why"]
-        return [], f"{package} cannot be loaded: {words[0].strip()}"
-    return [node, str(PEERS / "node.mjs"), str(INSTALLED), stack], ""

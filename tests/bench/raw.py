@@ -22,9 +22,17 @@ aioice.ice.get_host_addresses = lambda *_, **__: ["127.0.0.1"]
 
 
 class RawEnd(End):
+    """Args:
+    labels: Of the channels that it opens; one is enough for who meets a peer that expects one.
+    """
+
+    def __init__(self, labels: tuple[str, ...] = ("bench", "ping")) -> None:
+        super().__init__()
+        self._labels = labels
+
     async def offer(self) -> dict:
         self._new()
-        for label in ("bench", "ping"):
+        for label in self._labels:
             self._use(self._peer.createDataChannel(label))
         await self._peer.setLocalDescription(await self._peer.createOffer())
         return {"text": self._description()}

@@ -3,19 +3,20 @@
 
 import asyncio
 import math
-import os
 from dataclasses import replace
 
 import pytest
 
-from bench import plan, transport
+from bench import transport
 from bench.frame import Pair, python
-from bench.parts import channel, delay, lanes, memory, paths, sharing
-from bench.plan import QUICK, STACKS
+from bench.parts import channel, delay, lanes, memory, mixed, paths, sharing
+from bench.plan import QUICK
 from bench.rows import Bar, Row
+from support import nativepeers
+from support.nativepeers import STACKS, native_or_skip
 from support.udpproxy import Bottleneck, Conditions
 
-TINY = replace(QUICK, seconds=0.05, file=4_000_000, long=8_000_000, lines=2)
+TINY = replace(QUICK, seconds=0.05, file=4_000_000, long=8_000_000, lines=2, orders=("at once", "TCP before TCP"))
 
 
 def judged(part, found: dict) -> dict[str, Row]:
@@ -25,15 +26,6 @@ def judged(part, found: dict) -> dict[str, Row]:
     assert all(math.isfinite(row.value) and row.value >= 0 for row in told.values())
     assert all(row.met in (True, False) for row in told.values() if row.bar is not None)
     return told
-
-
-def native_or_skip(stack: str) -> list[str]:
-    command, problem = plan.native(stack)
-    if not command and os.environ.get("HARDWIRE_REQUIRE_PEERS") == "1":
-        pytest.fail(problem)
-    if not command:
-        pytest.skip(problem)
-    return command
 
 
 async def test_bulk_is_measured_beside_aiortc_and_native_stacks(monkeypatch):
@@ -50,10 +42,10 @@ async def test_bulk_is_measured_beside_aiortc_and_native_stacks(monkeypatch):
 
 
 async def test_a_stack_that_is_not_there_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(plan, "INSTALLED", tmp_path)
-    assert "not installed" in plan.native("ndc")[1]
+    monkeypatch.setattr(nativepeers, "INSTALLED", tmp_path)
+    assert "not installed" in nativepeers.native("ndc")[1]
     (tmp_path / "node_modules" / "node-datachannel").mkdir(parents=True)
-    command, problem = plan.native("ndc")
+    command, problem = nativepeers.native("ndc")
     assert not command
     assert "installed" in problem or "cannot be loaded" in problem
 
@@ -80,6 +72,14 @@ async def test_another_hash_than_was_sent_is_an_error():
         await Pair(Liar(), Liar()).prove(10)
 
 
+async def test_ours_and_aiortc_meet_every_peer_that_there_is():
+    found = await mixed.measure(replace(TINY, proof=1_000_000))
+    told = judged(mixed, found)
+    there = set(mixed.NAMES.values()) - set(found["missing"])
+    assert "Chromium" in there
+    assert {f"ours {way} {name}, hash right: × raw aiortc" for way in mixed.WAYS for name in there} <= set(told)
+
+
 async def test_round_trips_are_measured_idle_and_busy(monkeypatch):
     monkeypatch.setattr(delay, "BURSTS", 2)
     told = judged(delay, await delay.measure(TINY))
@@ -102,7 +102,7 @@ async def test_shares_are_measured_between_lines_and_beside_tcp():
     found = await sharing.measure(TINY)
     assert not found["missing"]
     told = judged(sharing, found)
-    assert len(told) == 3
+    assert len(told) == 5
     assert all(0 < row.value < 100 for row in told.values())
 
 

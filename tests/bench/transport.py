@@ -15,12 +15,13 @@ import sys
 from dataclasses import replace
 
 from bench.frame import finish, machine_words, parser_for, say
-from bench.parts import channel, delay, lanes, memory, paths, sharing
+from bench.parts import channel, delay, lanes, memory, mixed, paths, sharing
 from bench.plan import QUICK, Plan
 from bench.rows import Row, heading
 
 PARTS = {
     "channel": channel,
+    "mixed": mixed,
     "delay": delay,
     "paths": paths,
     "sharing": sharing,

@@ -70,13 +70,14 @@ class StreamEnd(FileEnd):
         return {"size": event.size, "direct": event.direct}
 
 
-async def long_transfer(way: str, octets: int, every: float = 1.0) -> dict:
+async def long_transfer(way: str, octets: int, every: float = 1.0, first: float = FIRST) -> dict:
     """One transfer between two processes.
 
     Args:
         way: ``lane`` or ``channel``.
         octets: How much.
         every: Seconds between two looks at the memory.
+        first: Seconds that are left out, until all is warm.
 
     Returns:
         ``seconds``, ``mb_per_s``, ``direct`` (octets that took the lane) and for ``sender`` and ``receiver`` the
@@ -105,7 +106,7 @@ async def long_transfer(way: str, octets: int, every: float = 1.0) -> dict:
         "mb_per_s": round(octets / sent["seconds"] / 1e6, 1),
         "direct": taken["direct"],
         **{
-            name: {"times": times, "samples": samples, "spread": _spread(times, samples)}
+            name: {"times": times, "samples": samples, "spread": _spread(times, samples, first)}
             for name, samples in zip(("sender", "receiver"), memories, strict=True)
         },
     }
@@ -118,8 +119,8 @@ async def _look(processes: list[int], looks: list[tuple[float, int, int]], every
         await asyncio.sleep(every)
 
 
-def _spread(times: list[float], samples: list[int]) -> int:
-    warm = [memory for at, memory in zip(times, samples, strict=True) if at >= FIRST] or samples[-1:]
+def _spread(times: list[float], samples: list[int], first: float) -> int:
+    warm = [memory for at, memory in zip(times, samples, strict=True) if at >= first] or samples[-1:]
     return max(warm) - min(warm)
 
 

@@ -15,8 +15,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.frame import MESSAGE, Pair, python, running, say, whole_messages
-from bench.plan import STACKS, Plan, native
+from bench.plan import Plan
 from bench.rows import Bar, Row
+from support.nativepeers import STACKS, native
 
 TITLE = "over loopback, both ends alike"
 VARIANTS = {

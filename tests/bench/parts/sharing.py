@@ -73,8 +73,12 @@ def rows(found: dict) -> list[Row]:
     told = [Row("two lines, 32 Mbit/s, 50 ms: the first one's share", share(one, other), "%", bar=FAIR)]
     for path, orders in found.get("beside_tcp", {}).items():
         for order, rates in orders.items():
-            words = f"a line beside TCP, {path}, {order}: the line's share"
-            told.append(Row(words, share(rates["line"], rates["tcp"]), "%", bar=FAIR))
+            if "line" in rates:
+                words = f"a line beside TCP, {path}, {order}: the line's share"
+                told.append(Row(words, share(rates["line"], rates["tcp"]), "%", bar=FAIR))
+            else:
+                words = f"two TCP flows, {path}: the first one's share"
+                told.append(Row(words, share(rates["tcp"], rates["other"]), "%"))
     return told
 
 
