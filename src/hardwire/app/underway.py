@@ -25,6 +25,9 @@ from hardwire.net import DirectLane, Line
 _PROGRESS_EVERY: Final = 0.25
 """Seconds between two progress events of one transfer."""
 
+OUTCOMES_KEPT: Final = 1000
+"""Ends of transfers that can still be asked for; a line lives for a day, and its next ones for longer."""
+
 
 class Underway:
     """What is known of the transfers of a line.
@@ -159,7 +162,13 @@ class Underway:
             transfer.over.set_result(transfer.outcome)
             if transfer.direction == "in" and not transfer.answered:
                 self._outcomes.pop(transfer.number, None)  # a peer may offer and cancel for as long as it likes
+            self._forget_oldest()
             self._emit(transfer.outcome)
+
+    def _forget_oldest(self) -> None:
+        if len(self._outcomes) > OUTCOMES_KEPT:
+            # One ends at a time, and this is called for each; at most sixteen that are under way are passed over.
+            del self._outcomes[next(number for number, over in self._outcomes.items() if over.done())]
 
     def _tell(self, verb: Callable[..., None], *arguments: object, **named: object) -> None:
         """Say something to the peer, unless the line or the transfer ended while the event of that waits its turn."""

@@ -213,7 +213,8 @@ class NextLine:
 
         def found(place: Place) -> None:
             for pending in sought:
-                pending.found(place[1])
+                if not pending.has_path:
+                    pending.found(place[1])
 
         for pending in sought:
             pending.may_find = True

@@ -3,6 +3,7 @@
 
 import asyncio
 
+from hardwire.app import underway as module
 from hardwire.app.events import FileFailed, FileProgress
 from hardwire.app.moving import Transfer
 from hardwire.app.progress import Meter
@@ -88,3 +89,18 @@ async def test_offers_that_nobody_answered_are_forgotten():
         book._fail(transfer, TransferIncomplete("no"))
     assert list(book._outcomes) == [4]
     assert len(events) == 2
+
+
+async def test_of_ends_long_ago_nothing_is_kept(monkeypatch):
+    monkeypatch.setattr(module, "OUTCOMES_KEPT", 3)
+    book, events, _ = a_book()
+    under_way = Transfer(1, "out", FILE, Meter(5, 0.0))
+    book._add(under_way)
+    for number in range(2, 8):
+        transfer = Transfer(number, "out", FILE, Meter(5, 0.0))
+        book._add(transfer)
+        book._fail(transfer, TransferIncomplete("no", code="cancelled"))
+    assert [event.id for event in events] == [2, 3, 4, 5, 6, 7]
+    assert list(book._outcomes) == [1, 6, 7]
+    book._fail(under_way, TransferIncomplete("no", code="cancelled"))
+    assert await under_way.over == events[-1]
