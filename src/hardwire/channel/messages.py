@@ -8,6 +8,7 @@ rules (``fields.py``). The control messages of files are in ``filecontrol.py``.
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from struct import Struct
 from typing import Final
 
 from hardwire.channel.fields import built, flag, member, require, utf8, utf8_size
@@ -20,8 +21,8 @@ ACKS_MAX: Final = 15
 """Ids in one acknowledgement: what the smallest frame holds."""
 TEXT_MAX: Final = 16_000
 """Octets of UTF-8 in one chat message, at most; at least one."""
-CHUNK_HEAD_SIZE: Final = 12
-CHUNK_SIZE: Final = 65_499 - CHUNK_HEAD_SIZE
+CHUNK_HEAD: Final = Struct(">IQ")
+CHUNK_SIZE: Final = 65_499 - CHUNK_HEAD.size
 """Octets of file in every chunk but the last: 65 487, which fills the largest frame without padding."""
 CRITICAL: Final = 0x80
 """Kinds from here on must be understood; those below are ignored when they are not."""
@@ -147,9 +148,11 @@ def decode_empty(payload: bytes) -> None:
 
 
 def decode_chunk(payload: bytes) -> Chunk:
-    """Kind 0x03. Raises WireError; size and offset are for the transfer to judge."""
-    reader = Reader(payload, "file chunk")
-    return Chunk(reader.u32(), reader.u64(), reader.rest())
+    """Kind 0x03; its data is a view of ``payload``. Raises WireError; size and offset are for the transfer to judge."""
+    if len(payload) < CHUNK_HEAD.size:
+        raise WireError(f"file chunk: {len(payload)} octets")
+    transfer, offset = CHUNK_HEAD.unpack_from(payload)
+    return Chunk(transfer, offset, memoryview(payload)[CHUNK_HEAD.size :])
 
 
 def decode_rekey_init(payload: bytes) -> RekeyInit:
@@ -170,4 +173,4 @@ def decode_rekey_ack(payload: bytes) -> RekeyAck:
 
 def chunk_head(transfer: int, offset: int) -> bytes:
     """The 12 octets before the data of a chunk; apart from it, so that the data is copied once only."""
-    return Writer().u32(transfer).u64(offset).getvalue()
+    return CHUNK_HEAD.pack(transfer, offset)

@@ -40,8 +40,8 @@ def test_small_payloads():
 
 
 def test_chunks_fill_a_frame():
-    assert len(m.chunk_head(1, 2)) == m.CHUNK_HEAD_SIZE
-    assert m.CHUNK_SIZE + m.CHUNK_HEAD_SIZE == PAYLOAD_MAX
+    assert len(m.chunk_head(1, 2)) == m.CHUNK_HEAD.size
+    assert m.CHUNK_SIZE + m.CHUNK_HEAD.size == PAYLOAD_MAX
     assert m.decode_chunk(m.chunk_head(7, 1 << 40) + b"data") == m.Chunk(7, 1 << 40, b"data")
     with pytest.raises(WireError):
         m.decode_chunk(bytes(11))
