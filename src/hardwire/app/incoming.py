@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from hardwire.app.digest import FileHash
 from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish
 from hardwire.app.layout import Layout, put_on_disk
-from hardwire.app.partials import Place, forget, place_name, sweep
+from hardwire.app.partials import forget, open_place, sweep
 from hardwire.app.paths import sync_directory
 from hardwire.app.text import printable
 from hardwire.channel import FILE_SIZE_MAX, Offer, TransferKind
@@ -133,7 +133,7 @@ class Incoming:
         self._final: Path | None = None
         sweep(directory)
         try:
-            self._place = Place(directory, place_name(owner, offer.root))
+            self._place = open_place(directory, owner, offer.root)
         except OSError as problem:
             raise disk_problem(problem, directory, offer.size) from None
         try:

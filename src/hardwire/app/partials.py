@@ -45,6 +45,10 @@ from hardwire.errors import TransferIncomplete
 
 LIFE: Final = 7 * 86_400.0
 """Seconds without being touched after which a partial transfer is old, and after which an old one goes."""
+_TWINS: Final = 16
+"""As many as a line takes at a time."""
+_held_here: Final[set[tuple[int, int] | None]] = set()
+"""Device and inode of what this process holds: the lock alone does not say who does."""
 _RECORD: Final = struct.Struct(">QI")
 _MARK: Final = "mark"
 _PREFACE: Final = "preface"
@@ -76,12 +80,14 @@ class Place:
     def __init__(self, directory: Path, name: str) -> None:
         self.path = directory / SIDE_DIRECTORY / name
         self.inside = _locked(self.path)
-        if self.inside < 0:
+        self._here = _identity(self.inside) if self.inside >= 0 else None
+        if self._here is None:
             raise TransferIncomplete(
                 "another hardwire is receiving the same thing into the same directory",
                 code="busy",
                 hint="wait for that one, or choose another directory with --dir",
             )
+        _held_here.add(self._here)
 
     def marked(self) -> int | None:
         """The last number of leaves that was noted as being on the disk; None before the first note."""
@@ -156,6 +162,7 @@ class Place:
         """Let others at it; safe to call twice."""
         descriptor, self.inside = self.inside, -1
         if descriptor >= 0:
+            _held_here.discard(self._here)
             os.close(descriptor)
 
     def remove(self) -> None:
@@ -180,9 +187,40 @@ class Partial:
     age: float
 
 
-def place_name(owner: str, root: bytes) -> str:
-    """How a transfer with that root from that device (hex of its id) is called on this disk."""
-    return hashlib.sha256(b"hardwire partial" + bytes.fromhex(owner) + root).digest()[:16].hex()
+def open_place(directory: Path, owner: str, root: bytes) -> Place:
+    """The place of a transfer; another one for each twin that this very process receives at the same time.
+
+    Raises:
+        OSError: See :class:`Place`.
+        TransferIncomplete: ``busy``: another process receives the very same thing here, or this one does many times.
+    """
+    for twin in range(_TWINS - 1):
+        name = place_name(owner, root, twin)
+        try:
+            return Place(directory, name)
+        except TransferIncomplete:
+            if _identity(directory / SIDE_DIRECTORY / name) not in _held_here:
+                raise
+    return Place(directory, place_name(owner, root, _TWINS - 1))
+
+
+def place_name(owner: str, root: bytes, twin: int = 0) -> str:
+    """How a transfer is called on this disk.
+
+    Args:
+        owner: Hex of the sender's device id.
+        root: Of the transfer; two files that differ by nothing but where they lie at the sender have the same.
+        twin: How many of that root are under way already.
+    """
+    number = bytes([twin]) if twin else b""
+    return hashlib.sha256(b"hardwire partial" + bytes.fromhex(owner) + root + number).digest()[:16].hex()
+
+
+def _identity(place: int | Path) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        info = os.fstat(place) if isinstance(place, int) else place.stat()
+        return info.st_dev, info.st_ino
+    return None
 
 
 def forget(path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -504,6 +505,22 @@ def test_old_ones_go_when_a_new_one_comes(tmp_path, inbox):
     other.release(keep=False)
 
 
+def test_twins_arrive_side_by_side(tmp_path, inbox):
+    """Two copies of one file, time and all, have one root."""
+    file = a_file(tmp_path)
+    (tmp_path / "copy").mkdir()
+    shutil.copy2(tmp_path / "report.pdf", tmp_path / "copy")
+    twin = inspect_outgoing(tmp_path / "copy" / "report.pdf")
+    assert twin.offer == file.offer
+    first, second = Incoming(inbox, PEER, file.offer), Incoming(inbox, PEER, twin.offer)
+    feed(first, file, until=file.offer.preface + MIB)
+    feed(second, twin)
+    assert finish(second) == inbox / "report.pdf"
+    feed(first, file)
+    assert finish(first) == inbox / "report (2).pdf"
+    assert left(inbox) == ["report (2).pdf", "report.pdf"]
+
+
 def swap(inbox, victim):
     """Somebody who may write to the directory puts another side directory there; what it holds leads elsewhere."""
     (place,) = (inbox / SIDE_DIRECTORY).iterdir()
@@ -523,14 +540,14 @@ def test_a_side_directory_that_is_exchanged(tmp_path, inbox, what, when, monkeyp
         (victim / name).write_bytes(octets)
     file = a_file(tmp_path) if what == "file" else inspect_outgoing(a_tree(tmp_path / "photos"))
     if when == "at the start":  # between the look at it and the first use
-        plain = module.Place
+        plain = module.open_place
 
         def place(*words):
             made = plain(*words)
             swap(inbox, victim)
             return made
 
-        monkeypatch.setattr(module, "Place", place)
+        monkeypatch.setattr(module, "open_place", place)
     sink = Incoming(inbox, PEER, file.offer)
     feed(sink, file, until=file.offer.preface + MIB + 1)
     if when == "in the middle":

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hardwire.app import partials as module
-from hardwire.app.partials import LIFE, SIDE_DIRECTORY, Place, forget, partials, place_name, sweep
+from hardwire.app.partials import LIFE, SIDE_DIRECTORY, Place, forget, open_place, partials, place_name, sweep
 from hardwire.errors import TransferIncomplete
 
 NAME = place_name("aa" * 32, bytes(32))
@@ -46,6 +46,35 @@ def test_one_at_a_time(tmp_path):
     assert caught.value.code == "busy"
     place.leave()
     Place(tmp_path, NAME).remove()
+
+
+HOLDS = """
+import pathlib, sys
+from hardwire.app.partials import open_place
+open_place(pathlib.Path(sys.argv[1]), "aa" * 32, bytes(32))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_twins_of_this_process_and_of_another(tmp_path):
+    first = [open_place(tmp_path, "aa" * 32, bytes(32)) for _ in range(16)]
+    assert first[0].path.name == NAME
+    assert len({place.path for place in first}) == 16
+    with pytest.raises(TransferIncomplete) as caught:
+        open_place(tmp_path, "aa" * 32, bytes(32))
+    assert caught.value.code == "busy"
+    first[3].leave()
+    assert open_place(tmp_path, "aa" * 32, bytes(32)).path == first[3].path
+    for place in first:
+        place.leave()
+    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(TransferIncomplete) as caught:  # what it has so far is not begun anew beside it
+            open_place(tmp_path, "aa" * 32, bytes(32))
+        assert caught.value.code == "busy"
+        other.stdin.close()
 
 
 def test_the_lock_of_a_process_that_was_killed_is_gone(tmp_path):
