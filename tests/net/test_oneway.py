@@ -14,6 +14,7 @@ from hardwire.net.config import Clock, Stage
 from hardwire.net.listening import Dialling, Listen, listen, take
 from hardwire.net.pending import PendingAnswer, host
 from hardwire.net.rtc import LinkSettings, RtcLink
+from hardwire.net.rtc import link as link_module
 from hardwire.net.servers import IceServers
 from support.coturn import PASSWORD, USER, coturn, free_port
 from support.lines import config_for_test, next_of
@@ -107,6 +108,36 @@ async def test_whoever_comes_in_and_says_nothing_has_not_used_it_up(monkeypatch)
         await silent.close()
         monkeypatch.undo()
         dialling = await take(config_for_test(), listening.text)
+        first, second = await asyncio.wait_for(asyncio.gather(accepting, dialling.connect()), 30)
+        await asyncio.gather(first.close(), second.close())
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_the_network_is_away_when_somebody_has_broken_off(monkeypatch, comes_back):
+    """What broke their attempt was this machine's own network."""
+    monkeypatch.setattr(machine, "LIMITS", dict.fromkeys(machine.LIMITS, 0.5))
+    monkeypatch.setattr(listening_module, "_LOOK_AT_CLOCK", 0.05)
+    now = [1_800_000_000.0]
+    clock = Clock(wall=lambda: now[0])
+    async with await listen(config_for_test(clock=clock)) as listening:
+        accepting = asyncio.create_task(listening.accept())
+        silent = await take(config_for_test(clock=clock), listening.text)
+        await silent._link.open(fingerprint=silent._peer, candidates=listening.candidates, events=Recorder(), within=10)
+        tries = []
+        with monkeypatch.context() as away:
+            away.setattr(link_module, "usable_addresses", lambda *, loopback: tries.append(loopback) or ())
+            async with asyncio.timeout(15):
+                while len(tries) < 10:
+                    assert not accepting.done()
+                    await asyncio.sleep(0.02)
+            if not comes_back:
+                now[0] = listening.expiry
+                with pytest.raises(NetworkFailed):
+                    await asyncio.wait_for(accepting, 10)
+        await silent.close()
+        if not comes_back:
+            return
+        dialling = await take(config_for_test(clock=clock), listening.text)
         first, second = await asyncio.wait_for(asyncio.gather(accepting, dialling.connect()), 30)
         await asyncio.gather(first.close(), second.close())
 

@@ -134,10 +134,20 @@ class Listening(Pending):
                     if self._inbox.heard:
                         raise
                 self._config.on_stage(Stage.LISTENING)
-                self._link = await RtcLink.gather(self._settings)
+                self._link = await self._listen_again()
         except BaseException:
             await self._link.close()
             raise
+
+    async def _listen_again(self) -> RtcLink:
+        """What made somebody break off may have been this machine's network, which comes back."""
+        while True:
+            try:
+                return await RtcLink.gather(self._settings)
+            except NetworkFailed:
+                if self._config.clock.wall() >= self.expiry:
+                    raise
+            await asyncio.sleep(_LOOK_AT_CLOCK)
 
     async def _attempt(self) -> Line:
         return await self._open(
