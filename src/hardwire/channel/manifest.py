@@ -88,21 +88,23 @@ class Manifest:
     def __post_init__(self) -> None:
         require(1 <= len(self.entries) <= ENTRIES_MAX, f"a transfer has 1 to {ENTRIES_MAX} entries")
         require(not self.entries[0].path, "the first entry is the transfer itself")
-        directories = set()
+        # Directories by number: a set of whole paths, cut into names, would take a hundred megabytes.
+        directories: dict[str, int] = {}
         names = set()
         before: tuple[bytes, ...] | None = None
-        for entry in self.entries:
+        for number, entry in enumerate(self.entries):
             place = tuple(entry.path.encode().split(b"/")) if entry.path else ()
+            parent, _, name = entry.path.rpartition("/")
             if before is not None and not before < place:
                 raise Misuse(f"{entry.path!r} is not in order")
-            if before is not None and place[:-1] not in directories:
+            if before is not None and parent not in directories:
                 raise Misuse(f"{entry.path!r} is in no directory")
-            folded = (place[:-1], _folded(entry.path.rpartition("/")[2]))
+            folded = (directories.get(parent), _folded(name))
             if folded in names:
                 raise Misuse(f"{entry.path!r} differs from another name only by case or composition")
             names.add(folded)
             if entry.kind is EntryKind.DIRECTORY:
-                directories.add(place)
+                directories[entry.path] = number
             before = place
         require(self.size <= _SIZE_MAX, "a transfer has at most 2^53 octets")
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import tracemalloc
+
 import pytest
 
 from hardwire.channel import manifest as m
@@ -101,3 +103,17 @@ def test_caps(monkeypatch):
 def test_octets_that_are_no_manifest(data):
     with pytest.raises(WireError):
         decode_manifest(data)
+
+
+def test_a_deep_manifest_takes_no_more_memory_than_its_entries():
+    """A peer may send 16 MiB of it, and sixteen of those at a time."""
+    deep = "/".join(["é"] * 62)
+    entries = [Entry(EntryKind.DIRECTORY, 0o755, 0, 0, deep[: 2 * depth - 1]) for depth in range(1, 63)]
+    files = [Entry(EntryKind.FILE, 0o644, 0, 0, f"{deep}/{number:04d}") for number in range(3000)]
+    encoded = Manifest((Entry(EntryKind.DIRECTORY, 0o755, 0, 0, ""), *entries, *files)).encode()
+    tracemalloc.start()
+    try:
+        assert decode_manifest(encoded).files == len(files)
+        assert tracemalloc.get_traced_memory()[1] < 1000 * len(files)
+    finally:
+        tracemalloc.stop()
