@@ -294,13 +294,13 @@ class SdpBridge:
     def _begin_close(self) -> asyncio.Task[None]:
         if self._closing is None:
             self._told = True
+            if self._channels is not None:
+                self._channels.stop()
             self._associated()
             self._closing = asyncio.create_task(self._close(), name="hardwire bridge close")
         return self._closing
 
     async def _close(self) -> None:
-        if self._channels is not None:
-            self._channels.stop()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})

@@ -49,7 +49,7 @@ class Channels:
         events: Who is told of them.
         most: Octets of a message that the peer takes; 0: of any size.
         on_open: Called when the association is open.
-        on_end: Called with the reason when it ended, or has to because of what the peer does.
+        on_end: Called with the reason when it ended, or has to because of what the peer does; maybe more than once.
     """
 
     def __init__(
@@ -130,8 +130,8 @@ class Channels:
 
     def stop(self, reason: HardwireError | None = None) -> None:
         """Nobody is told of channels any more; why, if it was not asked for."""
-        was_told, self._is_open, self._told = self._told, False, True
-        if not was_told and reason is not None:
+        self._is_open, self._told = False, True
+        if reason is not None:
             self._on_end(reason)
 
     def _open(self, channel: int) -> RTCDataChannel | None:

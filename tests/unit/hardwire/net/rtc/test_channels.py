@@ -99,6 +99,35 @@ async def test_a_channel_that_is_not_there():
     assert not ours.gone
 
 
+async def test_a_closed_channel_is_told_and_the_others_go_on():
+    async with connected() as (ours, theirs):
+        first = ours.channel
+        await ours.until(lambda: ours.bridge.channels.may_send(first))
+        second = ours.bridge.channels.create("second")
+        await ours.until(lambda: ours.channel == second)
+        ours.bridge.channels.end(first)
+        await ours.until(lambda: ours.gone)
+        assert ours.gone == [first]
+        await ours.say("goes on")
+        assert await theirs.heard(1) == ["goes on"]
+        assert not ours.errors
+        # The number is free again.
+        assert ours.bridge.channels.create("third") == first
+
+
+async def test_nothing_is_told_after_the_end():
+    async with connected() as (ours, theirs):
+        label, told = ours.label, []
+        ours.writable = told.append
+        await ours.say("x" * (2 * LOW_WATER))
+        ours.bridge.channels.stop()
+        await theirs.say("after it")
+        theirs.channel.close()
+        theirs.connection.createDataChannel("another")
+        await asyncio.sleep(0.2)
+        assert (ours.texts, ours.gone, ours.errors, ours.label, told) == ([], [], [], label, [])
+
+
 async def test_we_open_no_more_channels_than_are_taken():
     async with connected() as (ours, _):
         for _ in range(MOST_CHANNELS - 1):
@@ -109,10 +138,13 @@ async def test_we_open_no_more_channels_than_are_taken():
 
 async def test_a_peer_that_opens_too_many_channels():
     async with connected() as (ours, theirs):
+        told: list[int] = []
+        ours.opened = lambda channel, label: told.append(channel)
         for number in range(MOST_CHANNELS + 20):
             theirs.connection.createDataChannel(str(number))
         await ours.until(lambda: ours.errors)
         assert [error.code for error in ours.errors] == ["transport-limit"]
+        assert len(told) == MOST_CHANNELS - 1
         with pytest.raises(ConnectionLost):
             ours.send_now(b"x")
 
