@@ -45,7 +45,7 @@ class DatagramAgent(aioice.Connection):
         self._gate = CheckGate(local_password)
         self.datagrams_heard = 0
         self.unread = 0
-        self.most_unread = MOST_EARLY
+        self.most_unread: float = MOST_EARLY
         self.on_flood: Callable[[], None] | None = None
 
     def take_over(self, previous: Self) -> None:

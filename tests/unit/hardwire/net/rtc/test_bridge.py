@@ -12,6 +12,7 @@ import pytest
 from hardwire.errors import ConnectionLost, HandshakeRefused, Misuse, NetworkFailed, WireError
 from hardwire.net.rtc import BridgeSettings, SdpBridge
 from hardwire.net.rtc import bridge as bridge_module
+from hardwire.net.rtc.fastsctp import FastSctp
 from support.sdppeers import LOOPBACK, BridgePeer, connect, move
 from support.sdptexts import CHROMIUM_OFFER, instead, line_of, twice
 
@@ -140,8 +141,8 @@ async def test_channels_that_cannot_be_agreed_on():
 
 
 async def test_an_agreed_channel_needs_no_opening():
-    async with connected(negotiated=True, id=4) as (one, other):
-        assert one.channel == other.channel == 4
+    async with connected(negotiated=True, id=0) as (one, other):
+        assert one.channel == other.channel == 0
         await one.say("grüße")
         assert await other.heard(1) == ["grüße"]
 
@@ -208,6 +209,30 @@ async def test_a_path_without_consent_ends_it(monkeypatch):
         assert isinstance(one.errors[0], ConnectionLost)
         assert "no sign" in one.errors[0].message
         await other.close()
+
+
+async def test_nothing_is_told_once_it_is_being_closed():
+    async with connected() as (one, other):
+        told = []
+
+        def message(channel, data):
+            told.append(data)
+            other.bridge._begin_close()
+
+        other.message = message
+        for _ in range(100):
+            await one.say("x")
+        await one.until(lambda: one.errors)
+        await other.close()
+        assert (told, other.gone, other.errors) == (["x"], [], [])
+
+
+async def test_on_the_transports_of_aiortc(monkeypatch):
+    monkeypatch.setattr(bridge_module, "is_fast", lambda: False)
+    async with connected() as (one, other):
+        assert not isinstance(one.bridge._sctp, FastSctp)
+        # One way, and nothing back but acknowledgements.
+        await move(one, other, 2_000_000)
 
 
 async def test_closing_while_it_opens():
