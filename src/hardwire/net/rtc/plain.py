@@ -11,6 +11,7 @@ another path only when packets are sent again.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from aiortc import (
     RTCSctpCapabilities,
     RTCSctpTransport,
 )
+from aiortc.rtcdtlstransport import State
 
 from hardwire.net.rtc.dtls import LineCertificate, LineRules
 from hardwire.net.rtc.ice import LineConnection
@@ -48,6 +50,12 @@ class PlainDtls(LineRules, RTCDtlsTransport):
     ) -> None:
         super().__init__(transport, [certificate])
         self._obey(connection, server=server, on_closed=on_closed)
+
+    def _set_state(self, state: State) -> None:
+        super()._set_state(state)
+        if state is State.CONNECTED:
+            # From here on it is data that takes the queue, and not the handshake any more.
+            self.connection.most_unread = math.inf
 
     def _setup_srtp(self) -> None:
         """No SRTP keys, as in the faster one."""
