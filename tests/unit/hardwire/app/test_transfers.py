@@ -103,7 +103,7 @@ async def test_a_file_goes_over_whole(outbox, inbox, monkeypatch):
             assert (done.id, done.name, done.direction, done.size) == (number, "report.pdf", way, len(DATA))
             assert done.root == file.offer.root.hex()
             steps = [step.done for step in end.person.all(FileProgress)]
-            assert len(steps) > 1
+            assert steps  # how many depends on how much of it came while the disk was busy
             assert steps == sorted(steps)
             assert steps[-1] == len(DATA)
         assert got.path == inbox / "report.pdf"
