@@ -19,7 +19,6 @@ they do. On aiortc's own transports (docs/adr/0014-plain-transport.md) it works 
 
 import asyncio
 import contextlib
-import math
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
@@ -259,8 +258,6 @@ class SdpBridge:
         if isinstance(self._dtls, LineDtls):
             self._sctp = FastSctp(self._dtls, SCTP_PORT)
         else:
-            # How much may come without a message is not known here: most of it may be acknowledgements.
-            self._path.connection.most_unread = math.inf
             self._sctp = RTCSctpTransport(self._dtls, SCTP_PORT)
         self._channels = Channels(self._sctp, events, most=peer.most, on_open=self._associated, on_end=self._ended)
         for number in self._settings.agreed:

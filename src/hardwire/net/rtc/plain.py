@@ -33,6 +33,8 @@ from hardwire.net.rtc.sctp import LOW_WATER, MAX_MESSAGE, SCTP_PORT, STREAMS
 
 MOST_UNREAD: Final = 3 * 1024 * 1024
 """Octets without a message: aiortc's window of 1 MiB, with what is sent again, and its acknowledgements."""
+_LEAST_PACKET: Final = 64
+"""Octets of a packet with the shortest message in it: about those of its acknowledgement."""
 _POLL: Final = 0.02
 
 
@@ -54,7 +56,7 @@ class PlainDtls(LineRules, RTCDtlsTransport):
     def _set_state(self, state: State) -> None:
         super()._set_state(state)
         if state is State.CONNECTED:
-            # From here on it is data that takes the queue, and not the handshake any more.
+            # From here on it is data, and not the handshake any more. What bounds it is for the association to say.
             self.connection.most_unread = math.inf
 
     def _setup_srtp(self) -> None:
@@ -76,7 +78,7 @@ class PlainSctp:
         self._dtls = dtls
         self._on_message = on_message
         self._on_state = on_state
-        self._was_buffered = 0
+        self._handed_in = 0
         self._asking: set[asyncio.Future[None]] = set()
         self._sctp = RTCSctpTransport(dtls, SCTP_PORT)
         self._sctp.on("datachannel", lambda channel: self._refuse(f"a channel of its own ({channel.id})"))
@@ -133,6 +135,7 @@ class PlainSctp:
         Raises:
             ConnectionError: The association is not open.
         """
+        self._handed_in += max(len(data), _LEAST_PACKET)
         try:
             self._channels[stream].send(data)
         except InvalidStateError as error:
@@ -174,10 +177,10 @@ class PlainSctp:
         self._on_message(number, data)
 
     def _flood(self) -> None:
-        """Much came and no message: harmless only if it was acknowledgements of what we send."""
-        before, self._was_buffered = self._was_buffered, self.buffered
-        if self._was_buffered >= before or not before:
+        """Much came and no message: harmless only if it was acknowledgements of what we sent, which is more octets."""
+        if self._handed_in < MOST_UNREAD:
             self._refuse("more data than the window allows")
+        self._handed_in = 0
         self._dtls.connection.unread = 0
 
     def _refuse(self, reason: str) -> None:

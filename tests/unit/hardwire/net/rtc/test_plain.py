@@ -9,6 +9,7 @@ from aiortc import RTCDataChannel, RTCDataChannelParameters
 
 from hardwire.errors import ConnectionLost, WireError
 from hardwire.net.rtc import link as link_module
+from hardwire.net.rtc import plain as plain_module
 from hardwire.net.rtc.plain import MOST_UNREAD, PlainSctp
 from support.links import between, fresh_secrets, gather, open_pair, open_towards
 from support.rawpeer import open_with_raw
@@ -90,6 +91,18 @@ async def test_it_moves_to_another_path_as_well():
         await first.end.events.until(lambda: first.generation == second.generation == 1)
         first.end.link.send(0, b"from elsewhere")
         await second.end.events.until(lambda: second.end.events.messages == [(0, b"from elsewhere")])
+
+
+@pytest.mark.usefixtures("_slow")
+async def test_acknowledgements_of_what_is_sent_are_no_flood(monkeypatch):
+    monkeypatch.setattr(plain_module, "MOST_UNREAD", 128 * 1024)
+    async with open_pair() as (first, second):
+        for _ in range(128):
+            await first.events.until(lambda: first.link.may_send, within=30)
+            first.link.send(1, bytes(65_536))
+        await second.events.until(lambda: second.events.octets == 128 * 65_536, within=60)
+        assert first.link._path.connection.unread < 128 * 1024
+        assert first.events.errors == []
 
 
 async def too_long(peer):
