@@ -63,7 +63,8 @@ class SecureChannel(FileVerbs):
 
     Attributes:
         time: Pause it while there is no path, or when this process did not run: nothing is due meanwhile but the end of
-            the line's life, and what is sent is sealed and waits. A frame that comes in lets it go on.
+            the line's life, and what is sent is sealed and waits. Frames that come in meanwhile are taken; whoever
+            paused it knows when there is a path again.
     """
 
     def __init__(
@@ -141,7 +142,6 @@ class SecureChannel(FileVerbs):
         """Take one message that came in on a data channel. Never raises for what the peer does."""
         if self._over:
             return
-        self.time.resume(now)
         self._now = now = self.time.at(now)
         try:
             record = self._records.open(channel, data)

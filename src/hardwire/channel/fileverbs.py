@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 
 from hardwire.channel import messages
 from hardwire.channel.filecontrol import Offer, StopReason
+from hardwire.channel.linetime import LineTime
 from hardwire.channel.messages import Chunk, Kind
 from hardwire.channel.ratchet import BULK
 from hardwire.channel.transfer import Transfers
@@ -21,6 +22,7 @@ class FileVerbs(ABC):
     _transfers: Transfers
     _over: bool
     _now: float
+    time: LineTime
 
     @property
     @abstractmethod
@@ -101,7 +103,7 @@ class FileVerbs(ABC):
         """A chunk of the peer that came another way (``bulk.py``). Never raises for what the peer does."""
         if self._over:
             return
-        self._now = now
+        self._now = self.time.at(now)
         try:
             self._transfers.on_chunk(Chunk(transfer, offset, data), chunk_size)
         except PeerError as error:

@@ -427,12 +427,17 @@ def test_nothing_is_due_while_there_is_no_path():
     assert [event.error.code for event in drained(end)] == ["peer-silent"]
 
 
-def test_a_frame_that_comes_in_ends_the_pause():
+def test_a_frame_that_comes_in_does_not_end_the_pause():
+    """One from another path, or from before: only the driver knows whether there is a path, and it may say no for long."""
     end, peer = against_hand()
     end.time.pause(4.0)
-    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.KEEPALIVE), 1000.0)
-    assert not end.time.paused
-    assert end.next_timeout() < 1003.0
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.KEEPALIVE), 5.0)
+    assert end.next_timeout() == 86_400.0
+    end.handle_timeout(1000.0)
+    assert not [event for event in drained(end) if isinstance(event, LineFailed)]
+    end.time.resume(1000.0)
+    end.handle_timeout(1016.0)
+    assert [event.error.code for event in drained(end)] == ["peer-silent"]
 
 
 def test_a_paused_line_has_its_greatest_age_all_the_same():

@@ -72,6 +72,18 @@ def test_a_wrong_chunk_of_another_way_ends_the_line():
     assert wire.responder.chunk_room(number, LANE) == 0
 
 
+def test_a_chunk_of_another_way_comes_in_the_time_of_the_line():
+    """The clock on the wall is ahead of it by all the time without a path: what is sent next would be due then."""
+    wire, number = moving(Offer(TransferKind.DIRECTORY, 0, 0, 9, bytes(32), "a"))
+    end = wire.responder
+    end.time.pause(1.0)
+    end.time.resume(1001.0)
+    end.send_chat("now", 1001.0)
+    before = end._now
+    end.receive_chunk(number, 0, bytes(9), LANE, 1001.0)
+    assert end._now == before == 1.0
+
+
 def test_pausing():
     wire, number = moving(Offer(TransferKind.DIRECTORY, 0, 0, 9, bytes(32), "a"))
     wire.responder.pause_file(number, on=True, now=0.0)

@@ -156,6 +156,27 @@ async def test_patience_ends_counted_from_the_last_sign(proofs):
     await pair.end()
 
 
+async def test_a_frame_that_arrives_without_a_path_takes_nothing_of_the_patience(proofs):
+    """The address under the path is gone, and something still comes in: the peer's silence counts from no path on."""
+    pair = Pair(proofs, patience=600.0)
+    first, second = pair.lines
+    pair.settle()
+    pair.links[0].roaming.path_lost()
+    second.send_chat("in passing")
+    pair.settle()
+    assert (await next_of(first, ChatReceived)).text == "in passing"
+    for _ in range(9):
+        pair.hand.now += 60.0
+        first._time_out()
+    assert first.path_is_lost
+    assert not first._over
+    pair.links[0].roaming.path_found(moved=True)
+    pair.settle()
+    assert (await next_of(first, PathFound)).moved
+    assert not first._over
+    await pair.end()
+
+
 async def test_the_timer_of_a_lost_path_fires_by_itself(proofs):
     pair = Pair(proofs, patience=0.2, real=True)
     pair.links[0].roaming.path_lost()
