@@ -77,14 +77,21 @@ class Lanes:
 
     # This side's verbs.
 
-    def want(self) -> None:
-        """This side has something to carry. Nothing when there is a lane, or one is on its way."""
-        if self._state is State.OVER and not self._wanted:
+    def want(self) -> bool:
+        """This side has something to carry. Nothing when there is a lane, or one is on its way.
+
+        Returns:
+            Whether the peer was asked. It need not answer: ask again, and not often.
+        """
+        if self._state is not State.OVER:
+            return False
+        if self._role is Role.RESPONDER:
+            self._send(LaneAsk().encode())
+            return True
+        if not self._wanted:
             self._wanted = True
-            if self._role is Role.INITIATOR:
-                self._emit(LaneWanted())
-            else:
-                self._send(LaneAsk().encode())
+            self._emit(LaneWanted())
+        return False
 
     def offer(self, port: int) -> int:
         """Offer the next lane; its number. ``port``: where this side listens, or 0.
@@ -156,7 +163,7 @@ class Lanes:
     def _on_offer(self, offer: LaneOffer) -> None:
         if self._role is not Role.RESPONDER or self._state is not State.OVER or offer.number != self._number + 1:
             raise _wrong(f"offers lane {offer.number}, which is not due")
-        self._number, self._state, self._wanted, self._offer = offer.number, State.OFFERED, False, offer
+        self._number, self._state, self._offer = offer.number, State.OFFERED, offer
         self._emit(LaneOffered(offer.number, offer.port))
 
     def _on_answer(self, answer: LaneAnswer) -> None:

@@ -15,7 +15,10 @@ else (an error: octets on their way are lost, and sent again over the line), or 
 
 import asyncio
 import contextlib
+import fcntl
 import socket
+import sys
+import termios
 import threading
 from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
@@ -35,8 +38,13 @@ WAITING_CHUNKS: Final = 4
 WORN_AFTER: Final = FRAMES_MAX - 2 * QUEUE // PATH_CHUNK_MAX - 8
 """Frames after which a lane is ended, so that what waits still fits in."""
 CLOSE_TIMEOUT: Final = 1.0
+SLICE: Final = 1 << 18
+"""Octets that are given to the system at a time: as coarsely is seen how far a slow peer has got."""
 _DEAD_AFTER_MS: Final = 10_000
 _PROBE_AFTER_S: Final = 5
+
+_SO_NWRITE: Final = 0x1024
+"""Of macOS's <sys/socket.h>: octets in the send buffer."""
 
 _Chunk = tuple[int, int, bytes]
 
@@ -73,7 +81,7 @@ class DirectLane:
         self._loop = asyncio.get_running_loop()
         self._over = self._goodbye = False
         self._queue: SimpleQueue[_Chunk | None] = SimpleQueue()
-        self._queued = 0
+        self._queued = self._given = 0
         self._room = threading.Semaphore(WAITING_CHUNKS)
         self._running = 2
         self._stopped = asyncio.Event()
@@ -106,6 +114,11 @@ class DirectLane:
     def idle(self) -> bool:
         """Whether nothing waits to be sent."""
         return not self._queued
+
+    def taken(self) -> tuple[int, bool]:
+        """How many octets the peer's machine has, about, and whether others wait for it to take them."""
+        waits = _unsent(self._connection)
+        return self._given - waits, waits > 0 or not self.idle
 
     def close(self, *, clean: bool = False) -> Coroutine[Any, Any, None]:
         """Give everything back; any number of times, at most :data:`CLOSE_TIMEOUT` with ``clean``.
@@ -150,7 +163,11 @@ class DirectLane:
         try:
             while (chunk := self._queue.get()) is not None:
                 transfer, offset, data = chunk
-                self._connection.sendall(self._sealer.seal(LaneKind.CHUNK, CHUNK_HEAD.pack(transfer, offset), data))
+                frame = self._sealer.seal(LaneKind.CHUNK, CHUNK_HEAD.pack(transfer, offset), data)
+                for start in range(0, len(frame), SLICE):
+                    part = frame[start : start + SLICE]
+                    self._connection.sendall(part)
+                    self._given += len(part)
                 self._loop.call_soon_threadsafe(self._sent, len(data))
             if self._goodbye:
                 self._connection.sendall(self._sealer.seal(LaneKind.END))
@@ -230,6 +247,15 @@ def _prepare(connection: socket.socket) -> None:
         if option is not None:
             with contextlib.suppress(OSError):  # some systems refuse it once the peer is gone, which reading tells
                 connection.setsockopt(level, option, value)
+
+
+def _unsent(connection: socket.socket) -> int:
+    """Octets that the system holds until the peer's has them; 0 on a system that does not say."""
+    with contextlib.suppress(OSError, ValueError):  # it is closed
+        if sys.platform == "darwin":
+            return connection.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+        return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    return 0
 
 
 def _cut(reason: str) -> HardwireError:

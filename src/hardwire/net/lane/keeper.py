@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from hardwire.channel.bulk import BulkPath
 from hardwire.channel.lane import LaneAgreed, LaneEnded, LaneEvent, LaneOffered, Lanes, LaneWanted
-from hardwire.errors import HardwireError, NetworkFailed
+from hardwire.errors import ConnectionLost, HardwireError, NetworkFailed
 from hardwire.handshake import Entropy
 from hardwire.net.lane.direct import DirectLane
 from hardwire.net.lane.door import Door
@@ -35,6 +35,12 @@ STOOD: Final = 30.0
 """Seconds: a lane that is over before is as good as none. Some ways let a greeting through, and no full packet."""
 IDLE: Final = 30.0
 """Seconds without a chunk, after which it is given back."""
+STALLED: Final = 15.0
+"""Seconds in which the peer's machine took nothing of what waits: then a lane is dead, whatever TCP still hopes."""
+LOOK: Final = 5.0
+"""Seconds between two looks at a lane."""
+ASK_AGAIN: Final = 15.0
+"""Seconds until the responder, who has not been answered, asks for a lane again: a refusal is silent."""
 
 
 class LaneUser(Protocol):
@@ -90,6 +96,8 @@ class LaneKeeper:
         self._wished = False
         self._closed = False
         self._opened_at = self._carried_at = self._offered_at = -PAUSE
+        self._ask_again = self._took_at = 0.0
+        self._taken = 0
 
     def serve(self, user: LaneUser) -> None:
         """Tell that one of every lane from now on."""
@@ -104,6 +112,8 @@ class LaneKeeper:
         """There is something to carry: make a lane if there can be one, at the right time."""
         self._wished = True
         if self._closed or self._lane is not None or self._timer is not None or self._meeting is not None:
+            return
+        if self._now() < self._ask_again:  # each chunk is a wish, so there will be others
             return
         if self._failures < FAILURES_MAX and self._line.direct_path is not None:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, self._not_before - self._now()), self._ask)
@@ -123,6 +133,7 @@ class LaneKeeper:
     def moved(self) -> None:
         """The line has another path: a lane follows it, and what stood in its way may not stand there any more."""
         self._failures = 0
+        self._ask_again = 0.0
         if self._lane is not None and self._line.direct_path != self._path:
             self._opened_at -= STOOD  # it failed at nothing, however young it is
             self.over(None)
@@ -147,7 +158,9 @@ class LaneKeeper:
     def _ask(self) -> None:
         self._timer = None
         with self._line.lanes() as lanes:
-            lanes.want()
+            asked = lanes.want()
+        if asked:
+            self._ask_again = self._now() + ASK_AGAIN
 
     def _open_door(self) -> bool:
         """Whether a lane may be made now; then there is a path, and a door if the system gives one."""
@@ -175,7 +188,7 @@ class LaneKeeper:
 
     def _answer(self, offered: LaneOffered) -> None:
         """At the responder: the initiator decides when; a flood of offers is not taken part in."""
-        self._number = offered.number
+        self._number, self._ask_again = offered.number, 0.0
         flood = self._now() < self._offered_at + PAUSE / 2
         self._offered_at = self._now()
         ready = not flood and self._open_door() and (self._door is not None or offered.port != 0)
@@ -209,7 +222,8 @@ class LaneKeeper:
             return
         self._meeting = None
         self._lane = DirectLane(met, self)
-        self._opened_at = self._carried_at = self._now()
+        self._opened_at = self._carried_at = self._took_at = self._now()
+        self._taken = 0
         self._watch()
         if self._user is not None:
             self._user.open_path(self._lane)
@@ -280,19 +294,25 @@ class LaneKeeper:
             self.wish()
 
     def _watch(self) -> None:
-        """Look from time to time whether the lane is old, or idle."""
+        """Look from time to time whether the lane is old, idle or dead."""
         self._timer = None
         lane, now = self._lane, self._now()
         if lane is None:
             return
         if not lane.idle:
             self._carried_at = now
+        taken, waits = lane.taken()
+        if taken != self._taken or not waits:
+            self._taken, self._took_at = taken, now
+        elif now - self._took_at >= STALLED:
+            self.over(ConnectionLost("the direct lane takes nothing any more", code="lane-stalled"))
+            return
         idle = now - self._carried_at >= IDLE
         if idle or now - self._opened_at >= LIFE:
             self._wished = not idle
             self.over(None)
             return
-        self._timer = asyncio.get_running_loop().call_later(IDLE / 2, self._watch)
+        self._timer = asyncio.get_running_loop().call_later(LOOK, self._watch)
 
     def _say_end(self, number: int) -> None:
         self._ended = number

@@ -85,18 +85,22 @@ def test_each_lane_has_keys_of_its_own():
         first.keys.hello(bytes(32))  # gone with its lane
 
 
-def test_the_responder_asks_once():
+def test_the_responder_asks_until_there_is_one():
     pair = Pair()
-    pair.r.want()
-    pair.r.want()
+    assert pair.r.want()
     assert pair.sent[R] == [LaneAsk().encode()]
     pair.deliver(R)
     assert pair.take(I) == [LaneWanted()]
-    pair.i.on_message(LaneAsk().encode())  # a flood of wishes is one wish
-    assert pair.take(I) == []
+    assert pair.r.want()
+    pair.deliver(R)
+    assert pair.take(I) == []  # a flood of wishes is one wish
+    pair.i.decline()
+    assert pair.r.want()  # it has not been told
+    pair.deliver(R)
+    assert pair.take(I) == [LaneWanted()]
     pair.agree()
-    pair.r.want()
-    pair.i.want()
+    assert not pair.r.want()
+    assert not pair.i.want()
     assert (pair.sent[R], pair.take(I)) == ([], [])  # there is one
 
 

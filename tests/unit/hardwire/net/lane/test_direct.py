@@ -201,3 +201,16 @@ async def test_a_system_that_sets_nothing_on_a_connection_that_is_over(monkeypat
 
 def _refuses(*_):
     raise OSError(22, "Invalid argument")
+
+
+async def test_what_the_peers_machine_has_is_known():
+    (here, _), (there, told) = await lane_pair()
+    here.send(1, 0, bytes(PATH_CHUNK_MAX))
+    assert here.taken()[1]
+    await told.until(lambda told: told.chunks)
+    async with asyncio.timeout(5):
+        while here.taken()[1]:  # noqa: ASYNC110 (TCP's own word for it is on its way)
+            await asyncio.sleep(0.01)
+    assert here.taken()[0] > PATH_CHUNK_MAX
+    await asyncio.gather(here.close(), there.close())
+    assert here.taken()[0] > PATH_CHUNK_MAX  # the connection is gone, and cannot be asked

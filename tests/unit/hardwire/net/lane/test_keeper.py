@@ -9,12 +9,13 @@ import pytest
 from hardwire.channel.bulk import PATH_CHUNK_MAX
 from hardwire.channel.lane import LaneEnded, LaneOffered, LaneWanted
 from hardwire.errors import ConnectionLost
+from hardwire.net.lane import direct as direct_module
 from hardwire.net.lane import keeper as keeper_module
 from hardwire.net.lane import meeting as meeting_module
 from hardwire.net.lane.door import Door
 from hardwire.net.lane.path import LanePath
 from support.lanelines import lane_ends
-from support.lanes import HERE
+from support.lanes import HERE, LOOPBACK
 
 
 @pytest.fixture
@@ -246,3 +247,56 @@ async def test_a_lane_follows_the_path_of_the_line(ends):
     assert first.path is not old
     names = {first.path._connection.getsockname()[0], first.path._connection.getpeername()[0]}
     assert names == {"127.0.0.1", "127.0.0.2"}
+
+
+async def test_a_lane_into_a_black_hole_is_left_long_before_tcp_gives_in(ends):
+    """Not every system can be told how long TCP may hope: what is taken of it is watched."""
+    first, second, hours = ends
+    await stand(first, second)
+    for _ in range(direct_module.WAITING_CHUNKS):
+        second.path._room.acquire()  # its thread stands, and nothing reads the connection any more
+    while first.path.may_send:
+        first.path.send(1, 0, bytes(PATH_CHUNK_MAX))
+    before = None
+    while before != (before := first.path.taken()) or not before[1]:
+        while first.path.may_send:
+            first.path.send(1, 0, bytes(PATH_CHUNK_MAX))
+        await asyncio.sleep(0.3)
+    first.keeper._watch()
+    hours.ahead += keeper_module.STALLED - 2
+    first.keeper._watch()
+    assert first.ways.count("close") == 0
+    hours.ahead += 3
+    first.keeper._watch()
+    await first.until(lambda end: "close" in end.ways)
+    assert first.keeper._failures == 1
+    for _ in range(direct_module.WAITING_CHUNKS):
+        second.path._room.release()
+    await second.until(lambda end: "close" in end.ways)
+
+
+async def test_the_responder_asks_again_when_it_was_refused_without_a_word(ends):
+    first, second, hours = ends
+    first.direct_path = None
+    second.keeper.wish()
+    await first.until(lambda end: LaneWanted() in end.said)
+    first.direct_path = LOOPBACK
+    sent = second.sent
+    second.keeper.wish()
+    await asyncio.sleep(0.05)
+    assert second.sent == sent  # it is not asked for with each chunk
+    hours.ahead += keeper_module.ASK_AGAIN
+    second.keeper.wish()
+    for end in (first, second):
+        await end.until(lambda end: end.path)
+
+
+async def test_a_responder_that_moved_asks_at_once(ends):
+    first, second, _ = ends
+    first.direct_path = None
+    second.keeper.wish()
+    await first.until(lambda end: LaneWanted() in end.said)
+    first.direct_path = LOOPBACK
+    second.keeper.moved()
+    for end in (first, second):
+        await end.until(lambda end: end.path)
