@@ -5,6 +5,7 @@ import asyncio
 import hashlib
 import random
 import socket
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -131,3 +132,78 @@ async def test_between_two_machines_and_after_one_of_them_moved():
         assert (await ends[0].until(60, way="direct"))["address"] == "10.77.0.33"
         arrived = await ends[1].until(60, done=12_000_002)
         assert arrived["sha256"] == hashlib.sha256(random.Random(12_000_002).randbytes(12_000_002)).hexdigest()
+
+
+FIREWALL = """
+table inet guard {
+    chain input { type filter hook input priority filter; RULE }
+}
+"""
+NOBODY_KNOCKS = "tcp flags & (syn | ack) == syn drop;"
+CUT = "meta l4proto tcp reject with tcp reset;"
+
+
+async def guarded(machine, rule):
+    """What this machine's firewall does with what comes in; an empty rule lets everything in again."""
+    inside = machine.lab.inside(machine.process.pid)
+    await machine.lab.run(*inside, "nft", "add table inet guard; flush table inet guard; delete table inet guard")
+    if rule:
+        await machine.lab.run(*inside, "nft", FIREWALL.replace("RULE", rule))
+
+
+@asynccontextmanager
+async def machines(*rules):
+    async with lab() as made:
+        ends = await asyncio.gather(
+            made.machine("a", "host", "support.lanemover", eth0=2),
+            made.machine("b", "join", "support.lanemover", eth0=3),
+        )
+        for end, rule in zip(ends, rules, strict=True):
+            await guarded(end, rule)
+        await meet(*ends)
+        yield ends
+
+
+async def crossed(sender, receiver, size):
+    """A file goes over whole; how much of it went direct."""
+    sender.say(f"file {size}")
+    arrived = await receiver.until(60, done=size)
+    assert arrived["sha256"] == hashlib.sha256(random.Random(size).randbytes(size)).hexdigest()
+    await sender.until(done=size)
+    return arrived["direct"]
+
+
+@pytest.mark.parametrize("guarded_one", [0, 1], ids=["offerer", "answerer"])
+async def test_behind_a_firewall_at_one_end_the_lane_comes_from_there(guarded_one):
+    """No connection gets in at one of the two, as behind most routers: whichever end it is, it knocks at the other."""
+    rules = ["", ""]
+    rules[guarded_one] = NOBODY_KNOCKS
+    async with machines(*rules) as ends:
+        for sender, receiver, size in ((ends[0], ends[1], SIZE), (ends[1], ends[0], SIZE + 1)):
+            assert await crossed(sender, receiver, size) > 0
+
+
+async def test_behind_two_firewalls_files_go_over_the_line_and_nobody_waits():
+    async with machines(NOBODY_KNOCKS, NOBODY_KNOCKS) as ends:
+        for sender, receiver, size in ((ends[0], ends[1], SIZE), (ends[1], ends[0], SIZE + 1)):
+            assert await crossed(sender, receiver, size) == 0
+        assert not [told for end in ends for told in end.told if "way" in told]
+
+
+async def test_a_lane_that_is_reset_on_the_way_and_one_that_follows():
+    """A box in between resets what it does not like: the file goes on over the line where it was, then direct again."""
+    size = 250_000_000
+    async with machines("", "") as (sender, receiver):
+        sender.say(f"file {size}")
+        await receiver.until(60, way="direct")
+        await guarded(receiver, CUT)
+        for end in (sender, receiver):
+            await end.until(60, way="line")
+        before = max(told["progress"] for told in receiver.told if "progress" in told)
+        await guarded(receiver, "")
+        arrived = await receiver.until(60, done=size)
+        assert arrived["sha256"] == hashlib.sha256(random.Random(size).randbytes(size)).hexdigest()
+        steps = [told["progress"] for told in receiver.told if "progress" in told]
+        assert steps == sorted(steps), "it never went back"
+        assert before < size
+        assert await crossed(sender, receiver, SIZE) > 0
