@@ -140,7 +140,7 @@ class Incoming:
             if not self._is_here() and not self._go_on():
                 self._begin()
         except OSError as problem:
-            self.release(keep=False)
+            self.release(keep=True)  # a disk that cannot be read just now takes nothing away
             raise disk_problem(problem, directory, offer.size) from None
 
     @property

@@ -113,6 +113,7 @@ class Underway:
 
     def _held(self, transfer: Transfer, by: str, *, on: bool) -> None:
         (transfer.held.add if on else transfer.held.discard)(by)
+        (transfer.meter.hold if transfer.held else transfer.meter.go_on)(monotonic())
         self._emit(events.FilePaused(transfer.number, transfer.offer.name, by, on))
 
     def _finish(self, transfer: Transfer, path: Path | None = None) -> None:

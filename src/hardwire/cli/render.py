@@ -156,7 +156,7 @@ def _progress(out: Output, event: events.FileProgress) -> None:
     far = f"{share} %  {human_size(event.done)} of {human_size(event.size)}" if event.size else human_size(event.done)
     words = f"file {event.id}: {printable(event.name)!r} {far}"
     words += f"  {human_size(round(event.rate))}/s"
-    if event.eta is not None:
+    if event.eta:
         words += f"  {human_duration(event.eta)} left"
     out.progress(event.id, int(share), words)
 
@@ -189,7 +189,9 @@ def _started(out: Output, event: events.FileStarted) -> None:
 def _done(out: Output, event: events.FileDone) -> None:
     out.status(event.id, None)
     rate = f"{human_size(event.size)} in {human_duration(event.seconds)}"
-    if event.direct:
+    if event.direct >= event.size > 0:
+        rate += ", over a direct connection"
+    elif event.direct:
         rate += f", {human_size(event.direct)} of it over a direct connection"
     if event.path is not None:
         out.say(f"file {event.id}: saved {event.path} ({rate})", style="green")

@@ -194,6 +194,23 @@ def test_after_a_kill(tmp_path, inbox, share):
     assert left(inbox) == ["photos"]
 
 
+def test_a_disk_that_cannot_be_read_just_now_takes_nothing_away(tmp_path, inbox, monkeypatch):
+    def fails(*_):
+        raise OSError(5, "Input/output error")
+
+    file = a_file(tmp_path, 6 * MIB)
+    killed(file.path, inbox, file.offer.preface + 5 * MIB)
+    monkeypatch.setattr(module.Layout, "read", fails)
+    with pytest.raises(TransferIncomplete, match="input/output error") as caught:
+        Incoming(inbox, PEER, file.offer)
+    assert caught.value.code == "disk"
+    monkeypatch.undo()
+    sink = Incoming(inbox, PEER, file.offer)
+    assert sink.proved == 5 * MIB
+    feed(sink, file)
+    assert finish(sink).read_bytes() == file.path.read_bytes()
+
+
 @pytest.mark.parametrize("when", ["linked", "named"])
 @pytest.mark.parametrize("kind", ["file", "directory"])
 def test_after_a_kill_between_the_name_and_the_last_word(tmp_path, inbox, kind, when):

@@ -127,6 +127,9 @@ def test_the_end_of_a_file(capsys):
     direct = events.FileDone(1, "a", "out", 5_000_000, "abcd", 0.5, None, 4_000_000)
     words = "file 1: 'a' arrived whole (5.0 MB in 500 ms, 4.0 MB of it over a direct connection)"
     assert shown(capsys, direct)[1].splitlines()[0] == words
+    all_of_it = events.FileDone(1, "a", "out", 5, "abcd", 0.5, None, 5)
+    words = "file 1: 'a' arrived whole (5 B in 500 ms, over a direct connection)"
+    assert shown(capsys, all_of_it)[1].splitlines()[0] == words
     failed = events.FileFailed(1, "a", "in", "disk-full", "no room", "make room")
     assert shown(capsys, failed)[1] == "file 1: 'a' did not arrive: no room\nhint: make room\n"
 
