@@ -140,7 +140,9 @@ class Incoming:
             if not self._is_here() and not self._go_on():
                 self._begin()
         except OSError as problem:
-            self.release(keep=True)  # a disk that cannot be read just now takes nothing away
+            if self._walk is not None:  # what was found and cannot be read just now stays as it is
+                self._place.leave()
+            self.release(keep=False)
             raise disk_problem(problem, directory, offer.size) from None
 
     @property

@@ -211,6 +211,23 @@ def test_a_disk_that_cannot_be_read_just_now_takes_nothing_away(tmp_path, inbox,
     assert finish(sink).read_bytes() == file.path.read_bytes()
 
 
+def test_hard_links_and_holes_arrive_as_files_of_their_own(tmp_path, inbox):
+    top = tmp_path / "photos"
+    top.mkdir()
+    (top / "one").write_bytes(b"the same")
+    os.link(top / "one", top / "two")
+    with (top / "sparse").open("wb") as sparse:
+        sparse.truncate(2 * MIB)
+        sparse.seek(MIB)
+        sparse.write(b"an island")
+    file = inspect_outgoing(top)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file)
+    arrived = finish(sink)
+    assert portrait(arrived) == portrait(top)
+    assert [path.stat().st_nlink for path in arrived.iterdir()] == [1, 1, 1]
+
+
 @pytest.mark.parametrize("when", ["linked", "named"])
 @pytest.mark.parametrize("kind", ["file", "directory"])
 def test_after_a_kill_between_the_name_and_the_last_word(tmp_path, inbox, kind, when):

@@ -2,6 +2,7 @@
 import asyncio
 import hashlib
 import os
+import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -171,6 +172,26 @@ def test_names_that_cannot_be_carried(tmp_path, names):
     with pytest.raises(UsageError) as caught:
         inspect_outgoing(tmp_path / "top")
     assert caught.value.code == "bad-name" or "tar czf" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_what_may_not_be_read_is_told_before_anything_is_offered(kind):
+    """Nothing of the tree goes then: whoever sends it would take it for whole."""
+    with tempfile.TemporaryDirectory() as name:
+        top, secret = outgoing.Path(name) / "top", outgoing.Path(name) / "top" / "secret"
+        top.mkdir()
+        secret.mkdir() if kind == "directory" else secret.write_text("x")
+        secret.chmod(0)
+        outgoing.Path(name).chmod(0o755)
+        user = os.geteuid()
+        try:
+            if user == 0:  # may read everything
+                os.seteuid(65534)
+            with pytest.raises(UsageError, match="secret: permission denied"):
+                inspect_outgoing(top)
+        finally:
+            os.seteuid(user)
+            secret.chmod(0o700)
 
 
 @pytest.mark.parametrize("cap", ["ENTRIES_MAX", "DEPTH_MAX"])
