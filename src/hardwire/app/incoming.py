@@ -140,9 +140,7 @@ class Incoming:
             if not self._is_here() and not self._go_on():
                 self._begin()
         except OSError as problem:
-            if self._walk is not None:  # what was found and cannot be read just now stays as it is
-                self._place.leave()
-            self.release(keep=False)
+            self._give_up()
             raise disk_problem(problem, directory, offer.size) from None
 
     @property
@@ -215,6 +213,12 @@ class Incoming:
             self._place.leave()
         else:
             self._place.remove()
+
+    def _give_up(self) -> None:
+        """It cannot begin. What was found and cannot be read just now stays as it is."""
+        if self._walk is not None:
+            self._place.leave()
+        self.release(keep=False)
 
     def _is_here(self) -> bool:
         """Whether all of it came before and has its name, and its sender may not know it."""
