@@ -81,12 +81,13 @@ async def test_killed_at_any_point_the_file_arrives_whole(tmp_path, monkeypatch,
                     await victim.until(lambda lane=lane: victim.line.beside.lane is not lane)
 
         killing = asyncio.create_task(kill())
-        sent, _ = await delivered(*both, file_of(tmp_path, 2 * SIZE))
+        size = 5 * SIZE  # a quick machine has less through before the first cut
+        sent, _ = await delivered(*both, file_of(tmp_path, size))
         killing.cancel()
         # It went on where it was: for each time that the lane came or went, at most a window was sent again.
         turns = len(both[0].of(events.WayChanged))
         assert turns > 1
-        assert sum(both[0].line.beside.carried(sent.id).values()) < 2 * SIZE + turns * DEFAULT_LIMITS.window + (1 << 20)
+        assert sum(both[0].line.beside.carried(sent.id).values()) < size + turns * DEFAULT_LIMITS.window + (1 << 20)
 
 
 async def test_an_octet_flipped_on_the_way_costs_the_lane_and_not_the_file(tmp_path, monkeypatch):
