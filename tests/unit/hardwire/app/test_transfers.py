@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hardwire.app import underway as underway_module
-from hardwire.app.events import FileDone, FileFailed, FileOffer, FileProgress, LineClosed, Said
+from hardwire.app.events import FileDone, FileFailed, FileOffer, FilePaused, FileProgress, LineClosed, Said
 from hardwire.app.incoming import Incoming
 from hardwire.app.outgoing import OutgoingFile, inspect_outgoing
 from hardwire.app.partials import SIDE_DIRECTORY
@@ -165,6 +165,54 @@ async def test_cancelled_on_the_way(outbox, inbox, who):
         assert empty(inbox)
         alice.session.say("still there?")
         await bob.person.until(Said, by="peer")
+
+
+async def test_both_cancel_at_once_and_click_twice(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(sparse(outbox, 500_000_000))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await far(bob)
+        for end in (alice, bob):  # before either hears of the other
+            assert end.transfers.cancel(number) == 1
+            with pytest.raises(UsageError, match="no transfer"):
+                end.transfers.cancel(number)
+            assert end.transfers.cancel() == 0
+        for end in (alice, bob):
+            await failed(end, "cancelled")
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob, number)
+        bob.transfers.accept(number, inbox)
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
+        with pytest.raises(UsageError, match="no transfer"):
+            alice.transfers.cancel(number)
+        with pytest.raises(UsageError, match="no transfer"):
+            bob.transfers.pause(number)
+        for end in (alice, bob):
+            assert len(end.person.all(FileFailed)) == 1
+        await bob.transfers.settled()
+        assert [path.name for path in inbox.iterdir()] == ["report.pdf"]
+
+
+async def test_both_pause_at_once_and_both_must_let_it_go_on(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(sparse(outbox, 200_000_000))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await far(bob)
+        for end in (alice, bob):
+            assert end.transfers.pause(number) == 1
+            assert end.transfers.pause(number) == 0
+        for end in (alice, bob):
+            await end.person.until(FilePaused, by="peer", on=True)
+        assert alice.transfers.pause(number, on=False) == 1
+        await bob.person.until(FilePaused, by="peer", on=False)
+        await asyncio.sleep(0.1)
+        held = bob.transfers._active[number].meter.done
+        await asyncio.sleep(0.2)
+        assert bob.transfers._active[number].meter.done == held, "the other one holds it still"
+        assert bob.transfers.pause(number, on=False) == 1
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
 
 
 async def test_cancelled_before_it_was_answered(outbox):
