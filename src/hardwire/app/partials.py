@@ -33,6 +33,7 @@ import os
 import shutil
 import stat
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,8 +48,10 @@ LIFE: Final = 7 * 86_400.0
 """Seconds without being touched after which a partial transfer is old, and after which an old one goes."""
 _TWINS: Final = 16
 """As many as a line takes at a time."""
-_held_here: Final[set[tuple[int, int] | None]] = set()
+_held_here: Final[set[tuple[int, int]]] = set()
 """Device and inode of what this process holds: the lock alone does not say who does."""
+_turn: Final = threading.Lock()
+"""Taken while the lock of a place and what is known of it change together: transfers begin and end in threads."""
 _RECORD: Final = struct.Struct(">QI")
 _MARK: Final = "mark"
 _PREFACE: Final = "preface"
@@ -72,22 +75,24 @@ class Place:
 
     Raises:
         OSError: It cannot be made, or the side directory is somebody else's.
-        TransferIncomplete: ``busy``: another process receives the very same thing here.
+        TransferIncomplete: ``busy``: the very same thing is received here, by another process or by this one.
     """
 
     data: Final = Path("data")
 
     def __init__(self, directory: Path, name: str) -> None:
         self.path = directory / SIDE_DIRECTORY / name
-        self.inside = _locked(self.path)
-        self._here = _identity(self.inside) if self.inside >= 0 else None
-        if self._here is None:
-            raise TransferIncomplete(
-                "another hardwire is receiving the same thing into the same directory",
-                code="busy",
-                hint="wait for that one, or choose another directory with --dir",
-            )
-        _held_here.add(self._here)
+        with _turn:
+            self.inside, held = _locked(self.path)
+            here = _identity(self.inside)
+            if not held:
+                os.close(self.inside)
+                raise (_Twin if here in _held_here else TransferIncomplete)(
+                    "another hardwire is receiving the same thing into the same directory",
+                    code="busy",
+                    hint="wait for that one, or choose another directory with --dir",
+                )
+            _held_here.add(here)
 
     def marked(self) -> int | None:
         """The last number of leaves that was noted as being on the disk; None before the first note."""
@@ -162,14 +167,17 @@ class Place:
         """Let others at it; safe to call twice."""
         descriptor, self.inside = self.inside, -1
         if descriptor >= 0:
-            _held_here.discard(self._here)
-            os.close(descriptor)
+            _let_go(descriptor, held=True)
 
     def remove(self) -> None:
         """It is not needed any more; safe to call twice."""
         if self.inside >= 0:
             _remove(self.path, self.inside)
         self.leave()
+
+
+class _Twin(TransferIncomplete):
+    """This very process is at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +203,8 @@ def open_place(directory: Path, owner: str, root: bytes) -> Place:
         TransferIncomplete: ``busy``: another process receives the very same thing here, or this one does many times.
     """
     for twin in range(_TWINS - 1):
-        name = place_name(owner, root, twin)
-        try:
-            return Place(directory, name)
-        except TransferIncomplete:
-            if _identity(directory / SIDE_DIRECTORY / name) not in _held_here:
-                raise
+        with contextlib.suppress(_Twin):
+            return Place(directory, place_name(owner, root, twin))
     return Place(directory, place_name(owner, root, _TWINS - 1))
 
 
@@ -216,22 +220,21 @@ def place_name(owner: str, root: bytes, twin: int = 0) -> str:
     return hashlib.sha256(b"hardwire partial" + bytes.fromhex(owner) + root + number).digest()[:16].hex()
 
 
-def _identity(place: int | Path) -> tuple[int, int] | None:
-    with contextlib.suppress(OSError):
-        info = os.fstat(place) if isinstance(place, int) else place.stat()
-        return info.st_dev, info.st_ino
-    return None
+def _identity(place: int) -> tuple[int, int]:
+    info = os.fstat(place)
+    return info.st_dev, info.st_ino
 
 
 def forget(path: Path) -> None:
     """Remove a place that nobody needs any more, unless somebody holds it; nothing when there is none."""
     with contextlib.suppress(OSError):
-        inside = _open(path)
+        inside, held = _open(path), False
         try:
-            if _lock(inside):
+            held = _hold(inside)
+            if held:
                 _remove(path, inside)
         finally:
-            os.close(inside)
+            _let_go(inside, held=held)
 
 
 def partials(directory: Path) -> list[Partial]:
@@ -257,16 +260,18 @@ def sweep(directory: Path, life: float = LIFE) -> int:
     for path in _places(directory):
         now = utc_now().timestamp()
         with contextlib.suppress(OSError):
-            inside = _open(path)
+            inside, held = _open(path), False
             try:
                 if now - _touched(inside) < life:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(_OLD, dir_fd=inside)
-                elif _lock(inside) and now - _noticed(inside, now) >= life:
+                    continue
+                held = _hold(inside)
+                if held and now - _noticed(inside, now) >= life:
                     _remove(path, inside)
                     gone += 1
             finally:
-                os.close(inside)
+                _let_go(inside, held=held)
     return gone
 
 
@@ -301,20 +306,35 @@ def _size(path: Path) -> int:
     return 0
 
 
-def _locked(path: Path) -> int:
-    """A descriptor of the directory, made if need be, that holds its lock; -1 when somebody else does."""
+def _locked(path: Path) -> tuple[int, bool]:
+    """A descriptor of the directory, made if need be, and whether it holds its lock now: else, somebody else does."""
     while True:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.parent.mkdir(mode=0o700)
         try:
             inside = _open(path, make=True)
         except FileNotFoundError:
             continue  # another transfer ended just now and took the side directory along
-        if not _lock(inside):
-            os.close(inside)
-            return -1
-        if os.fstat(inside).st_nlink:
-            return inside
+        held = _lock(inside)
+        if not held or os.fstat(inside).st_nlink:
+            return inside, held
         os.close(inside)  # it was removed between the two
+
+
+def _hold(inside: int) -> bool:
+    """Whether nobody was at it; from now on this process is."""
+    with _turn:
+        held = _lock(inside)
+        if held:
+            _held_here.add(_identity(inside))
+        return held
+
+
+def _let_go(inside: int, *, held: bool) -> None:
+    with _turn:
+        if held:
+            _held_here.discard(_identity(inside))
+        os.close(inside)
 
 
 def _lock(inside: int) -> bool:

@@ -11,7 +11,7 @@ _WORDS: Final = {
     StopReason.PERSON: "the peer said no",
     StopReason.NO_SPACE: "the peer has no room for it",
     StopReason.BAD_NAME: "the peer refused its name",
-    StopReason.BUSY: "the peer has too many transfers already",
+    StopReason.BUSY: "the peer is receiving the same thing already, or too much at once",
     StopReason.FILE_CHANGED: "the file changed at the peer while it was sent",
     StopReason.FAILED: "it failed at the peer",
 }

@@ -3,6 +3,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,6 +76,20 @@ def test_twins_of_this_process_and_of_another(tmp_path):
             open_place(tmp_path, "aa" * 32, bytes(32))
         assert caught.value.code == "busy"
         other.stdin.close()
+
+
+def test_one_that_comes_while_the_last_one_is_being_forgotten(tmp_path):
+    """As when the same file is sent again at once: other threads let go of its place in that moment."""
+
+    def receive(_):
+        for _ in range(100):
+            place = open_place(tmp_path, "aa" * 32, bytes(32))
+            place.leave()
+            forget(place.path)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(receive, range(4)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_lock_of_a_process_that_was_killed_is_gone(tmp_path):
