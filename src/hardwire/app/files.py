@@ -4,7 +4,7 @@
 Rules this file keeps:
 
 * Nothing is overwritten: a taken name gets a number, decided by the file system (``link(2)`` fails when the name
-  exists), so that two transfers and another program cannot race.
+  exists, and so does a rename that replaces nothing), so that two transfers and another program cannot race.
 * The peer's name is a name and never a path, cannot hide itself (no leading dot) and cannot trick the eye.
 * Space is reserved before the first octet is asked for, so that a full disk is seen at the start.
 
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from hardwire.app.newname import rename_new
 from hardwire.app.text import human_size, printable
 from hardwire.errors import LocalError, TransferIncomplete
 
@@ -117,7 +118,10 @@ def _move_file(part: Path, candidate: Path, inside: int | None) -> bool:
     except OSError as problem:
         if problem.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}:
             raise
-        if not _claim(candidate):  # a file system without hard links (FAT)
+        # A file system without hard links (FAT).
+        if (free := rename_new(part, candidate, inside)) is not None:
+            return free
+        if not _claim(candidate):  # a kill before the next step leaves an empty file of that name
             return False
         try:
             os.replace(part, candidate, src_dir_fd=inside)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import platformdirs
 
+from hardwire.app.newname import rename_new
+
 
 def config_dir() -> Path:
     """The directory of the identity and the settings; made with mode 0700 by :func:`write_private`."""
@@ -54,13 +56,15 @@ def write_private(path: Path, data: bytes, *, replace: bool = True) -> None:
 
 
 def _claim(temporary: Path, path: Path) -> None:
-    """Give the file its name if that is free, which link(2) decides; where there is none (FAT), look and rename."""
+    """Give the file its name if that is free, which link(2) decides, or on FAT a rename that replaces nothing."""
     try:
         os.link(temporary, path)
     except PermissionError:
-        if path.exists():
+        free = rename_new(temporary, path)
+        if free is False or (free is None and path.exists()):
             raise FileExistsError(path) from None
-        temporary.replace(path)
+        if free is None:
+            temporary.replace(path)
     else:
         temporary.unlink()
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from hardwire.app import files
+from hardwire.app import files, newname
 from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish, reserve
 from hardwire.errors import TransferIncomplete
 
@@ -59,15 +59,35 @@ def test_nothing_is_overwritten(part, tmp_path):
     assert (tmp_path / "report.pdf").read_text() == "mine"
 
 
-def test_without_hard_links_the_name_is_claimed_first(part, tmp_path, monkeypatch):
-    def no_links(_source, _target, **_):
-        raise OSError(errno.EPERM, "Operation not permitted")
+def no_links(_source, _target, **_):
+    raise OSError(errno.EPERM, "Operation not permitted")
 
+
+@pytest.mark.parametrize("exclusive", [True, False], ids=["renameat2", "neither"])
+def test_without_hard_links_nothing_is_overwritten_either(part, tmp_path, monkeypatch, exclusive):
     monkeypatch.setattr(os, "link", no_links)
+    if not exclusive:
+        monkeypatch.setattr(newname, "_CALL", "rename_as_nobody_can")
     (tmp_path / "report.pdf").write_text("mine")
     assert publish(part, tmp_path, "report.pdf").name == "report (2).pdf"
     assert (tmp_path / "report.pdf").read_text() == "mine"
     assert (tmp_path / "report (2).pdf").read_text() == "theirs"
+    assert not part.exists()
+
+
+def test_without_hard_links_no_moment_shows_half_of_it(part, tmp_path, monkeypatch):
+    """Stopped before each call that changes the disk: under the final name there is nothing, or all of it."""
+    monkeypatch.setattr(os, "link", no_links)
+    for name in ("open", "replace", "rename", "unlink"):
+        original = getattr(os, name)
+
+        def looks(*arguments, original=original, **named):
+            final = tmp_path / "report.pdf"
+            assert not final.exists() or final.read_text() == "theirs"
+            return original(*arguments, **named)
+
+        monkeypatch.setattr(os, name, looks)
+    assert publish(part, tmp_path, "report.pdf").read_text() == "theirs"
 
 
 def test_a_finished_directory_gets_its_name(tree, tmp_path):

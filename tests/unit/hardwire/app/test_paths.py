@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hardwire.app import newname
 from hardwire.app.paths import config_dir, write_private
 
 
@@ -52,7 +53,11 @@ def test_what_is_there_can_be_kept(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_it_is_kept_without_hard_links_too(tmp_path, monkeypatch):
+@pytest.mark.parametrize("exclusive", [True, False], ids=["renameat2", "neither"])
+def test_it_is_kept_without_hard_links_too(tmp_path, monkeypatch, exclusive):
+    if not exclusive:
+        monkeypatch.setattr(newname, "_CALL", "rename_as_nobody_can")
+
     def no_links(_source, _target):
         raise PermissionError(1, "Operation not permitted")
 
