@@ -64,9 +64,9 @@ class MemoryEnd:
         self._turn()
 
     async def delivered(self) -> bool:
-        """What was said before arrives with the next turn; nothing does while :attr:`cut`."""
+        """What was said before arrives with the next turn; nothing does while :attr:`cut`, or after an end."""
         await asyncio.sleep(0)
-        if self.cut:
+        if self.cut or None in (self.channel.next_timeout(), self.peer.channel.next_timeout()):
             raise ConnectionLost("the line is over")
         return True
 

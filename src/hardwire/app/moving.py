@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from hardwire.app.events import FileDone, FileFailed
 from hardwire.app.incoming import Incoming, Sink
@@ -54,6 +54,7 @@ class Transfer:
         held: Who holds it: ``here``, ``peer``.
         detached: The line is gone, and another may take it up.
         outcome: How it ended.
+        writing: Into a pipe that nobody reads: the line may be left meanwhile, and the next one waits for it.
         before: The numbers up to this one belong to lines before.
         over: The same, to wait for.
     """
@@ -79,6 +80,7 @@ class Transfer:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     shown: float = 0.0
     outcome: FileDone | FileFailed | None = None
+    writing: asyncio.Task[None] | None = None
     before: int = 0
     over: asyncio.Future[FileDone | FileFailed] = field(default_factory=_future)
 
@@ -104,6 +106,20 @@ class Transfer:
         if not self.idle:
             self.wake.clear()
             await self.wake.wait()
+
+    async def until(self, work: asyncio.Task[Any]) -> bool:
+        """Wait for some work, or for the end; whether the work is done. A pipe takes as long as it likes."""
+        while not work.done() and not self.idle:
+            changed = asyncio.create_task(self.changed())
+            await asyncio.wait({work, changed}, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+        return work.done()
+
+    async def written(self) -> None:
+        """Wait until the sink has what it was given, or for the end. Raises TransferIncomplete or OSError."""
+        if self.writing is not None and await self.until(self.writing):
+            done, self.writing = self.writing, None
+            done.result()
 
     def open_reader(self) -> OutgoingReader | PipeSource:
         """What is sent, ready to be read."""
@@ -162,7 +178,7 @@ class Sending:
                 if ahead is None or ahead[:2] != (position, room):
                     await self._dropped(ahead)
                     ahead = self._read(position, room)
-                await self._ready(ahead[2])
+                await transfer.until(ahead[2])
                 if transfer.idle:
                     return
                 if self._line.chunk_position(transfer.key) != position:
@@ -173,13 +189,6 @@ class Sending:
                 await self._send(position, room, block)
         finally:
             await self._dropped(ahead)
-
-    async def _ready(self, reading: asyncio.Task[bytes]) -> None:
-        """Wait for a block, or for the end: a silent pipe brings nothing for as long as it likes."""
-        while not reading.done() and not self._transfer.idle:
-            changed = asyncio.create_task(self._transfer.changed())
-            await asyncio.wait({reading, changed}, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
 
     async def _send(self, position: int, room: int, block: bytes) -> None:
         """Chunks of one block, until it is through or the line wants others."""
@@ -225,11 +234,13 @@ class Sending:
         return reader.ends_at(offset) if isinstance(reader, PipeSource) else offset == self._transfer.offer.end
 
     def _read(self, position: int, room: int) -> tuple[int, int, asyncio.Task[bytes]]:
-        transfer = self._transfer
+        reader, end = self._reader, self._transfer.offer.end
         size = room * max(1, _READ_SIZE // room)
-        if transfer.offer.end is not None:
-            size = min(size, transfer.offer.end - position)
-        return position, room, asyncio.create_task(asyncio.to_thread(self._reader.read, position, size))
+        if isinstance(reader, PipeSource):
+            reading = asyncio.to_thread(reader.read, position, size, room)
+        else:
+            reading = asyncio.to_thread(reader.read, position, size if end is None else min(size, end - position))
+        return position, room, asyncio.create_task(reading)
 
     async def _dropped(self, ahead: tuple[int, int, asyncio.Task[bytes]] | None) -> None:
         """Let a block go that nobody wants. A file's thread is waited for, so that it can be closed; not a pipe's."""
@@ -263,7 +274,7 @@ class Receiving:
             if not transfer.pieces:
                 await transfer.changed()
             pieces, transfer.pieces = transfer.pieces, []
-            await asyncio.to_thread(_write, sink, pieces)
+            await self._put(sink, pieces)
             if transfer.idle:
                 return None
             self._line.acknowledge_written(transfer.key, sink.received)
@@ -272,6 +283,16 @@ class Receiving:
             return None
         transfer.finishing = True
         return await asyncio.to_thread(sink.finish, *transfer.finished)
+
+    async def _put(self, sink: Sink, pieces: list[tuple[int, bytes | memoryview]]) -> None:
+        """Write on a thread. A disk is waited for; a pipe that nobody reads holds up no end, and no other line."""
+        transfer = self._transfer
+        if isinstance(sink, PipeSink):
+            transfer.writing = asyncio.create_task(asyncio.to_thread(_write, sink, pieces))
+            transfer.writing.add_done_callback(lambda task: task.cancelled() or task.exception())
+            await transfer.written()
+        else:
+            await asyncio.to_thread(_write, sink, pieces)
 
 
 def _write(sink: Sink, pieces: list[tuple[int, bytes | memoryview]]) -> None:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from hardwire.app.entropy import SystemEntropy
+from hardwire.app.entropy import SystemEntropy, monotonic
 from hardwire.app.files import check_name
 from hardwire.app.incoming import StreamHash
 from hardwire.channel import Offer, TransferKind
@@ -24,6 +24,8 @@ from hardwire.errors import PeerError, TransferIncomplete
 
 _LOOK: Final = 0.2
 """Seconds between two looks whether anybody still wants what a silent pipe may bring."""
+_LINGER: Final = 0.05
+"""Seconds that a pipe which has brought enough for a chunk is given to bring more."""
 _HELD_LEAF_MAX: Final = 16 << 20
 """Octets of the largest leaf that is held back until it is proved; larger ones pass as they come."""
 
@@ -76,12 +78,18 @@ class PipeSource:
         self._one = threading.Lock()
         self.acknowledged = 0
 
-    def read(self, offset: int, size: int) -> bytes:
-        """See :class:`Source`. One at a time: another line may want to read while the last one still waits."""
-        with self._one:
-            return self._read(offset, size)
+    def read(self, offset: int, size: int, enough: int = 0) -> bytes:
+        """See :class:`Source`. One at a time: another line may want to read while the last one still waits.
 
-    def _read(self, offset: int, size: int) -> bytes:
+        Args:
+            offset: Where to begin.
+            size: Octets at most.
+            enough: Of a pipe that takes its time, as many of these as it has brought; 0 waits for all of ``size``.
+        """
+        with self._one:
+            return self._read(offset, size, enough or size)
+
+    def _read(self, offset: int, size: int, enough: int) -> bytes:
         while self._kept and self._start + len(self._kept[0]) <= self.acknowledged:
             self._start += len(self._kept.popleft())
         if offset < self._start:
@@ -89,9 +97,14 @@ class PipeSource:
         if offset > self._end:
             # Reading on to there would keep everything on the way in memory.
             raise TransferIncomplete("the peer says that it has more than ever came through the pipe")
-        while self._end < offset + size and not self._over:
+        while self._end < offset + enough and not self._over:
+            self._wait()
             self._take()
-        return b"".join(self._pieces(offset, size))
+        until = monotonic() + _LINGER
+        while self._end < offset + size and not self._over and self._readable(max(0.0, until - monotonic())):
+            self._take()
+        have = min(size, self._end - offset)
+        return b"".join(self._pieces(offset, have if self._over else have - have % enough))
 
     def ends_at(self, offset: int) -> bool:
         """Whether the pipe ended, and there."""
@@ -118,10 +131,15 @@ class PipeSource:
                 yield piece[max(0, offset - start) : end - start]
             start += len(piece)
 
-    def _take(self) -> None:
-        while not select.select([self._descriptor], [], [], _LOOK)[0]:
+    def _wait(self) -> None:
+        while not self._readable(_LOOK):
             if self._closed:
                 raise TransferIncomplete("stopped before the pipe ended")
+
+    def _readable(self, within: float) -> bool:
+        return bool(select.select([self._descriptor], [], [], within)[0])
+
+    def _take(self) -> None:
         try:
             data = os.read(self._descriptor, 1 << 20)
         except OSError as problem:
@@ -223,6 +241,8 @@ class PipeSink:
                 while not select.select([], [self._descriptor], [], _LOOK)[1]:
                     if self._closed:
                         return
+                if self._closed:  # nobody waits for this write, and the failure may have been told
+                    return
                 data = data[os.write(self._descriptor, data[: select.PIPE_BUF]) :]
         except OSError as problem:
             raise TransferIncomplete(

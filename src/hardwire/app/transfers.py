@@ -282,8 +282,6 @@ class Transfers(Underway):
             self._tell(self._line.decline_file, event.id, StopReason.BAD_NAME)
             self._emit(failed(number, printable(offer.name), "in", problem))
             return
-        if self._unheard.offered(event.id, offer):
-            return
         # The very same offer, and not only its root: somebody consented to the name and the size as well.
         if (known := next((one for one in self._consented if one.offer == offer), None)) is not None:
             self._consented = [one for one in self._consented if one is not known]
@@ -291,6 +289,9 @@ class Transfers(Underway):
             self._add(known)
             self._emit(events.FileMoved(number, was, offer.name, "in"))
             self._start(known, self._receive(known, known.destination))
+            return
+        # After those under way: of two alike, the peer may know that one is through, and never that both are.
+        if self._unheard.offered(event.id, offer):
             return
         self._add(new := Transfer(event.id, "in", offer, Meter(offer.size, monotonic()), before=self._before))
         self._emit(_told(new))
@@ -330,6 +331,7 @@ class Transfers(Underway):
 
     async def _receive(self, transfer: Transfer, destination: Destination) -> None:
         sink = await asyncio.to_thread(transfer.open_sink, destination, self._peer)
+        await transfer.written()
         if transfer.idle:
             return
         self._begin(transfer, sink.received)

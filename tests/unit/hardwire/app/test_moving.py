@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+import select
 import threading
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from hardwire.app.pipes import PipeSource
 from hardwire.app.progress import Meter
 from hardwire.app.session import Session
 from hardwire.app.transfers import Transfers
-from hardwire.channel import PATH_CHUNK_MAX, Offer, TransferKind
+from hardwire.channel import CHUNK_SIZE, PATH_CHUNK_MAX, Offer, TransferKind
 from hardwire.errors import ConnectionLost, Misuse, TransferIncomplete, UsageError
 from support.lines import line_pair
 from support.memoryline import memory_pair
@@ -162,9 +163,9 @@ class Slow(PipeSource):
         self.gate = threading.Event()
         self.gate.set()
 
-    def read(self, offset, size):
+    def read(self, offset, size, enough=0):
         self.gate.wait(20)
-        return super().read(offset, size)
+        return super().read(offset, size, enough)
 
 
 async def test_what_was_to_be_sent_again_and_arrived_after_all(inbox):
@@ -421,6 +422,84 @@ async def test_a_silent_pipe_moves_to_another_line(inbox):
     os.close(reading)
 
 
+async def test_a_slow_pipe_arrives_while_it_is_slow(inbox):
+    reading, writing = os.pipe()
+    alice, bob = memory_pair()
+    number = await begun(alice, bob, PipeSource(reading, "log"), inbox)
+    data = os.urandom(CHUNK_SIZE + 5)
+    await asyncio.to_thread(os.write, writing, data)
+    await turned(lambda: far(bob, CHUNK_SIZE))
+    await asyncio.to_thread(feed, writing, b"and last")
+    assert isinstance(await alice.transfers.outcome(number), FileDone)
+    assert (await bob.person.until(FileDone)).size == len(data) + 8
+    assert (inbox / "log").read_bytes() == data + b"and last"
+    os.close(reading)
+
+
+async def nobody_reads(tmp_path, size=3 * MIB):
+    """A file into a pipe that is full: (file, reading end, writing end, both ends)."""
+    file = a_file(tmp_path, size)
+    reading, writing = os.pipe()
+    alice, bob = memory_pair()
+    number = await begun(alice, bob, file, writing)
+    await turned(lambda: (one := bob.transfers._active.get(number)) and one.writing and not one.writing.done())
+    while select.select([], [writing], [], 0.3)[1]:  # noqa: ASYNC110 (until it is full)
+        await asyncio.sleep(0.01)
+    return file, reading, writing, alice, bob
+
+
+async def test_a_pipe_that_nobody_reads_holds_up_no_other_line(tmp_path):
+    file, reading, writing, alice, bob = await nobody_reads(tmp_path)
+    for _ in range(2):  # and not the line after that either
+        for end in (alice, bob):
+            end.channel.path_lost()
+        left = [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
+        again, other = memory_pair()
+        again.person, other.person = alice.person, bob.person
+        for end, rest in ((other, left[1]), (again, left[0])):
+            end.transfers = Transfers(end, end.person.emit, "ab" * 32)
+            end.transfers.take_over(rest)
+        alice, bob = again, other
+        await turned(lambda end=bob: len(end.transfers._active) == 1)
+    out = bytearray()
+
+    def drain():
+        while len(out) < file.offer.size and (data := os.read(reading, MIB)):
+            out.extend(data)
+
+    await asyncio.wait_for(asyncio.to_thread(drain), 20)
+    assert (await bob.person.until(FileDone)).size == file.offer.size
+    assert bytes(out) == file.path.read_bytes()
+    for end in (reading, writing):
+        os.close(end)
+
+
+async def test_the_reader_went_away_between_two_lines(tmp_path):
+    _, reading, writing, alice, bob = await nobody_reads(tmp_path)
+    for end in (alice, bob):
+        end.channel.path_lost()
+    left = [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
+    os.close(reading)
+    again, other = memory_pair()
+    again.person, other.person = alice.person, bob.person
+    for end, rest in ((other, left[1]), (again, left[0])):
+        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
+        end.transfers.take_over(rest)
+    assert (await bob.person.until(FileFailed)).code == "output-failed"
+    os.close(writing)
+
+
+async def test_a_pipe_that_nobody_reads_and_no_other_line(tmp_path):
+    _, reading, writing, alice, bob = await nobody_reads(tmp_path)
+    for end in (alice, bob):
+        end.channel.path_lost()
+        end.transfers.give_up(await asyncio.wait_for(end.transfers.leave(), 5), ConnectionLost("gone"))
+        await asyncio.wait_for(end.transfers.settled(), 5)
+        assert not (await end.person.until(FileFailed)).resumable or end is alice
+    for end in (reading, writing):
+        os.close(end)
+
+
 async def test_a_receiver_that_has_what_never_came_through_the_pipe(inbox):
     reading, writing = os.pipe()
     await asyncio.to_thread(feed, writing, bytes(10_000))
@@ -433,11 +512,24 @@ async def test_a_receiver_that_has_what_never_came_through_the_pipe(inbox):
     os.close(reading)
 
 
+def held_after(end, octets):
+    """Each transfer is paused as soon as that much of it is there."""
+    emit = end.transfers._emit
+
+    def watch(event):
+        emit(event)
+        if isinstance(event, FileProgress) and event.done > octets:
+            end.transfers.pause(event.id)
+
+    end.transfers._emit = watch
+
+
 async def test_consent_is_for_one_offer_and_each_of_them(tmp_path, inbox):
     """The same thing into two directories goes on in both; the same root with other words is a new question."""
     (tmp_path / "other").mkdir()
-    file = a_file(tmp_path)
+    file = a_file(tmp_path, 24 * MIB)  # two windows and more, so that neither ends before it is held
     alice, bob = memory_pair()
+    held_after(bob, MIB)
     for where in (inbox, tmp_path / "other"):
         await begun(alice, bob, file, where)
     await turned(lambda: {s.id for s in bob.person.all(FileProgress) if s.done > MIB} == {1, 3})
@@ -458,6 +550,32 @@ async def test_consent_is_for_one_offer_and_each_of_them(tmp_path, inbox):
     for where in (inbox, tmp_path / "other"):
         assert (where / "data.bin").read_bytes() == file.path.read_bytes()
     assert len(bob.person.all(FileOffer)) == asked + 1
+
+
+async def test_of_two_alike_the_one_that_is_not_through_goes_on(tmp_path, inbox):
+    """The peer knows of the first that it is through, which is not known here when the line is lost."""
+    (tmp_path / "other").mkdir()
+    file = a_file(tmp_path, 24 * MIB)
+    alice, bob = memory_pair()
+    bob.cut = True
+    number = await begun(alice, bob, file, inbox)
+    assert isinstance(await alice.transfers.outcome(number), FileDone)
+    held_after(bob, MIB)
+    number = await begun(alice, bob, file, tmp_path / "other")
+    await turned(lambda: any(step.id == number for step in bob.person.all(FilePaused)))
+    outcome = asyncio.create_task(alice.transfers.outcome(number))
+    for end in (alice, bob):
+        end.channel.path_lost()
+    left = [await end.transfers.leave() for end in (alice, bob)]
+    again, other = memory_pair()
+    again.person, other.person = alice.person, bob.person
+    for end, rest in ((other, left[1]), (again, left[0])):
+        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
+        end.transfers.take_over(rest)
+    assert isinstance(await asyncio.wait_for(outcome, 20), FileDone)
+    await turned(lambda: len(bob.person.all(FileDone)) == 2)
+    for where in (inbox, tmp_path / "other"):
+        assert (where / "data.bin").read_bytes() == file.path.read_bytes()
 
 
 async def test_the_next_line_is_over_at_once(tmp_path, inbox):

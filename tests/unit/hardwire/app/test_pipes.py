@@ -208,3 +208,36 @@ def test_a_peer_that_has_what_never_came(pipe):
         source.read(1, 5)
     assert source.read(0, 20) == bytes(10)
     assert source.read(10, 5) == b""
+
+
+def test_a_slow_pipe_gives_what_there_is_and_whole_chunks_of_it(pipe):
+    """The protocol wants full chunks, and no more than one of them is worth waiting for."""
+    source = PipeSource(pipe[0], "a")
+    data = os.urandom(25)
+    os.write(pipe[1], data)
+    assert source.read(0, 1000, 10) == data[:20]
+    os.write(pipe[1], data)
+    assert source.read(20, 1000, 10) == (data + data)[20:50]
+    os.write(pipe[1], b"rest")
+    os.close(pipe.pop())
+    assert source.read(50, 1000, 10) == b"rest"
+    assert source.ends_at(54)
+
+
+def test_a_pipe_that_never_pauses_fills_the_block(pipe):
+    data = os.urandom(3 * MIB)
+    filled(pipe, data)
+    source = PipeSource(pipe[0], "a")
+    got = [source.read(0, MIB, 1000)]
+    while got[-1]:
+        got.append(source.read(sum(map(len, got)), MIB, 1000))
+    assert b"".join(got) == data
+
+
+def test_nothing_comes_out_after_it_was_let_go(pipe):
+    sink = PipeSink(pipe[1], STREAM)
+    sink.release(keep=False)
+    sink.write(0, b"late")
+    os.set_blocking(pipe[0], False)
+    with pytest.raises(BlockingIOError):
+        os.read(pipe[0], 10)
