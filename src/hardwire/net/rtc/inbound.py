@@ -166,22 +166,24 @@ class Inbound:
         distance = self.ahead(tsn)
         if distance <= 0:
             return []
+        runs = [self._by_last.get(self.cumulative)]
         self.cumulative += distance
+        for first, last in self.beyond:
+            if first > self.cumulative + 1:
+                break
+            runs += [self._by_first.get(each) for each in range(first, last + 1)]
+            self.cumulative = max(self.cumulative, last)
         self.beyond.drop_through(self.cumulative)
-        if self.beyond:
-            self._catch_up()
-        for run in [run for run in self._by_first.values() if run.first <= self.cumulative]:
+        for run in runs:
             # A message that goes on beyond is not given up: nothing of it is missing yet.
-            if not (run.begins and run.last >= self.cumulative):
+            if run is not None and not (run.begins and run.last >= self.cumulative):
                 self._drop(run)
         done: list[Arrived] = []
         for number, sequence in streams:
             stream = self.streams.setdefault(number, Stream())
             steps = (sequence + 1 - stream.next) & SEQUENCE_MASK
             if steps < SEQUENCE_HALF:
-                places = sorted((place - stream.next) & SEQUENCE_MASK for place in stream.early)
-                passed = [(stream.next + place) & SEQUENCE_MASK for place in places if place < steps]
-                done += [self._release(stream.early.pop(place)) for place in passed]
+                done += [self._release(stream.early.pop(place)) for place in _passed(stream, steps)]
                 stream.next = (stream.next + steps) & SEQUENCE_MASK
             done += self._in_turn(stream)
         return done
@@ -310,3 +312,14 @@ class Inbound:
         self.held -= len(message.data)
         self.pieces -= 1
         return message
+
+
+def _passed(stream: Stream, steps: int) -> list[int]:
+    """Places of early messages among the next ``steps``, in order.
+
+    Whichever is less is looked through: a peer could name the same stream three hundred times in a packet.
+    """
+    if steps <= len(stream.early):
+        return [place for step in range(steps) if (place := (stream.next + step) & SEQUENCE_MASK) in stream.early]
+    ahead = sorted((place - stream.next) & SEQUENCE_MASK for place in stream.early)
+    return [(stream.next + step) & SEQUENCE_MASK for step in ahead if step < steps]

@@ -196,3 +196,45 @@ def test_giving_up_far_ahead_costs_no_walk_through_the_places_between():
     done = one.skip(1, [(0, 20_000)] * 500)
     assert [message.data for message in done] == [b"early"]
     assert one.streams[0].next == 20_001
+
+
+class Unwalked(dict):
+    """A dictionary that nobody may walk through."""
+
+    def __iter__(self):
+        raise AssertionError("walked through everything that is held")
+
+    values = items = keys = __iter__
+
+
+def test_giving_up_costs_what_it_passes_and_not_what_is_held():
+    """Three hundred streams fit a FORWARD TSN, and a hundred and fifty of those a packet."""
+    one = Inbound(1, window=WINDOW, most=MOST)
+    for place in range(500):
+        one.take(FIRST | LAST, place + 1000, (0, place + 1, 53), b"x")
+        one.take(FIRST, 2 * place + 3000, (1, place, 53), b"y")
+    one.streams[0].early = Unwalked(one.streams[0].early)
+    one._by_first = Unwalked(one._by_first)
+    for tsn in range(1, 300):
+        assert one.skip(tsn, [(0, 0xFFFF)] * 20) == []
+    assert (one.held, one.pieces) == (1000, 1000)
+    done = one.skip(300, [(0, 3)])
+    assert len(done) == 500
+    assert one.skip(3001, []) == []
+    assert one.held == 499
+
+
+def test_places_that_are_passed_are_found_whichever_way_is_shorter():
+    chance = random.Random(5)
+    for jump in (0, 3, 40, 900, 20_000):
+        one = Inbound(1, window=WINDOW, most=MOST)
+        places = chance.sample(range(1, 1000), 50)
+        for number, place in enumerate(places):
+            one.take(FIRST | LAST, number + 2, (0, place, 53), place.to_bytes(2))
+        done = [int.from_bytes(message.data) for message in one.skip(1, [(0, jump)])]
+        turn = jump + 1
+        expected = sorted(place for place in places if place <= jump)
+        while turn in places:
+            expected.append(turn)
+            turn += 1
+        assert done == expected
