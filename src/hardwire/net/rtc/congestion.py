@@ -102,9 +102,13 @@ class CongestionWindow:
         self._began = None
 
     def timed_out(self) -> None:
-        """Nothing came back for long: begin with one packet."""
-        self._peak = self.size
-        self.threshold = max(self.size * CONGESTED, LEAST_PACKETS * self.packet)
+        """Nothing came back for long: begin with one packet.
+
+        What the path carried is known from the first of several in a row only (RFC 5681 §3.1).
+        """
+        if self.size > self.packet:
+            self._peak = self.size
+            self.threshold = max(self.size * CONGESTED, LEAST_PACKETS * self.packet)
         self.size = float(self.packet)
         self._rise = _RENO
         self._began = None

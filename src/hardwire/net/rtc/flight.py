@@ -64,6 +64,7 @@ class Flight:
         self._highest = 0
         self._recovery = 0
         self._reduced_at = 0.0
+        self._shrunk_at = 0.0
         self._round = 0
         self._reorder = 0
         self._held_back = False
@@ -111,31 +112,43 @@ class Flight:
             if self.cumulative >= self._round:
                 self._round = self.number
                 self.window.round_ended()
-            if self.cumulative >= self._recovery and (limited or in_flight >= self.window.size):
-                self.window.acknowledged(octets, now)
+            if self._may_grow() and (limited or in_flight >= self.window.size):
+                # No more than was out: what was taken for lost, and was there, made no room.
+                self.window.acknowledged(min(octets, in_flight), now)
         if sack.duplicates and self._recovery:
             self._reorder = min(self._reorder + 1, _MOST_REORDER)
         if self._arrived or self._resent:
             self._judge(now)
         self._advance_given_up()
 
+    def _may_grow(self) -> bool:
+        """Not until something has arrived that was sent since the window shrank for a loss.
+
+        To wait for everything that was out then would be the same after one loss. After a whole window of them it is
+        thousands of packets, and they would go out a few in each round trip.
+        """
+        return self.cumulative >= self._recovery or self._newest[0] >= self._shrunk_at
+
     def _through(self, number: int, now: float) -> int:
         """Everything through this number is there: octets of it that were not known to be."""
         octets, sent = 0, self._sent
-        fragment, highest = None, self._highest
+        latest: Fragment | None = None
+        highest = self._highest
         for each in range(self.cumulative + 1, number + 1):
             fragment = sent.pop(each)
             if fragment.state == FLYING:
                 self.flight -= fragment.size
                 octets += fragment.size
+                if latest is None or fragment.sent_at >= latest.sent_at:
+                    latest = fragment
                 if each < highest and fragment.count == 1:
                     self._reordered()
             elif fragment.state == LOST:
                 octets += fragment.size
                 fragment.state = ARRIVED
                 self._reordered()
-        if fragment is not None and fragment.state == FLYING:
-            self._arrival(fragment, now)
+        if latest is not None:
+            self._arrival(latest, now)
         self.cumulative = number
         self._judged = max(self._judged, number + 1)
         self._highest = max(self._highest, number)
@@ -240,7 +253,7 @@ class Flight:
         if any(one.number > self._recovery or (one.count > 1 and one.sent_at >= self._reduced_at) for one in lost):
             self.window.lost()
             self._recovery = self.number
-            self._reduced_at = now
+            self._reduced_at = self._shrunk_at = now
             self._exempt = True
 
     def _advance_given_up(self) -> None:

@@ -212,6 +212,7 @@ class Outbound(Flight):
         self._judged = self.number + 1
         self._recovery = self.number
         self._reduced_at = now
+        self._shrunk_at = 0.0  # a window of one packet, or of a new path, grows with the first that arrives
         self._judge_at = math.inf
         self._exempt = True
         for message in {one.message for one in self._sent.values() if one.message.retransmissions < math.inf}:

@@ -193,3 +193,16 @@ def test_a_peer_that_takes_no_copy_is_not_sent_a_window_of_them_each_time():
         copies += len(resent(out, now))
     # The window shrinks by a tenth each time: ten windows in all, and not one for each packet.
     assert 500 < copies < 10 * WINDOW / PAYLOAD
+
+
+def test_a_copy_that_fills_a_hole_tells_of_those_that_left_before_it():
+    """What is acknowledged with it was reported long ago, and the copy is not the last of all."""
+    out = sending(10)
+    out.put(Message(0, 0, 53, bytes(PAYLOAD)))
+    out.acknowledged(Sack(0, WINDOW, [(2, 9)]), 1.05)
+    assert resent(out, 1.055) == [1, 11]
+    out.acknowledged(Sack(0, WINDOW, [(2, 9), (11, 11)]), 1.106)
+    assert out.next(1.11).number == 10
+    assert out.next(1.12).number == 1
+    out.acknowledged(Sack(9, WINDOW, [(2, 2)]), 1.171)
+    assert resent(out, 1.171) == [10]

@@ -224,3 +224,80 @@ def test_no_deadline_is_left_behind_that_would_fire_for_ever():
         take(out, now)
     # Those that are missing are found all the same: by the timeout at the latest.
     assert out.timeouts or not out.flight
+
+
+def lose_a_window(out, packets):
+    """So many are out, and the path falls silent: the time at which that is noticed."""
+    out.window.size = packets * PAYLOAD
+    out.put(Message(0, 0, 53, bytes(2 * packets * PAYLOAD)))
+    assert len(take(out)) == packets
+    now = out.deadline()
+    while not out.timeouts:
+        out.expired(now)
+        take(out, now)
+        now = out.deadline()
+    return now
+
+
+def rounds_until_all_is_there(out, packets, now):
+    """How many round trips a path without losses needs from here."""
+    rounds = 0
+    while out.cumulative < packets:
+        out.acknowledged(Sack(out.cumulative + sum(one.state == 0 for one in out._sent.values()), WINDOW), now)
+        now += 0.05
+        take(out, now)
+        rounds += 1
+    return rounds
+
+
+def test_a_window_that_is_lost_whole_is_sent_again_in_slow_start():
+    out = half()
+    now = lose_a_window(out, 500)
+    assert out.window.size == PAYLOAD
+    assert rounds_until_all_is_there(out, 500, now) <= 12
+
+
+def test_the_next_timeout_in_a_row_says_nothing_more_of_what_the_path_carries():
+    out = half()
+    now = lose_a_window(out, 500)
+    threshold = out.window.threshold
+    while out.timeouts < 3:
+        out.expired(now)
+        take(out, now)
+        now = out.deadline()
+    assert out.window.threshold == threshold
+    assert rounds_until_all_is_there(out, 500, now) <= 12
+
+
+def test_another_path_is_filled_in_slow_start_with_what_was_lost_on_the_last():
+    out = half()
+    out.window.size = 500 * PAYLOAD
+    out.put(Message(0, 0, 53, bytes(500 * PAYLOAD)))
+    assert len(take(out)) == 500
+    out.restart_path(2.0)
+    assert len(take(out, 2.0)) == 10
+    assert rounds_until_all_is_there(out, 500, 2.05) <= 8
+
+
+def test_what_was_there_all_the_time_does_not_widen_the_window_at_one_stroke():
+    """Only the acknowledgements were lost: the first one says everything."""
+    out = half()
+    now = lose_a_window(out, 500)
+    out.acknowledged(Sack(500, WINDOW), now)
+    assert out.window.size == 2 * PAYLOAD
+
+
+def test_after_a_loss_the_window_grows_again_when_something_later_arrived():
+    out = half()
+    out.window.size = 20 * PAYLOAD
+    out.put(Message(0, 0, 53, bytes(100 * PAYLOAD)))
+    assert len(take(out)) == 20
+    out.acknowledged(Sack(0, WINDOW, [(2, 2), (4, 10)]), 1.05)
+    size = out.window.size
+    assert [one.number for one in take(out, 1.05)][:2] == [1, 3]
+    out.acknowledged(Sack(0, WINDOW, [(2, 2), (4, 12)]), 1.06)
+    take(out, 1.06)
+    assert out.window.size == size
+    out.acknowledged(Sack(2, WINDOW, [(2, 10)]), 1.1)
+    assert out.cumulative < out._recovery
+    assert out.window.size > size
