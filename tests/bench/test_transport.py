@@ -2,12 +2,13 @@
 """The benchmark measures what it says it does; how fast this machine is today is not this test's business."""
 
 import asyncio
+import json
 import math
 from dataclasses import replace
 
 import pytest
 
-from bench import transport
+from bench import markdown, transport
 from bench.frame import Pair, python
 from bench.parts import channel, delay, lanes, memory, mixed, paths, sharing
 from bench.plan import QUICK
@@ -156,6 +157,22 @@ def test_a_missed_bar_is_told_and_fails_only_who_asks_for_it(monkeypatch, capsys
     assert "1 of 2 bars are met" in shown
     assert "missed: fixed: missed ≤ 8" in shown
     assert "not measured: broken: there is none" in shown
+
+
+def test_a_report_takes_the_place_of_the_figures_before(monkeypatch, capsys):
+    monkeypatch.setattr(transport, "PARTS", {"fixed": Fixed})
+    monkeypatch.setattr(markdown, "PARTS", {"fixed": Fixed})
+    assert transport.main(["--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    once = markdown.replaced(f"one\n{markdown.BEGIN}the old one\n{markdown.END}two\n", report)
+    assert once.startswith("one\n")
+    assert once.endswith("two\n")
+    assert "the old one" not in once
+    assert "| missed | 9 x |  | ≤ 8 | no |" in once
+    assert "| told | 1 x |  |  |  |" in once
+    assert markdown.replaced(once, report) == once
+    document = markdown.DOCUMENT.read_text(encoding="utf-8")
+    assert document.count(markdown.BEGIN) == document.count(markdown.END) == 1
 
 
 def test_nothing_measured_is_the_one_failure(monkeypatch, capsys):

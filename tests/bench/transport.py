@@ -12,6 +12,7 @@ A measurement is no test: the exit code is 0 whatever the figures say, and 1 onl
 import argparse
 import asyncio
 import sys
+import time
 from dataclasses import replace
 
 from bench.frame import finish, machine_words, parser_for, say
@@ -39,8 +40,10 @@ async def run(plan: Plan, parts: list[str]) -> dict:
     found: dict[str, dict] = {}
     rows: dict[str, list[Row]] = {}
     missing: dict[str, str] = {}
+    took: dict[str, float] = {}
     for name in parts:
         say(f"{name}: {PARTS[name].TITLE}")
+        began = time.monotonic()
         try:
             found[name] = await PARTS[name].measure(plan)
             rows[name] = PARTS[name].rows(found[name])
@@ -48,6 +51,7 @@ async def run(plan: Plan, parts: list[str]) -> dict:
         except (RuntimeError, TimeoutError, OSError) as problem:
             missing[name] = str(problem) or type(problem).__name__
             say(f"{name} could not be measured: {missing[name]}")
+        took[name] = round(time.monotonic() - began, 1)
     if not rows:
         raise RuntimeError("; ".join(f"{name}: {why}" for name, why in missing.items()))
     told = [{"part": name, **row.told(), "words": str(row)} for name in rows for row in rows[name]]
@@ -61,6 +65,7 @@ async def run(plan: Plan, parts: list[str]) -> dict:
         ],
         "missing": missing,
         "parts": found,
+        "took": took,
         "plan": vars(plan),
     }
 
@@ -81,6 +86,7 @@ def table(report: dict) -> str:
         f"medians of {plan['rounds']} rounds, ratios within a round; {plan['seconds']:g} s of bulk a figure, files of"
         f" {plan['file'] / 1e6:.0f} MB, memory watched over {plan['long'] / 1e9:g} GB"
     )
+    lines.append("took " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report["took"].items()))
     facts = report["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     return "\n".join([*lines[1:], machine_words(facts), versions])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.budgets import ROOT
 
-PARTS = ("say", "places", "system", "python", "checks", "tokens", "shell")
+PARTS = ("say", "places", "system", "python", "peers", "checks", "tokens", "shell")
 
 
 def run_up(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

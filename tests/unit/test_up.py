@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``hsm/up.sh``: what it says when it cannot go on, where it keeps things, how it knows that nothing is to be done."""
 
+import json
 import os
 import re
 import shutil
@@ -86,6 +87,42 @@ class TestSystemPackages:
         for path in [ROOT / "hsm" / "up.sh", *(ROOT / "hsm" / "lib").iterdir(), ROOT / ".ci" / "run"]:
             if path.is_file():
                 assert "://" not in path.read_text(encoding="utf-8"), path
+
+
+class TestPeers:
+    """Native WebRTC stacks: nothing of the project needs them."""
+
+    @pytest.mark.parametrize("purpose", ["run", "piv"])
+    def test_who_does_not_measure_is_not_asked_for_them(self, purpose: str) -> None:
+        assert run_part(f"npm_is_there() {{ exit 9; }}; peers_settled {purpose}").returncode == 0
+
+    def test_a_test_run_does_without_node(self) -> None:
+        words = "venv=/nowhere; npm_is_there() { return 1; }; become_root() { exit 9; }; prepare_peers test"
+        done = run_part(words)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize(
+        "there, why", [("return 1", "there is no node and npm"), (":", "the npm registry did not")]
+    )
+    def test_a_benchmark_says_that_they_are_left_out_and_goes_on(self, there: str, why: str) -> None:
+        words = f"venv=/nowhere; npm_is_there() {{ {there}; }}; become_root() {{ return 1; }}; install_peers() {{ return 1; }}"
+        done = run_part(f"{words}; prepare_peers bench; echo went on")
+        assert (done.returncode, done.stdout) == (0, "went on\n")
+        assert f"native WebRTC stacks are left out: {why}" in done.stderr
+
+    def test_what_is_there_is_told_by_the_lock_file(self, tmp_path: Path) -> None:
+        place = tmp_path / "share" / "bench-peers"
+        place.mkdir(parents=True)
+        words = f"venv={tmp_path}; npm_is_there() {{ :; }}; peers_settled bench"
+        assert run_part(words).returncode == 1
+        shutil.copy(ROOT / "tests" / "bench" / "peers" / "package-lock.json", place)
+        assert run_part(words).returncode == 0
+
+    def test_every_package_has_a_hash_and_none_an_address(self) -> None:
+        lock = json.loads((ROOT / "tests" / "bench" / "peers" / "package-lock.json").read_text(encoding="utf-8"))
+        packages = {name: one for name, one in lock["packages"].items() if name}
+        assert {"node_modules/node-datachannel", "node_modules/@roamhq/wrtc"} < set(packages)
+        assert all(one["integrity"].startswith("sha512-") and "resolved" not in one for one in packages.values())
 
 
 class TestPlaces:
