@@ -12,7 +12,7 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack
 
-from bench.frame import Pair, python, running
+from bench.frame import Pair, arriving, python, running
 from support.tunlab import ADDRESSES, link
 from support.udpproxy import Bottleneck, Conditions
 
@@ -27,6 +27,7 @@ ORDERS = {
     "at once": ("line", "tcp"),
     "TCP before TCP": ("tcp", "other"),
 }
+MOST = 1 << 40
 HEAD_START = 0.25
 """Of the time counted: how long the first is alone."""
 SETTLE = 0.25
@@ -55,21 +56,14 @@ async def shares(path: str, order: str, seconds: float) -> dict[str, float]:
             await pairs[flow].open()
         sending = []
         for flow in ORDERS[order]:
-            offered = round(3 * PATHS[path][0].rate * seconds)
-            sending.append(asyncio.create_task(pairs[flow].offerer.ask("send", size=offered, within=4 * seconds + 30)))
+            sending.append(pairs[flow].pour(MOST))
             if order != "at once" and len(sending) == 1:
                 await asyncio.sleep(HEAD_START * seconds)
         await asyncio.sleep(SETTLE * seconds)
-        before = {flow: await pair.answerer.ask("counted") for flow, pair in pairs.items()}
-        await asyncio.sleep(seconds)
-        after = {flow: await pair.answerer.ask("counted") for flow, pair in pairs.items()}
+        rates = await arriving(list(pairs.values()), seconds)
         for task in sending:
             task.cancel()
-        await asyncio.gather(*sending, return_exceptions=True)
-        return {
-            flow: (after[flow]["octets"] - before[flow]["octets"]) / (after[flow]["at"] - before[flow]["at"])
-            for flow in pairs
-        }
+        return dict(zip(pairs, rates, strict=True))
 
 
 async def measure(seconds: float, paths: list[str], orders: list[str]) -> dict:

@@ -54,6 +54,11 @@ class Arrivals:
             self._ended = now
             self._whole.set()
 
+    def so_far(self) -> dict:
+        """How much has ever come, and the longest silence since it was expected, up to now."""
+        now = time.monotonic()
+        return {"octets": self.octets, "at": now, "gap": max(self._gap, now - self._last)}
+
     async def whole(self) -> dict:
         await self._whole.wait()
         told: dict = {"ended": self._ended, "gap": self._gap}
@@ -132,8 +137,8 @@ class End(ABC):
         return await self.arrivals.whole()
 
     async def counted(self) -> dict:
-        """``octets`` that have come so far, and ``at`` what time that was."""
-        return {"octets": self.arrivals.octets, "at": time.monotonic()}
+        """``octets`` that have come so far, ``at`` what time that was, and the longest ``gap`` in seconds."""
+        return self.arrivals.so_far()
 
     async def cpu(self) -> dict:
         """``seconds`` of processor time so far."""

@@ -18,6 +18,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 ROLES = ("offerer", "answerer")
 MESSAGE = 64 * 1024
+HOURS = 10_000.0
 PACKAGES = ("hardwire", "aiortc", "aioice", "pyOpenSSL", "cryptography", "uvloop")
 
 
@@ -113,6 +114,10 @@ class Pair:
             figures["gap"] = told["gap"]
         return figures
 
+    def pour(self, size: int) -> asyncio.Task:
+        """Begin to send more than will be waited for; its ends can only be killed then."""
+        return asyncio.create_task(self.offerer.ask("send", size=size, within=HOURS))
+
     async def prove(self, size: int, *, up: bool = True) -> None:
         """Move random octets, and compare the SHA-256 of what was sent and of what came.
 
@@ -132,6 +137,16 @@ class Pair:
 
     async def close(self) -> None:
         await asyncio.gather(*(peer.ask("close") for peer in self.both))
+
+
+async def arriving(pairs: Sequence[Pair], seconds: float) -> list[float]:
+    """Octets a second at each answerer, all over the same time."""
+    before = [await pair.answerer.ask("counted") for pair in pairs]
+    await asyncio.sleep(seconds)
+    after = [await pair.answerer.ask("counted") for pair in pairs]
+    return [
+        (end["octets"] - begin["octets"]) / (end["at"] - begin["at"]) for begin, end in zip(before, after, strict=True)
+    ]
 
 
 def whole_messages(octets: float, least: int = 1) -> int:

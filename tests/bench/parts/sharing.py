@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from bench.frame import Pair, environment, python, say, whole_messages
-from bench.parts.paths import ONE_WAY, crossed
+from bench.frame import Pair, arriving, environment, python, say
+from bench.parts.paths import MOST, ONE_WAY, crossed
 from bench.plan import Plan
 from bench.rows import Bar, Row
 from support.udpproxy import Bottleneck, Conditions
@@ -40,16 +40,12 @@ async def two_lines(seconds: float) -> list[float]:
     ways = Bottleneck(TWO_LINES), Bottleneck(Conditions(ONE_WAY))
     async with AsyncExitStack() as stack:
         pairs: list[Pair] = [await stack.enter_async_context(crossed("fast_1200", *ways)) for _ in range(2)]
-        size = whole_messages(2 * TWO_LINES.rate * seconds)
-        sending = [asyncio.create_task(pair.offerer.ask("send", size=size, within=60 + seconds)) for pair in pairs]
+        sending = [pair.pour(MOST) for pair in pairs]
         await asyncio.sleep(seconds / 4)
-        before = [await pair.answerer.ask("counted") for pair in pairs]
-        await asyncio.sleep(seconds)
-        after = [await pair.answerer.ask("counted") for pair in pairs]
-        await asyncio.gather(*sending)
-    return [
-        (end["octets"] - begin["octets"]) / (end["at"] - begin["at"]) for begin, end in zip(before, after, strict=True)
-    ]
+        rates = await arriving(pairs, seconds)
+        for task in sending:
+            task.cancel()
+    return rates
 
 
 async def beside_tcp(seconds: float, orders: Sequence[str]) -> dict:
