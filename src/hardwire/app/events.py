@@ -308,6 +308,13 @@ class FileFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerFlood(Event):
+    """So many events about offers that the peer took back, and about its pauses, were left out: they came too fast."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class EpochChanged(Event):
     """The line changed its keys (a fresh post-quantum exchange)."""
 

@@ -9,11 +9,12 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from hardwire.app import events
+from hardwire.cli.floods import Floods
 from hardwire.cli.lines import Lines
 from hardwire.cli.output import Output
 from hardwire.cli.render import show
@@ -66,9 +67,14 @@ class Face:
     watch: Callable[[events.Event], None] | None = None
     typed: asyncio.Queue[str] | None = None
     wants_code: bool = False
+    _floods: Floods = field(init=False)
     _replaces: bool = False
     _signed: bool = False
     _answered: bool = False
+
+    def __post_init__(self) -> None:
+        """What the peer causes goes through a gate."""
+        self._floods = Floods(lambda event: show(self.out, event))
 
     def emit(self, event: events.Event) -> None:
         """Show one event."""
@@ -81,7 +87,7 @@ class Face:
             case events.Opening(stage=stage):
                 self._opening(event, stage)
             case _:
-                show(self.out, event)
+                self._floods.take(event)
         if self.watch is not None:
             self.watch(event)
 
@@ -93,6 +99,8 @@ class Face:
             prompt: The question, for people.
             file: The number of the file that it is about.
         """
+        if file is not None:
+            self._floods.release(file)
         self._announce(name, prompt, file)
         return await self.lines.line(prompt)
 

@@ -98,6 +98,8 @@ def _file(out: Output, event: events.Event) -> None:
         case events.FilePaused(id=number, name=name, by=by, on=on):
             who = "you" if by == "here" else "your peer"
             out.say(f"file {number}: {printable(name)!r} {'paused' if on else 'goes on'} ({who})", style="dim")
+        case events.PeerFlood(count=count):
+            out.say(f"… and {count} more offers and pauses of your peer, which did not last", style="dim")
         case events.FileMoved(id=number, was=was, name=name):
             out.status(was, None)
             out.say(f"file {number}: {printable(name)!r} goes on over the new line (it was file {was})", style="dim")
