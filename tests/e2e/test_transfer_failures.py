@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from hardwire.app.partials import SIDE_DIRECTORY
+from hardwire.app.files import SIDE_DIRECTORY
 from support.clockshim import Clock
 from support.trees import a_tree
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from hardwire.app.partials import SIDE_DIRECTORY
+from hardwire.app.files import SIDE_DIRECTORY
 from support.trees import a_tree, portrait
 
 KILLS, MEGABYTES = (int(number) for number in os.environ.get("HARDWIRE_KILLS", "10x100").split("x"))

@@ -23,7 +23,7 @@ from hardwire.app.text import human_size, printable
 from hardwire.errors import LocalError, TransferIncomplete
 
 SIDE_DIRECTORY: Final = ".hardwire-partial"
-"""Where transfers lie that are not whole (``partials.py``). What is in it is believed, so nobody may send one."""
+"""Where transfers lie that are not whole (``place.py``). What is in it is believed, so nobody may send one."""
 _NAME_MAX: Final = 255
 _SAME_NAME_MAX: Final = 1000
 

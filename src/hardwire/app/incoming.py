@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What arrives, on its way to the disk, and from there to its name.
 
-* Until it is whole it lies in a private side directory (``partials.py``). A final name is given by one rename or link
+* Until it is whole it lies in a private side directory (``place.py``). A final name is given by one rename or link
   of what is complete, proved and on the disk: whoever looks sees all of it or nothing.
 * Each leaf is judged as it is completed (``tree.py``), so octets that are not the offered ones are noticed within a
   leaf, and what was proved once is proved for ever: neither the end nor a new beginning reads it again.
@@ -19,8 +19,9 @@ from typing import Final, Protocol
 from hardwire.app.digest import FileHash
 from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish
 from hardwire.app.layout import Layout, put_on_disk
-from hardwire.app.partials import forget, open_place, sweep
+from hardwire.app.partials import forget, sweep
 from hardwire.app.paths import sync_directory
+from hardwire.app.place import open_place
 from hardwire.app.text import printable
 from hardwire.channel import FILE_SIZE_MAX, Offer, TransferKind
 from hardwire.channel.manifest import Entry, EntryKind, Manifest

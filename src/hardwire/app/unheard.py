@@ -4,7 +4,7 @@
 The verdict on a transfer is the last word about it, and the line may end before it is heard. Then the sender offers the
 same again: on the next line of this session, or to another process later. Neither may get it twice. So a finished
 transfer is remembered until the peer's machine has the verdict or the peer has said goodbye after it: here in memory
-for the lines of this session, and by a note in its place for other processes (``partials.py``).
+for the lines of this session, and by a note in its place for other processes (``place.py``).
 """
 
 import asyncio

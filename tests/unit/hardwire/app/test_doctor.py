@@ -16,8 +16,8 @@ from hardwire.app.doctor import Finding, State, examine
 from hardwire.app.identity import identity_path, make_identity
 from hardwire.app.membership import install
 from hardwire.app.organisations import NOBODY
-from hardwire.app.partials import Place
 from hardwire.app.pem import CERTIFICATE, Item
+from hardwire.app.place import Place
 from hardwire.certs import Assurance, read_crl
 from hardwire.errors import LocalError
 from hwkeys import DeviceInfo, PinState

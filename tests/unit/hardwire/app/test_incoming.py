@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hardwire.app import incoming as module
+from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.incoming import Incoming, StreamHash
 from hardwire.app.outgoing import OutgoingReader, inspect_outgoing
-from hardwire.app.partials import SIDE_DIRECTORY
 from hardwire.channel import Offer, TransferKind
 from hardwire.channel.manifest import Entry, EntryKind, Manifest
 from hardwire.channel.preface import make_offer

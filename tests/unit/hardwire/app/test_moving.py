@@ -11,9 +11,9 @@ import pytest
 
 from hardwire.app import underway
 from hardwire.app.events import FileDone, FileFailed, FileMoved, FileOffer, FilePaused, FileProgress, FileStarted
+from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.moving import Transfer
 from hardwire.app.outgoing import inspect_outgoing
-from hardwire.app.partials import SIDE_DIRECTORY
 from hardwire.app.pipes import PipeSource
 from hardwire.app.progress import Meter
 from hardwire.app.session import Session

@@ -1,81 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import datetime as dt
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from hardwire.app import partials as module
-from hardwire.app.partials import LIFE, SIDE_DIRECTORY, Place, forget, open_place, partials, place_name, sweep
-from hardwire.errors import TransferIncomplete
+from hardwire.app.files import SIDE_DIRECTORY
+from hardwire.app.partials import LIFE, forget, partials, sweep
+from hardwire.app.place import Place, open_place, place_name
 
 NAME = place_name("aa" * 32, bytes(32))
-
-
-def test_names_say_nothing_and_belong_to_one_peer_and_one_root():
-    assert len(NAME) == 32
-    assert set(NAME) <= set("0123456789abcdef")
-    assert len({NAME, place_name("ab" * 32, bytes(32)), place_name("aa" * 32, b"x" * 32)}) == 3
-
-
-def test_a_private_place(tmp_path):
-    place = Place(tmp_path, NAME)
-    for path in (tmp_path / SIDE_DIRECTORY, place.path):
-        assert path.stat().st_mode & 0o777 == 0o700
-    place.leave()
-    place.leave()
-    assert place.path.exists()
-    again = Place(tmp_path, NAME)
-    again.remove()
-    again.remove()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_others_keep_the_side_directory(tmp_path):
-    first, second = Place(tmp_path, NAME), Place(tmp_path, "other")
-    first.remove()
-    assert [path.name for path in (tmp_path / SIDE_DIRECTORY).iterdir()] == ["other"]
-    second.remove()
-
-
-def test_one_at_a_time(tmp_path):
-    place = Place(tmp_path, NAME)
-    with pytest.raises(TransferIncomplete) as caught:
-        Place(tmp_path, NAME)
-    assert caught.value.code == "busy"
-    place.leave()
-    Place(tmp_path, NAME).remove()
-
-
-HOLDS = """
-import pathlib, sys
-from hardwire.app.partials import open_place
-open_place(pathlib.Path(sys.argv[1]), "aa" * 32, bytes(32))
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_twins_of_this_process_and_of_another(tmp_path):
-    first = [open_place(tmp_path, "aa" * 32, bytes(32)) for _ in range(16)]
-    assert first[0].path.name == NAME
-    assert len({place.path for place in first}) == 16
-    with pytest.raises(TransferIncomplete) as caught:
-        open_place(tmp_path, "aa" * 32, bytes(32))
-    assert caught.value.code == "busy"
-    first[3].leave()
-    assert open_place(tmp_path, "aa" * 32, bytes(32)).path == first[3].path
-    for place in first:
-        place.leave()
-    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout.readline() == b"held\n"
-        with pytest.raises(TransferIncomplete) as caught:  # what it has so far is not begun anew beside it
-            open_place(tmp_path, "aa" * 32, bytes(32))
-        assert caught.value.code == "busy"
-        other.stdin.close()
 
 
 def test_one_that_comes_while_the_last_one_is_being_forgotten(tmp_path):
@@ -90,106 +23,6 @@ def test_one_that_comes_while_the_last_one_is_being_forgotten(tmp_path):
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(receive, range(4)))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_lock_of_a_process_that_was_killed_is_gone(tmp_path):
-    script = "import sys, pathlib, os, signal\nfrom hardwire.app.partials import Place\np = Place(pathlib.Path(sys.argv[1]), sys.argv[2])\nos.kill(os.getpid(), signal.SIGKILL)\n"
-    run = subprocess.run([sys.executable, "-c", script, str(tmp_path), NAME], check=False)
-    assert run.returncode == -9
-    Place(tmp_path, NAME).remove()
-
-
-@pytest.mark.parametrize("trap", ["a link", "a file", "open to others"])
-def test_a_side_directory_that_was_laid_out_by_somebody(tmp_path, trap):
-    side = tmp_path / SIDE_DIRECTORY
-    if trap == "a link":
-        (tmp_path / "elsewhere").mkdir(mode=0o700)
-        side.symlink_to(tmp_path / "elsewhere")
-    elif trap == "a file":
-        side.touch()
-    else:
-        side.mkdir(mode=0o755)
-    with pytest.raises(OSError):  # noqa: PT011 - which one is the system's affair
-        Place(tmp_path, NAME)
-
-
-def test_a_place_that_is_a_link(tmp_path):
-    (tmp_path / SIDE_DIRECTORY).mkdir(mode=0o700)
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / SIDE_DIRECTORY / NAME).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError):  # noqa: PT011 - the same
-        Place(tmp_path, NAME)
-
-
-def test_a_place_that_is_removed_just_then(tmp_path, monkeypatch):
-    """Another transfer ends between the making and the opening, and between the opening and the lock."""
-    honest_open, honest_flock = os.open, module.fcntl.flock
-    todo = ["open", "lock"]
-
-    def opens(path, *words, **named):
-        if todo and todo[0] == "open" and str(path).endswith(NAME):
-            todo.pop(0)
-            (tmp_path / SIDE_DIRECTORY / NAME).rmdir()
-        return honest_open(path, *words, **named)
-
-    def locks(*words):
-        if todo and todo[0] == "lock":
-            todo.pop(0)
-            (tmp_path / SIDE_DIRECTORY / NAME).rmdir()
-        return honest_flock(*words)
-
-    monkeypatch.setattr(os, "open", opens)
-    monkeypatch.setattr(module.fcntl, "flock", locks)
-    place = Place(tmp_path, NAME)
-    assert todo == []
-    assert place.path.exists()
-    place.remove()
-
-
-def test_marks(tmp_path):
-    place = Place(tmp_path, NAME)
-    assert place.marked() is None
-    place.mark(0)
-    assert place.marked() == 0
-    place.mark(64)
-    place.mark(128)
-    assert place.marked() == 128
-    mark = place.path / "mark"
-    for torn in range(1, 12):
-        mark.write_bytes(mark.read_bytes()[:24] + (192).to_bytes(8)[: min(torn, 8)] + bytes(max(0, torn - 8)))
-        assert place.marked() == 64
-    mark.write_bytes(mark.read_bytes()[:24] + (192).to_bytes(8) + b"\0\0\0\0")
-    assert place.marked() == 64, "the length was on the disk, and the octets were not"
-    place.mark(256)
-    assert place.marked() == 256
-    mark.write_bytes(mark.read_bytes()[:-5])  # a disk that was full in the middle of a note
-    place.mark(320)
-    assert place.marked() == 320
-    place.wipe()
-    assert list(place.path.iterdir()) == []
-    place.remove()
-
-
-def test_a_disk_that_takes_half_a_note(tmp_path, monkeypatch):
-    place = Place(tmp_path, NAME)
-    plain = os.pwrite
-    monkeypatch.setattr(os, "pwrite", lambda descriptor, octets, at: plain(descriptor, octets[:4], at))
-    with pytest.raises(OSError, match="space"):
-        place.mark(1)
-    place.remove()
-
-
-def test_wiping(tmp_path):
-    place = Place(tmp_path, NAME)
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "a").touch()
-    (place.path / "data").mkdir()
-    (place.path / "data" / "a").touch()
-    (place.path / "link").symlink_to(tmp_path / "elsewhere")
-    place.wipe()
-    assert list(place.path.iterdir()) == []
-    assert (tmp_path / "elsewhere" / "a").exists()
-    place.remove()
 
 
 def test_what_is_whole_is_not_unfinished(tmp_path):

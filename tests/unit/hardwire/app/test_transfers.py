@@ -10,9 +10,9 @@ import pytest
 
 from hardwire.app import underway as underway_module
 from hardwire.app.events import FileDone, FileFailed, FileOffer, FilePaused, FileProgress, LineClosed, Said
+from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.incoming import Incoming
 from hardwire.app.outgoing import OutgoingFile, inspect_outgoing
-from hardwire.app.partials import SIDE_DIRECTORY
 from hardwire.channel import Offer, TransferKind
 from hardwire.channel import events as line_events
 from hardwire.channel.tree import root_of

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from hardwire.app.events import FileDone, FileFailed, FileOffer
+from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.outgoing import inspect_outgoing
-from hardwire.app.partials import SIDE_DIRECTORY
 from hardwire.app.pipes import PipeSource
 from hardwire.app.transfers import Transfers
 from hardwire.errors import ConnectionLost

@@ -7,8 +7,8 @@ import pytest
 
 from hardwire.app.events import FileDone, FileFailed, Notice
 from hardwire.app.outgoing import inspect_outgoing
-from hardwire.app.partials import Place
 from hardwire.app.pipes import PipeSource
+from hardwire.app.place import Place
 from hardwire.cli.conversation import Wishes, race
 from hardwire.cli.errand import _deliver, _obeyed, _take, _Tally, receive, send, show_partials
 from hardwire.cli.output import Output
