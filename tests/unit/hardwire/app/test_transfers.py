@@ -133,6 +133,8 @@ async def test_both_ways_and_several_at_a_time(outbox, inbox):
         for end in (alice, bob):
             for file in files:
                 await end.person.until(FileDone, name=file.name)
+        for end in (alice, bob):  # the last word of each is heard, before which the note of it stays
+            await end.transfers.settled()
     assert {path.name: path.read_bytes() for path in inbox.iterdir()} == {
         file.name: file.path.read_bytes() for file in files
     }
