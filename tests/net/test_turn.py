@@ -26,7 +26,7 @@ from hardwire.net.rtc import ice as ice_module
 from hardwire.net.servers import IceServers
 from support.coturn import PASSWORD, USER, coturn, free_port
 from support.lines import config_for_test, next_of
-from support.links import fresh_secrets, gather
+from support.links import fresh_secrets, gather, open_pair
 
 
 def relay_authority(folder: Path, host: str = "127.0.0.1") -> tuple[str, tuple[Path, Path]]:
@@ -228,3 +228,20 @@ async def test_nobody_is_asked_unless_the_person_did(monkeypatch):
     assert link._path.connection.turn_server is None
     assert {str(one.address) for one in link.candidates} <= {"127.0.0.1", "::1"}
     await link.close()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_what_was_cut_for_a_wider_direct_path_arrives_over_the_relay(transport):
+    """Fragments keep their size for life, and the path that carried it is gone."""
+    async with coturn() as port, open_pair(relay_servers(port, transport)) as (first, second):
+        sctp, agent = first.link._sctp, first.link._path.connection
+        for payload in (1384, 8000):
+            message = bytes([payload & 0xFF]) * 40_000
+            second.events.messages.clear()
+            agent.send_records = lambda data, sizes: None  # the direct path, which nothing leaves any more
+            sctp._out.payload = payload
+            first.link.send(1, message)
+            del agent.send_records
+            sctp.path_changed()
+            await second.events.until(lambda: second.events.messages)
+            assert second.events.messages == [(1, message)]

@@ -92,17 +92,29 @@ class DatagramAgent(aioice.Connection):
             return
         at = 0
         for size in sizes:
-            # Transports of relays differ in what they make of a connection that was just closed.
-            with contextlib.suppress(RuntimeError, OSError):
-                pair.protocol.transport.sendto(bytes(data[at : at + size]), pair.remote_addr)
+            self._relay(pair, data[at : at + size])
             at += size
 
     def send_probe(self, data: memoryview, *, fragments: bool) -> bool:
-        """One datagram, now or never; whether this system took it. Through a relay none of an uncommon size goes."""
+        """One datagram, now or never; whether this system took it.
+
+        Through a relay no larger sizes are tried. What was cut for a direct path that is gone has no other way: it is
+        handed to the relay as it is, and whether it comes out of it in pieces is the relay's matter.
+        """
         pair = self._nominated.get(_COMPONENT)
-        if pair is None or not isinstance(pair.protocol, HostProtocol):
+        if pair is None:
             return False
-        return pair.protocol.port.send_whole(data, pair.remote_addr, fragments=fragments)
+        if isinstance(pair.protocol, HostProtocol):
+            return pair.protocol.port.send_whole(data, pair.remote_addr, fragments=fragments)
+        return fragments and self._relay(pair, data)
+
+    @staticmethod
+    def _relay(pair: aioice.ice.CandidatePair, data: memoryview) -> bool:
+        # Transports of relays differ in what they make of a connection that was just closed.
+        with contextlib.suppress(RuntimeError, OSError):
+            pair.protocol.transport.sendto(bytes(data), pair.remote_addr)
+            return True
+        return False
 
     def train_received(self, protocol: StunProtocol, data: memoryview, segment: int, source: tuple[str, int]) -> None:
         """What one of our sockets got in one call."""

@@ -167,6 +167,10 @@ async def test_a_relay_gets_datagrams_one_by_one():
     one.send_records(memoryview(b"onetwo!"), [3, 4])
     assert relay.sent == [(b"one", Pair.remote_addr), (b"two!", Pair.remote_addr)]
     assert not one.is_blocked
+    # No size is tried; but what was cut for a direct path has to arrive over the relay as well.
     assert not one.send_probe(memoryview(b"x"), fragments=False)
+    assert one.send_probe(memoryview(b"cut for another"), fragments=True)
+    assert relay.sent[2:] == [(b"cut for another", Pair.remote_addr)]
     one._nominated[1] = Pair(Relay(broken=True))
     one.send_records(memoryview(b"one"), [3])
+    assert not one.send_probe(memoryview(b"x"), fragments=True)
