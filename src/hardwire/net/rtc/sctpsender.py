@@ -173,8 +173,8 @@ class SctpSender(RTCSctpTransport):
         self.transmit()
 
     async def _transmit_reconfig(self) -> None:
-        """A stream is reset behind its last message, when that one has all its numbers."""
-        if not self._out.waiting:
+        """A stream is reset behind its last message, when that one has all its numbers; others may have more to send."""
+        if not any(message.stream in self._reconfig_queue for message in self._out.waiting):
             self._local_tsn = self._out.next_tsn
             await super()._transmit_reconfig()
 

@@ -91,6 +91,25 @@ def test_a_channel_is_opened_closed_and_its_number_used_again(kinds):
 
 
 @pytest.mark.parametrize("kinds", [("fast", "aiortc"), ("fast", "fast")], ids="-".join)
+def test_a_channel_can_be_closed_while_another_one_is_busy(kinds):
+    async def main():
+        first, second = await both(kinds, Weather(rate=1e6, largest=1200))
+        channel, _ = first.channel(4), second.channel(4)
+        for _ in range(12):
+            first.send(1, bytes(250_000))
+        channel.send(b"the last word")
+        channel.close()
+        for _ in range(12):
+            first.send(1, bytes(250_000))
+        await first.until(lambda: channel.readyState == "closed")
+        assert (4, b"the last word") in second.got
+        assert len(second.got) < 20
+        await second.until(lambda: len(second.got) == 25)
+
+    run(main())
+
+
+@pytest.mark.parametrize("kinds", [("fast", "aiortc"), ("fast", "fast")], ids="-".join)
 def test_a_late_init_is_answered_and_a_restart_ends_the_association(kinds):
     async def main():
         first, second = await both(kinds)
