@@ -18,12 +18,15 @@ from hardwire.net.rtc.congestion import CongestionWindow
 from hardwire.net.rtc.fragments import ARRIVED, FLYING, GIVEN_UP, LOST, Fragment, Sack, SackRefused
 from hardwire.net.rtc.inbound import TSN_HALF, TSN_MASK
 from hardwire.net.rtc.intervals import Intervals
+from hardwire.net.rtc.pmtu import BASE
 from hardwire.net.rtc.rtt import RttEstimator
+from hardwire.net.rtc.sctpwire import COMMON_SIZE, DATA_HEADER
 
 _DUPLICATES_FOR_LOSS: Final = 3
 _REORDER_SHARE: Final = 1 / 4
 _MOST_REORDER: Final = 4
 _SHORTEST_WAIT: Final = 0.001
+_PASSES: Final = BASE - COMMON_SIZE - DATA_HEADER
 GAPS_FOR_A_FRAGMENT: Final = 64
 MOST_GAP_CREDIT: Final = 65_536
 
@@ -40,6 +43,8 @@ class Flight:
         cumulative: Everything through this number is acknowledged.
         number: Of the last fragment that was cut.
         timeouts: One after the other, without anything acknowledged in between.
+        copies_lost: Fragments that only a path wider than the least carries, sent again and lost again, without one of
+            that size arriving in between.
     """
 
     def __init__(self, initial: int, *, payload: int, peer_window: int) -> None:
@@ -51,6 +56,7 @@ class Flight:
         self.cumulative = 0
         self.number = 0
         self.timeouts = 0
+        self.copies_lost = 0
         self._before = (initial - 1) & TSN_MASK
         self._sent: dict[int, Fragment] = {}
         self._arrived = Intervals()
@@ -187,6 +193,8 @@ class Flight:
 
     def _arrival(self, fragment: Fragment, now: float) -> None:
         """Of something that was sent once, the round trip is known (Karn); what was sent again is a guess."""
+        if fragment.size > _PASSES:
+            self.copies_lost = 0
         took = now - fragment.sent_at
         if fragment.count == 1:
             self.rtt.sample(took, now)
@@ -248,6 +256,8 @@ class Flight:
             fragment.state = LOST
             self.flight -= fragment.size
             self._lost.append(fragment.number)
+            if fragment.count > 1 and fragment.size > _PASSES:
+                self.copies_lost += 1
         # Once in a round trip: what was out before the window shrank says nothing new about it. What was sent again
         # since then does, or a peer that takes no copy would be sent a whole window of them each time.
         if any(one.number > self._recovery or (one.count > 1 and one.sent_at >= self._reduced_at) for one in lost):

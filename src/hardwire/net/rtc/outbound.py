@@ -223,7 +223,7 @@ class Outbound(Flight):
         """The path is another one: its times and its window are unknown, and what was out stayed on the old one."""
         self.rtt.reset()
         self.window.reset()
-        self.timeouts = 0
+        self.timeouts = self.copies_lost = 0
         self._all_lost(now, again=False)
 
     # ------------------------------------------------------------------ what is given up (RFC 3758)

@@ -23,6 +23,9 @@ SUPPORTED_EXTENSIONS: Final = 0x8008
 _INFO: Final = 1
 _NONCE: Final = 12
 _HOLE_AFTER: Final = 2
+"""Timeouts in a row."""
+_COPIES_LOST: Final = 4
+"""As long as smaller packets get through there is no timeout."""
 
 
 class MtuProber(SctpSender):
@@ -115,11 +118,14 @@ class MtuProber(SctpSender):
         self._out.payload = self._out.window.packet = self._mtu.size - COMMON_SIZE - DATA_HEADER
         self._mtu_wait()
 
-    def _expired(self) -> None:
-        super()._expired()
-        if self._out.timeouts >= _HOLE_AFTER and self._mtu.size > BASE:
+    def transmit(self) -> None:
+        """Send what the windows allow now, in packets that still arrive."""
+        out = self._out
+        if (out.timeouts >= _HOLE_AFTER or out.copies_lost >= _COPIES_LOST) and self._mtu.size > BASE:
+            out.copies_lost = 0
             self._mtu.fell_into_hole(self._clock.time())
             self._mtu_found()
+        super().transmit()
 
     async def _receive_chunk(self, chunk: Chunk) -> None:
         if isinstance(chunk, HeartbeatAckChunk):

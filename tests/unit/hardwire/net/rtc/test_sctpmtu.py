@@ -61,6 +61,43 @@ def test_a_path_that_becomes_narrower_without_a_word_loses_nothing():
     run(main())
 
 
+@pytest.mark.parametrize("pause", [0.02, 0.2, 2.0])
+def test_it_is_noticed_although_small_messages_still_arrive(pause):
+    """Then there is something new in each round trip, and no timeout."""
+
+    async def main():
+        first, second = await connect(("line", "line"), Weather(largest=1450))
+        await asyncio.sleep(12)
+        assert first.sctp.packet_size == 1412
+        first.dtls._pipe.weather.largest = 1300
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        first.send(1, bytes(3000))
+        while (1, bytes(3000)) not in second.got:
+            assert loop.time() - began < 5
+            first.send(0, b"small")
+            await asyncio.sleep(pause)
+        assert first.sctp.packet_size == BASE
+
+    run(main())
+
+
+def test_losses_alone_are_no_hole():
+    """On a bad path large packets are lost again as well, and others of them arrive."""
+
+    async def main():
+        weather = Weather(largest=1450, drop=0.05)
+        first, second = await connect(("line", "line"), weather, Weather(drop=0.05), seed=3)
+        await asyncio.sleep(30)
+        assert first.sctp.packet_size == 1412
+        for _ in range(40):
+            first.send(1, bytes(50_000))
+        await second.until(lambda: len(second.got) == 40)
+        assert first.sctp.packet_size == 1412
+
+    run(main())
+
+
 def test_another_path_is_probed_anew():
     async def main():
         first, second = await connect(("line", "line"), Weather())
