@@ -106,6 +106,8 @@ class FakeDtls:
     """What an SCTP transport needs of DTLS."""
 
     state = "connected"
+    # One for all, as in the real one.
+    plain = memoryview(bytearray(ROOM))
 
     def __init__(self, role: str, pipe: Pipe) -> None:
         self._role = role
@@ -114,7 +116,6 @@ class FakeDtls:
         self._receiver: Any = None
         self._ending = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self.plain = memoryview(bytearray(ROOM))
         self.is_blocked = False
 
     def _register_data_receiver(self, receiver: Any) -> None:
@@ -137,7 +138,9 @@ class FakeDtls:
         return True
 
     async def _send_data(self, data: bytes) -> None:
-        self._out.append(bytes(data))
+        # As in the real one: whatever is half built in there is gone.
+        self.plain[: len(data)] = data
+        self.seal(len(data))
         self.flush()
 
     def deliver(self, packet: bytes) -> None:

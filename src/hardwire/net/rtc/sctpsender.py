@@ -91,7 +91,12 @@ class SctpSender(RTCSctpTransport):
         """Hand on the next message of whoever holds them; whether there was one."""
         if self._out.waiting or not self._data_channel_queue:
             return False
+        # Whoever is told that a queue got shorter may send on another association, and all of a thread build their
+        # packets in one buffer: what is half built here would go to the wrong peer with octets of the other one.
+        view = self._dtls.plain[: COMMON_SIZE + DATA_HEADER + self._out.payload]
+        kept = bytes(view)
         run_now(super()._data_channel_flush())
+        view[:] = kept
         return bool(self._out.waiting)
 
     def _send_packet(self, fragment: Fragment, now: float) -> None:
@@ -173,8 +178,11 @@ class SctpSender(RTCSctpTransport):
         self.transmit()
 
     async def _transmit_reconfig(self) -> None:
-        """A stream is reset behind its last message, when that one has all its numbers; others may have more to send."""
-        if not any(message.stream in self._reconfig_queue for message in self._out.waiting):
+        """A stream is reset behind its last message, when that one has all its numbers; others may have more to send.
+
+        Not from within :meth:`transmit`, which may be building a packet, and which asks for it at its end.
+        """
+        if not self._filling and not any(one.stream in self._reconfig_queue for one in self._out.waiting):
             self._local_tsn = self._out.next_tsn
             await super()._transmit_reconfig()
 

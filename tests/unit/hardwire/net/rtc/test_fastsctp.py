@@ -2,10 +2,12 @@
 """What is more than octets in order: other kinds of channels, resets, late INITs, and peers that break rules."""
 
 import asyncio
+from unittest.mock import patch
 
 import pytest
 from aiortc.rtcsctptransport import AbortChunk, DataChunk, InitChunk, SackChunk, ShutdownChunk
 
+from hardwire.net.rtc.fragments import Fragment
 from hardwire.net.rtc.sctpwire import MOST_GAPS
 from support.sctplink import Weather, connect, run
 
@@ -105,6 +107,57 @@ def test_a_channel_can_be_closed_while_another_one_is_busy(kinds):
         assert (4, b"the last word") in second.got
         assert len(second.got) < 20
         await second.until(lambda: len(second.got) == 25)
+
+    run(main())
+
+
+def test_a_reset_is_not_sent_in_the_middle_of_a_packet():
+    """Where small messages share packets the next one is fetched while a packet is being built, in the same buffer."""
+
+    async def main():
+        first, second = await both(("fast", "fast"), Weather())
+        channel, _ = first.channel(4), second.channel(4)
+        small = [bytes([number % 256]) * 50 for number in range(400)]
+        for number, data in enumerate(small):
+            first.send(1, data)
+            if number == 200:
+                channel.send(b"the last word")
+                channel.close()
+        await first.until(lambda: channel.readyState == "closed")
+        await second.until(lambda: len(second.got) == 401)
+        assert [data for number, data in second.got if number == 1] == small
+        # Nothing was lost on the way, so nothing had to be sent again.
+        assert all(one.count < 2 for one in counted)
+
+    counted = []
+    plain = Fragment.__init__
+
+    def keep(self, *arguments):
+        plain(self, *arguments)
+        counted.append(self)
+
+    with patch.object(Fragment, "__init__", keep):
+        run(main())
+
+
+def test_who_is_told_of_room_may_send_elsewhere_and_nothing_of_it_gets_here():
+    """All associations of a thread build their packets in one buffer."""
+
+    async def main():
+        first, second = await both(("fast", "fast"), Weather(rate=1e6))
+        other, its_peer = await connect(("line", "line"), Weather())
+        packets = []
+        send = first.dtls._pipe.send
+        first.dtls._pipe.send = lambda packet, **how: (packets.append(packet), send(packet, **how))
+        first.channels[1].bufferedAmountLowThreshold = 5000
+        first.channels[1].on("bufferedamountlow", lambda: other.send(0, b"for nobody else" * 50))
+        small = [bytes([number % 256]) * 60 for number in range(400)]
+        for data in small:
+            first.send(1, data)
+        await second.until(lambda: len(second.got) == 400)
+        await its_peer.until(lambda: its_peer.got)
+        assert [data for _, data in second.got] == small
+        assert not [packet for packet in packets if b"for nobody else" in packet]
 
     run(main())
 
