@@ -16,8 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hardwire.app.events import Delivered, Event, FileDone, FileFailed, FileOffer, LineClosed, Said
-from hardwire.app.lossevents import PathFound
+from hardwire.app.events import Delivered, Event, FileDone, FileFailed, FileOffer, LineClosed, PathFound, Said
 from hardwire.app.outgoing import inspect
 from hardwire.app.session import Session
 from hardwire.channel import Limits

@@ -17,8 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 from hardwire.app.entropy import SystemEntropy
-from hardwire.app.events import Event
-from hardwire.app.lossevents import InviteNeeded, Reconnecting
+from hardwire.app.events import Event, InviteNeeded, Reconnecting
 from hardwire.channel import DEFAULT_LIMITS, CloseReason, LineClosed, LineFailed
 from hardwire.channel.chat import CHAT_IDS_KEPT
 from hardwire.channel.messages import CHAT_ID_SIZE

@@ -15,8 +15,19 @@ import contextlib
 import re
 from typing import Protocol, Self
 
-from hardwire.app.events import Delivered, EpochChanged, Event, LineClosed, LineOpen, PeerSeen, Said, Verified
-from hardwire.app.lossevents import PathFound, PathLost, Reconnected
+from hardwire.app.events import (
+    Delivered,
+    EpochChanged,
+    Event,
+    LineClosed,
+    LineOpen,
+    PathFound,
+    PathLost,
+    PeerSeen,
+    Reconnected,
+    Said,
+    Verified,
+)
 from hardwire.app.outgoing import OutgoingFile
 from hardwire.app.pipes import PipeSource
 from hardwire.app.reconnect import History, Reconnector

@@ -22,8 +22,8 @@ from hardwire.app.events import (
     FileStarted,
     LineClosed,
     PeerFlood,
+    Reconnected,
 )
-from hardwire.app.lossevents import Reconnected
 
 BURST: Final = 60
 """Lines at once; honest peers have sixteen offers in the air at most."""

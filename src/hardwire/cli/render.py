@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from hardwire.app import events, lossevents
+from hardwire.app import events
 from hardwire.app.text import grouped, human_duration, human_size, printable, touch_now
 from hardwire.cli.output import Output
 
@@ -45,7 +45,7 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
                 out.data(f"{out.styled('peer:', 'bold')} {line}")
         case events.Said(by="here", queued=True):
             out.say("  (no path to your peer right now: this line waits)", style="dim")
-        case lossevents.PathLost() | lossevents.PathFound() | lossevents.Reconnecting() | lossevents.Reconnected():
+        case events.PathLost() | events.PathFound() | events.Reconnecting() | events.Reconnected():
             _path(out, event)
         case events.InviteGone(listens=listens):
             where = " or ".join(listens)
@@ -53,7 +53,7 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
                 f"this machine has moved, and the code above leads to {where}. Another one:",
                 style="yellow",
             )
-        case lossevents.InviteNeeded(waiting=waiting):
+        case events.InviteNeeded(waiting=waiting):
             out.status(_PATH, None)
             lines = f"; lines that wait: {waiting}" if waiting else ""
             out.say(f"your peer was not found: only a new invite helps{lines}", style="yellow")
@@ -67,18 +67,16 @@ def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one 
             _file(out, event)
 
 
-def _path(
-    out: Output, event: lossevents.PathLost | lossevents.PathFound | lossevents.Reconnecting | lossevents.Reconnected
-) -> None:
+def _path(out: Output, event: events.PathLost | events.PathFound | events.Reconnecting | events.Reconnected) -> None:
     """A trouble stays below the typed line until it is over."""
-    if isinstance(event, lossevents.PathLost | lossevents.Reconnecting):
-        lost = isinstance(event, lossevents.PathLost)
+    if isinstance(event, events.PathLost | events.Reconnecting):
+        lost = isinstance(event, events.PathLost)
         words = "path lost, looking for another one" if lost else "line lost, looking for your peer to open another one"
         out.say(words + (f"; lines that wait: {event.waiting}" if event.waiting else ""), style="yellow")
         out.status(_PATH, words)
         return
     out.status(_PATH, None)
-    if isinstance(event, lossevents.Reconnected):
+    if isinstance(event, events.Reconnected):
         out.say("another line is open, to the same device", style="green")
         out.say(f"  its numbers: {event.sas}", style="dim")
     elif event.seconds:

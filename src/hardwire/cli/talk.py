@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from hardwire.app import events, lossevents
+from hardwire.app import events
 from hardwire.app.outgoing import inspect
 from hardwire.app.session import Session
 from hardwire.app.text import human_size, printable
@@ -98,7 +98,7 @@ class Talk:
                 for text in self._unconfirmed.values():
                     self.face.out.say(f"  {printable(text)}")
             case _:
-                if isinstance(event, lossevents.Reconnected) and self.face.typed is not None:
+                if isinstance(event, events.Reconnected) and self.face.typed is not None:
                     self.face.typed = asyncio.Queue()  # what was typed for a line that is there now is for no other
                 self._watch_files(event)
 
@@ -111,7 +111,7 @@ class Talk:
             case events.FileProgress(id=number, name=name, done=done, size=size):
                 far = f"{100 * done // size} % of {human_size(size)}" if size else human_size(done)
                 self._open_files[number] = f"file {number}: {printable(name)!r} {far}"
-            case lossevents.Reconnected():  # what goes on is told anew, under other numbers; what was offered, too
+            case events.Reconnected():  # what goes on is told anew, under other numbers; what was offered, too
                 for number in self._open_files:
                     self.face.out.status(number, None)
                 self._open_files.clear()

@@ -6,8 +6,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hardwire.app import reconnect
-from hardwire.app.events import Delivered, FileDone, FileFailed, FileMoved, FileOffer, FileProgress, LineClosed, Said
-from hardwire.app.lossevents import Reconnected, Reconnecting
+from hardwire.app.events import (
+    Delivered,
+    FileDone,
+    FileFailed,
+    FileMoved,
+    FileOffer,
+    FileProgress,
+    LineClosed,
+    Reconnected,
+    Reconnecting,
+    Said,
+)
 from hardwire.app.outgoing import inspect
 from hardwire.app.reconnect import History, Reconnector
 from hardwire.app.session import Session

@@ -3,8 +3,19 @@ import asyncio
 
 import pytest
 
-from hardwire.app.events import AnswerReady, Delivered, FileDone, FileOffer, FileProgress, InviteReady, LineClosed, Said
-from hardwire.app.lossevents import InviteNeeded, Reconnected, Reconnecting
+from hardwire.app.events import (
+    AnswerReady,
+    Delivered,
+    FileDone,
+    FileOffer,
+    FileProgress,
+    InviteNeeded,
+    InviteReady,
+    LineClosed,
+    Reconnected,
+    Reconnecting,
+    Said,
+)
 from hardwire.app.outgoing import inspect
 from hardwire.app.reconnect import Reconnector
 from hardwire.app.renewal import Renewal

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hardwire.app.events import LineClosed, LineOpen, Said, Verified
-from hardwire.app.lossevents import PathFound, PathLost
+from hardwire.app.events import LineClosed, LineOpen, PathFound, PathLost, Said, Verified
 from hardwire.app.outgoing import OutgoingFile
 from hardwire.channel import Offer, TransferKind
 from hardwire.errors import (

@@ -14,9 +14,9 @@ from hardwire.app.events import (
     FileStarted,
     LineClosed,
     PeerFlood,
+    Reconnected,
     Said,
 )
-from hardwire.app.lossevents import Reconnected
 from hardwire.app.outgoing import inspect_outgoing
 from hardwire.cli import floods as module
 from hardwire.cli.floods import BURST, Floods

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hardwire.app import events, lossevents
+from hardwire.app import events
 from hardwire.cli.output import Output
 from hardwire.cli.render import CLOSED_HERE, show
 
@@ -73,22 +73,22 @@ def test_a_message_of_several_lines_is_marked_on_each(capsys):
             events.Said("here", "00", "mine", queued=True),
             "  (no path to your peer right now: this line waits)\n",
         ),
-        (lossevents.PathLost(0), "path lost, looking for another one\n"),
-        (lossevents.PathLost(2), "path lost, looking for another one; lines that wait: 2\n"),
-        (lossevents.PathFound(True, 3661.0), "the line goes on over another path, after 1 h 1 min\n"),
-        (lossevents.PathFound(False, 31.0), "the line goes on over the same path, after 31 s\n"),
-        (lossevents.Reconnecting(1), "line lost, looking for your peer to open another one; lines that wait: 1\n"),
+        (events.PathLost(0), "path lost, looking for another one\n"),
+        (events.PathLost(2), "path lost, looking for another one; lines that wait: 2\n"),
+        (events.PathFound(True, 3661.0), "the line goes on over another path, after 1 h 1 min\n"),
+        (events.PathFound(False, 31.0), "the line goes on over the same path, after 31 s\n"),
+        (events.Reconnecting(1), "line lost, looking for your peer to open another one; lines that wait: 1\n"),
         (
             events.InviteGone(("192.0.2.7:4000", "192.0.2.8:4000")),
             "this machine has moved, and the code above leads to 192.0.2.7:4000 or 192.0.2.8:4000. Another one:\n",
         ),
-        (lossevents.InviteNeeded(0), "your peer was not found: only a new invite helps\n"),
-        (lossevents.InviteNeeded(2), "your peer was not found: only a new invite helps; lines that wait: 2\n"),
+        (events.InviteNeeded(0), "your peer was not found: only a new invite helps\n"),
+        (events.InviteNeeded(2), "your peer was not found: only a new invite helps; lines that wait: 2\n"),
         (
-            lossevents.Reconnected("1111 2222 3333", ("dog",), "00"),
+            events.Reconnected("1111 2222 3333", ("dog",), "00"),
             "another line is open, to the same device\n  its numbers: 1111 2222 3333\n",
         ),
-        (lossevents.PathFound(True, 0.0), "the line moved to another path\n"),
+        (events.PathFound(True, 0.0), "the line moved to another path\n"),
         (events.Delivered("00"), ""),
         (events.EpochChanged(1), ""),
     ],

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from hardwire.app import events, lossevents
+from hardwire.app import events
 from hardwire.app.reconnect import Reconnector
 from hardwire.cli.conversation import race
 from hardwire.cli.talk import Talk
@@ -159,7 +159,7 @@ async def test_what_was_open_on_the_last_line_is_not_listed_any_more(tmp_path):
         talk.watch(events.FileOffer(2, "theirs", "file", 5, 1, 0, "00"))
         talk.watch(events.FileProgress(1, "mine", "out", 1, 5, 1.0, None))
         assert 2 in alice.face.out._status
-        talk.watch(lossevents.Reconnected("1 2 3", (), "00"))
+        talk.watch(events.Reconnected("1 2 3", (), "00"))
         assert not {1, 2} & alice.face.out._status.keys()
         talk.watch(events.FileMoved(3, 1, "mine", "out"))
         assert list(talk._open_files) == [3]
@@ -213,7 +213,7 @@ async def test_what_is_typed_while_a_code_is_wanted(tmp_path):
         alice.type("hw:abc")
         await alice.hears("only a new invite helps")
         alice.face.typed.put_nowait("left over")
-        alice.face.watch(lossevents.Reconnected("1111 2222 3333", (), "00"))
+        alice.face.watch(events.Reconnected("1111 2222 3333", (), "00"))
         assert alice.face.typed.empty()
 
 

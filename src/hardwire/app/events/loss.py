@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from hardwire.app.events import Event
+from hardwire.app.events.event import Event
 
 
 @dataclass(frozen=True, slots=True)
