@@ -33,6 +33,8 @@ MOST_SEGMENTS: Final = 60
 MOST_TRAIN: Final = 65_000
 _BUFFER: Final = 4 * 1024 * 1024
 _MOST_WAITING: Final = 4096
+_OF_THE_MOMENT: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors that say nothing about the next train."""
 # Path MTU discovery (ip(7), ipv6(7)); the socket module has no names for them.
 _IP_MTU_DISCOVER: Final = 10
 _IPV6_MTU_DISCOVER: Final = 23
@@ -116,31 +118,41 @@ class UdpPort(asyncio.DatagramTransport):
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         """One datagram. What the network refuses is lost, as datagrams may be."""
-        if self._closing:
-            return
+        if not self._closing:
+            self._send_one(data, addr)
+
+    def _send_one(self, data: Any, addr: Any) -> bool:
+        """Whether the system took it; what has to wait is kept."""
         if self._waiting:
             self._wait(bytes(data), addr)
-            return
+            return False
         try:
             self._socket.sendto(data, addr)
         except (BlockingIOError, InterruptedError):
             self._wait(bytes(data), addr)
+            return False
         except OSError:
-            return
+            return False
+        return True
 
     def send_train(self, data: memoryview, sizes: Sequence[int], addr: Address) -> None:
         """Datagrams that lie one after the other in ``data``."""
+        if self._closing:
+            return
         if len(sizes) == 1:
-            self.sendto(data, addr)
+            self._send_one(data, addr)
             return
         at, place = 0, 0
         while place < len(sizes):
             size = sizes[place]
             many = train_length(sizes, place) if self.segments_out and not self._waiting else 1
             end = at + sum(sizes[place : place + many])
-            if many == 1 or not self._send_segments(data[at:end], size, addr):
+            refusal = self._send_segments(data[at:end], size, addr) if many > 1 else errno.EAGAIN
+            if refusal:
                 many, end = 1, at + size
-                self.sendto(data[at:end], addr)
+                if self._send_one(data[at:end], addr) and refusal not in _OF_THE_MOMENT:
+                    # Alone it goes: this kernel, this device or this route does no trains (EINVAL, EIO and others).
+                    self.segments_out = False
             at, place = end, place + many
 
     def send_whole(self, data: memoryview, addr: Address, *, fragments: bool) -> bool:
@@ -164,18 +176,13 @@ class UdpPort(asyncio.DatagramTransport):
                 self._discover(_DISCOVER_PROBE)
         return True
 
-    def _send_segments(self, data: memoryview, size: int, addr: Address) -> bool:
-        if self._closing:
-            return True
+    def _send_segments(self, data: memoryview, size: int, addr: Address) -> int:
+        """The number of the error that it ended with; 0: sent."""
         try:
             self._socket.sendmsg([data], [(SOL_UDP, UDP_SEGMENT, size.to_bytes(2, sys.byteorder))], 0, addr)
-        except (BlockingIOError, InterruptedError):
-            return False
         except OSError as error:
-            # This kernel, this device or this route does not do it (EINVAL, EIO and others).
-            self.segments_out = error.errno == errno.EMSGSIZE
-            return False
-        return True
+            return error.errno or errno.EIO
+        return 0
 
     def _wait(self, data: bytes, addr: Address) -> None:
         if len(self._waiting) >= _MOST_WAITING:

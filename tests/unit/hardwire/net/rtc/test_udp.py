@@ -116,6 +116,22 @@ async def test_a_kernel_that_refuses_trains_is_asked_once(monkeypatch):
     two.close()
 
 
+@linux
+async def test_a_moment_without_a_route_says_nothing_about_trains():
+    """The same datagram does not go alone either: from a loopback address nothing leaves the machine."""
+    one, _ = port()
+    two, heard = port()
+    parts, data = train([100] * 5)
+    one.send_train(data, [100] * 5, ("192.0.2.1", 9))
+    assert one.segments_out
+    one.send_train(data, [100] * 5, address(two))
+    await heard.until(lambda: len(heard.datagrams) == 5)
+    assert heard.datagrams == parts
+    one.close()
+    one.send_train(data, [100] * 5, address(two))
+    two.close()
+
+
 async def test_what_the_socket_has_no_room_for_waits_in_order():
     one, told = port()
     two, heard = port()
