@@ -20,6 +20,7 @@ from typing import Final
 from aiortc.rtcsctptransport import (
     CHUNK_TYPES,
     SCTP_DATA_FIRST_FRAG,
+    WEBRTC_DCEP,
     Chunk,
     ForwardTsnChunk,
     InitAckChunk,
@@ -243,8 +244,10 @@ class FastSctp(MtuProber, PacketReceiver):
         self._last_received_tsn = self._in.tsn
         run_now(self._reset_deferred_streams())
 
-    def _check_data(self, stream: int, flags: int, protocol: int, size: int) -> None:
+    def _check_data(self, stream: int, flags: int, protocol: int, size: int) -> None:  # noqa: ARG002  (for others)
         """A narrower transport refuses here what it never uses."""
+        if protocol == WEBRTC_DCEP:
+            self.account.charge(work.CHANNEL)
 
     def _deliver(self, message: Arrived) -> None:
         run_now(self._receive(*message))

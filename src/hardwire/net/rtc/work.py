@@ -25,6 +25,8 @@ SACK: Final = 0
 """There is one in a packet, and the blocks in it are paid for by what we send (:meth:`.flight.Flight.affords`)."""
 UNKNOWN: Final = 1
 HEARTBEAT: Final = 8
+CHANNEL: Final = 24
+"""On top for a message of DCEP: objects for a channel, the answer, and its end."""
 OTHER: Final = 4
 """A chunk for which aiortc makes objects; parameters come on top."""
 OCTETS_OF_PARAMETERS: Final = 8

@@ -5,8 +5,10 @@ import asyncio
 from unittest.mock import patch
 
 import pytest
+from aiortc import RTCDataChannel, RTCDataChannelParameters
 from aiortc.rtcsctptransport import AbortChunk, DataChunk, InitChunk, SackChunk, ShutdownChunk
 
+from hardwire.net.rtc import work
 from hardwire.net.rtc.fragments import Fragment
 from hardwire.net.rtc.sctpwire import MOST_GAPS
 from support.sctplink import Weather, connect, run
@@ -76,8 +78,6 @@ def test_a_channel_is_opened_closed_and_its_number_used_again(kinds):
         opened = []
         second.sctp.on("datachannel", lambda channel: (opened.append(channel), channel.on("message", got.append)))
         got = []
-        from aiortc import RTCDataChannel, RTCDataChannelParameters
-
         for turn in range(2):
             channel = RTCDataChannel(first.sctp, RTCDataChannelParameters(label="more", id=6))
             channel.on("open", first._changed.set)
@@ -158,6 +158,24 @@ def test_who_is_told_of_room_may_send_elsewhere_and_nothing_of_it_gets_here():
         await its_peer.until(lambda: its_peer.got)
         assert [data for _, data in second.got] == small
         assert not [packet for packet in packets if b"for nobody else" in packet]
+
+    run(main())
+
+
+def test_who_opens_channels_pays_for_them():
+    """Each is an object, an answer and an end, and forty requests fit a packet."""
+
+    async def main():
+        first, second = await both(("fast", "fast"), Weather())
+        opened = []
+        second.sctp.on("datachannel", opened.append)
+        second.sctp.account.balance = 20 * work.CHANNEL
+        for number in range(100, 160):
+            RTCDataChannel(first.sctp, RTCDataChannelParameters(label="", id=number))
+        await asyncio.sleep(0.015)
+        assert 20 <= len(opened) < 60
+        await asyncio.sleep(10)
+        assert len(opened) == 60
 
     run(main())
 
