@@ -12,6 +12,7 @@ Everything here blocks, some of it for as long as a slow disk takes: it is calle
 """
 
 import errno
+import math
 import os
 import stat
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from hardwire.errors import LocalError, TransferIncomplete
 
 SIDE_DIRECTORY: Final = ".hardwire-partial"
 """Where transfers lie that are not whole (``place.py``). What is in it is believed, so nobody may send one."""
+NOTES: Final = 4
+"""Files that are kept about an unfinished transfer (``place.py``), at the same time."""
 _NAME_MAX: Final = 255
 _SAME_NAME_MAX: Final = 1000
 
@@ -53,7 +56,9 @@ def check_component(name: str) -> None:
     reason = ""
     if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name:
         reason = "it is not a plain name"
-    elif len(name.encode("utf-8", "surrogatepass")) > _NAME_MAX:
+    elif any("\ud800" <= char <= "\udfff" for char in name):
+        reason = "it is not UTF-8"
+    elif len(name.encode()) > _NAME_MAX:
         reason = "it is too long"
     elif is_side_directory(name):
         reason = "it is where unfinished transfers are kept"
@@ -154,15 +159,25 @@ def _claim(candidate: Path) -> bool:
     return True
 
 
-def check_room(directory: Path, size: int) -> None:
+def check_room(directory: Path, size: int, files: int = 0) -> None:
     """Look whether ``size`` octets fit; a disk may be filled to the brim before it says that it is full.
+
+    Args:
+        directory: Where.
+        size: How many octets.
+        files: In how many new files and directories: a disk can have room, and none for another of those.
 
     Raises:
         OSError: ENOSPC: they do not.
     """
     free = os.statvfs(directory)
-    if size > free.f_bavail * free.f_frsize:
+    if size > free.f_bavail * free.f_frsize or files > _more_files(free):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _more_files(free: os.statvfs_result) -> float:
+    """How many more there may be; a file system that does not count them says that it has none in all."""
+    return free.f_favail if free.f_files else math.inf
 
 
 def reserve(descriptor: int, size: int) -> None:
@@ -185,11 +200,12 @@ def _only_size(descriptor: int, offset: int, size: int) -> None:
     os.ftruncate(descriptor, offset + size)
 
 
-def disk_problem(problem: OSError, directory: Path, size: int) -> LocalError:
-    """What a disk that refused means for a transfer of ``size`` octets."""
+def disk_problem(problem: OSError, directory: Path, size: int, files: int = 1) -> LocalError:
+    """What a disk that refused means for a transfer of ``size`` octets in so many files and directories."""
     if problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        why = ": it is more than your quota allows" if problem.errno == errno.EDQUOT else _free(directory, files)
         return TransferIncomplete(
-            f"no room for {human_size(size)} in {directory}{_free(directory)}",
+            f"no room for {human_size(size)} in {directory}{why}",
             code="disk-full",
             hint="make room or choose another directory with --dir, and ask for it again",
         )
@@ -197,9 +213,10 @@ def disk_problem(problem: OSError, directory: Path, size: int) -> LocalError:
     return TransferIncomplete(f"{directory}: {reason}", code="disk", hint="choose another directory with --dir")
 
 
-def _free(directory: Path) -> str:
+def _free(directory: Path, files: int) -> str:
     try:
         free = os.statvfs(directory)
     except OSError:
         return ""
-    return f": {human_size(free.f_bavail * free.f_frsize)} free"
+    few = f", for {free.f_favail} more files and directories," if files + NOTES > _more_files(free) else ""
+    return f": {human_size(free.f_bavail * free.f_frsize)}{few} free"

@@ -12,22 +12,24 @@ Everything here blocks: it is called on worker threads.
 """
 
 import contextlib
+import errno
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
 from hardwire.app.digest import FileHash
-from hardwire.app.files import check_component, check_name, check_room, disk_problem, publish
+from hardwire.app.files import NOTES, check_component, check_name, check_room, disk_problem, publish
 from hardwire.app.layout import Layout, put_on_disk
 from hardwire.app.partials import forget, sweep
-from hardwire.app.paths import sync_directory
+from hardwire.app.paths import absence, sync_directory
 from hardwire.app.place import open_place
 from hardwire.app.text import printable
 from hardwire.channel import FILE_SIZE_MAX, Offer, TransferKind
 from hardwire.channel.manifest import Entry, EntryKind, Manifest
 from hardwire.channel.preface import Preface, open_preface
 from hardwire.channel.tree import LEAF_MIN, LeafWalk, RootHash, mismatch, new_leaf
-from hardwire.errors import HardwireError, PeerError, TransferIncomplete
+from hardwire.errors import HardwireError, LocalError, PeerError, TransferIncomplete
 
 MARK_EVERY: Final = 64 << 20
 """Octets after which what was written is put on the disk, and that is noted."""
@@ -132,17 +134,18 @@ class Incoming:
         self._marking: Future[None] | None = None
         self._unmarked = 0
         self._final: Path | None = None
+        self._begun = False
         sweep(directory)
         try:
             self._place = open_place(directory, owner, offer.root)
         except OSError as problem:
-            raise disk_problem(problem, directory, offer.size) from None
+            raise self._refused(problem) from None
         try:
             if not self._is_here() and not self._go_on():
                 self._begin()
         except OSError as problem:
             self._give_up()
-            raise disk_problem(problem, directory, offer.size) from None
+            raise self._refused(problem) from None
 
     @property
     def proved(self) -> int:
@@ -163,7 +166,7 @@ class Incoming:
                     self._open_preface()
             self._write_content(max(0, offset - self._offer.preface), memoryview(data)[len(head) :])
         except OSError as problem:
-            raise disk_problem(problem, self._directory, self._offer.size) from None
+            raise self._refused(problem) from None
         self.received += len(data)
 
     def finish(self, size: int, root: bytes) -> Path:
@@ -180,9 +183,9 @@ class Incoming:
             self._settle()
             if self._walk is not None and self._layout is not None:
                 self._layout.dress()
-            self._final = publish(self._place.data, self._directory, name, self._place.inside, self._place.note_name)
+            self._final = publish(self._place.data, self._directory, name, self._place.inside, self._note_name)
         except OSError as problem:
-            raise disk_problem(problem, self._directory, self._offer.size) from None
+            raise self._refused(problem) from None
         with contextlib.suppress(OSError):  # a directory that may be written and not read; the file is there
             sync_directory(self._directory)
         if self._whole is not None:
@@ -216,10 +219,13 @@ class Incoming:
             self._place.remove()
 
     def _give_up(self) -> None:
-        """It cannot begin. What was found and cannot be read just now stays as it is."""
-        if self._walk is not None:
+        """It cannot begin. What was found, and cannot be read or finished just now, stays as it is."""
+        if not self._begun:
             self._place.leave()
         self.release(keep=False)
+
+    def _refused(self, problem: OSError) -> LocalError:
+        return disk_problem(problem, self._directory, self._offer.size, self._offer.files + self._offer.directories)
 
     def _is_here(self) -> bool:
         """Whether all of it came before and has its name, and its sender may not know it."""
@@ -234,9 +240,10 @@ class Incoming:
         """Take up what is here; False when there is nothing that can be relied on."""
         if self._offer.kind is TransferKind.STREAM:
             return False
-        try:
+        preface = None
+        with absence(), contextlib.suppress(HardwireError):
             preface = open_preface(self._offer, self._place.preface())
-        except (OSError, HardwireError):
+        if preface is None:
             return False
         marked = self._place.marked()
         layout = self._lay_out(preface.manifest)
@@ -245,6 +252,9 @@ class Incoming:
         self._layout = layout
         self._walk = LeafWalk(self._offer.size, preface.leaves, marked)
         self._reprove(self._walk, layout)
+        # Most of it, or all, has its room already. What has none is what is missing; elsewhere a disk says more than
+        # it takes (compressed), or less (one that cannot set room aside).
+        check_room(self._directory, min(layout.unreserved(), self._offer.size - self._walk.octets))
         self.received = self._offer.preface + self._walk.octets
         return True
 
@@ -257,8 +267,9 @@ class Incoming:
                     walk.update(memoryview(block))
 
     def _begin(self) -> None:
+        self._begun = True
         self._place.wipe()
-        check_room(self._directory, self._offer.size)
+        check_room(self._directory, self._offer.size, self._offer.files + self._offer.directories + NOTES)
         if self._offer.kind is not TransferKind.DIRECTORY:
             self._whole = FileHash() if self._wants_sha256 else None
             # One file, whatever it is called: its space is taken before the first octet is asked for.
@@ -281,11 +292,22 @@ class Incoming:
             self._layout.close()
         layout = self._lay_out(preface.manifest)
         if self._offer.kind is TransferKind.DIRECTORY:
-            layout.build()
+            self._build(layout)
         self._layout = layout
         self._walk = LeafWalk(self._offer.size, preface.leaves)
         self._place.keep_preface(preface.manifest.encode() + preface.leaves)
         self._place.mark(0)
+
+    def _build(self, layout: Layout) -> None:
+        try:
+            layout.build()
+        except FileExistsError as problem:
+            name, other = printable(self._offer.name), printable(Path(str(problem.filename)).name)
+            raise TransferIncomplete(
+                f"{name}: in {self._directory} the name {other!r} is the same as another one in it",
+                code="bad-name",
+                hint="choose a directory on another disk with --dir, or ask your peer to pack it first",
+            ) from None
 
     def _write_content(self, offset: int, data: memoryview) -> None:
         if self._layout is None:
@@ -324,10 +346,25 @@ class Incoming:
     def _mark(self, files: frozenset[Path], leaves: int) -> None:
         put_on_disk(files, self._place.inside)
         if leaves:
-            self._place.mark(leaves)
+            with _without_room():  # the content has its room; without the note more of it is read, or comes, again
+                self._place.mark(leaves)
+
+    def _note_name(self, name: str) -> None:
+        with _without_room():  # without it, a line that is lost just now brings a second copy: better than none
+            self._place.note_name(name)
 
     def _leaves(self) -> int:
         return self._walk.proved if self._walk else 0
+
+
+@contextlib.contextmanager
+def _without_room() -> Iterator[None]:
+    """Pass over a note that the disk has no room for: somebody else filled it since the content got its own."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
 
 
 def _check_names(preface: Preface) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app.files import reserve
-from hardwire.app.paths import sync_directory
+from hardwire.app.paths import absence, sync_directory
 from hardwire.channel.manifest import Entry, EntryKind, Manifest
 
 _MANY: Final = 256
@@ -65,11 +65,16 @@ class Layout:
         self._sync_directories()
 
     def intact(self) -> bool:
-        """Whether everything is there as it was built, and only here: under no second name."""
-        try:
-            return all(_as_built(self._look(entry), entry) for entry in self._manifest.entries)
-        except OSError:
-            return False
+        """Whether everything is there as it was built, and only here: under no second name. Raises OSError."""
+        as_built = 0
+        with absence():
+            for entry in self._manifest.entries:
+                as_built += _as_built(self._look(entry), entry)
+        return as_built == len(self._manifest.entries)
+
+    def unreserved(self) -> int:
+        """Octets of it that the disk has still to find room for. Raises OSError."""
+        return sum(max(0, entry.size - self._look(entry).st_blocks * 512) for entry in self._files)
 
     def write(self, offset: int, data: memoryview) -> None:
         """Put octets where they belong.

@@ -7,8 +7,11 @@ Nothing about lines or peers is stored.
 platform's own places are used (XDG on Linux).
 """
 
+import contextlib
+import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -67,6 +70,16 @@ def _claim(temporary: Path, path: Path) -> None:
             temporary.replace(path)
     else:
         temporary.unlink()
+
+
+@contextlib.contextmanager
+def absence() -> Iterator[None]:
+    """Pass over what is not there, or is another kind of thing; what cannot be read just now is an error as ever."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}:
+            raise
 
 
 def sync_directory(path: Path, inside: int | None = None) -> None:

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app.files import SIDE_DIRECTORY
+from hardwire.app.paths import absence
 from hardwire.app.sidedir import FLAGS, Twin, claim, let_go, read_note, remove, wipe
 
 MARK: Final = "mark"
@@ -65,12 +66,10 @@ class Place:
         self.inside = claim(self.path)
 
     def marked(self) -> int | None:
-        """The last number of leaves that was noted as being on the disk; None before the first note."""
-        try:
+        """The last number of leaves that was noted as being on the disk; None before the first note. Raises OSError."""
+        notes, found = b"", None
+        with absence():
             notes = read_note(MARK, self.inside)
-        except OSError:
-            return None
-        found = None
         for start in range(0, len(notes) - _RECORD.size + 1, _RECORD.size):
             leaves, check = _RECORD.unpack_from(notes, start)
             if check == zlib.crc32(notes[start : start + 8]):  # otherwise the power went in the middle of this note
@@ -107,8 +106,8 @@ class Place:
         self._keep(GIVEN, "\n".join([*_known_by(info), name]).encode())
 
     def given(self) -> Path | None:
-        """Where it lies if it got its name, and nobody has moved, changed or replaced it since."""
-        with contextlib.suppress(OSError, UnicodeDecodeError):
+        """Where it lies if it got its name, and nobody has moved, changed or replaced it since. Raises OSError."""
+        with absence(), contextlib.suppress(UnicodeDecodeError):
             *known_by, name = read_note(GIVEN, self.inside).decode().split("\n")
             final = self.path.parents[1] / Path(name).name
             if _known_by(final.lstat()) == known_by:

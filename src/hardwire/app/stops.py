@@ -24,6 +24,7 @@ _REASONS: Final = {
     "file-changed": StopReason.FILE_CHANGED,
 }
 RESUME_HINT: Final = "send the same again: what arrived is kept, and it goes on from there"
+ROOM_HINT: Final = "make room where it was to go, then send the same again: it goes on from there"
 _GIVEN_UP: Final = frozenset({"cancelled", "declined", "bad-name", "file-changed"})
 """Codes after which nobody will want the rest."""
 
@@ -45,5 +46,6 @@ def given_up(code: str) -> bool:
 
 def failed(key: int, name: str, direction: str, problem: HardwireError, *, resumable: bool = False) -> FileFailed:
     """The end of a transfer that brought no file."""
-    hint = RESUME_HINT if resumable else problem.hint
+    full = problem.code in {"disk-full", "peer-full"}
+    hint = (ROOM_HINT if full else RESUME_HINT) if resumable else problem.hint
     return FileFailed(key, name, direction, problem.code, problem.message, hint, resumable)

@@ -373,8 +373,8 @@ def _told(transfer: Transfer) -> events.FileOffer:
 def _cancelled(reason: StopReason) -> TransferIncomplete:
     if reason is StopReason.PERSON:
         return TransferIncomplete("the peer stopped it", code="cancelled", hint="ask your peer")
-    code = "file-changed" if reason is StopReason.FILE_CHANGED else "peer-failed"
-    return TransferIncomplete(words_for(reason), code=code, hint="ask your peer")
+    codes = {StopReason.FILE_CHANGED: "file-changed", StopReason.NO_SPACE: "peer-full"}
+    return TransferIncomplete(words_for(reason), code=codes.get(reason, "peer-failed"), hint="ask your peer")
 
 
 _ABOUT_FILES: Final = frozenset(

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -196,14 +197,20 @@ def tell_skipped(face: Face, file: OutgoingFile) -> None:
         face.emit(Notice(f"and {more} more that are not sent; `hardwire send --follow` follows links"))
 
 
-def require_directory(directory: Path) -> None:
+def require_directory(directory: Path, *, writable: bool = False) -> None:
     """Refuse a directory for received files that is not there, before anybody carries a code.
 
+    Args:
+        directory: Which.
+        writable: Files are going to be put there.
+
     Raises:
-        UsageError: It is not there.
+        UsageError: It is not there, or nothing can be put there.
     """
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory", hint="make it first, or choose another with --dir")
+    if writable and not os.access(directory, os.W_OK | os.X_OK):
+        raise UsageError(f"nothing can be written in {directory}", hint="choose another directory with --dir")
 
 
 def _check_out_file(path: Path | None) -> None:

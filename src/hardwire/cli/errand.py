@@ -121,11 +121,11 @@ async def receive(
     Raises:
         TransferIncomplete: Nothing came, or something did not arrive whole.
     """
-    await asyncio.to_thread(require_directory, directory)
+    await asyncio.to_thread(require_directory, directory, writable=not to_stdout)
     destination = take_stdout() if to_stdout else directory
     tally = _Tally()
     async with conversation(out, wishes, hosting=wishes.listen is not None, plain=plain) as (session, face):
-        face.watch = tally.count
+        face.watch, face.asks_for_files = tally.count, not yes
         await race(session, lambda: _take(session, face, destination, yes=yes, sha256=sha256))
     tally.judge()
 

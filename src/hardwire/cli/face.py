@@ -54,6 +54,7 @@ class Face:
         watch: Also gets every event; for commands that wait for one.
         typed: Codes that were typed into a conversation, and empty lines; None where nobody talks.
         wants_code: The line is lost, and waits for one.
+        asks_for_files: Each offer is answered by a question, which says what is offered.
     """
 
     out: Output
@@ -67,6 +68,7 @@ class Face:
     watch: Callable[[events.Event], None] | None = None
     typed: asyncio.Queue[str] | None = None
     wants_code: bool = False
+    asks_for_files: bool = False
     _floods: Floods = field(init=False)
     _replaces: bool = False
     _signed: bool = False
@@ -74,7 +76,7 @@ class Face:
 
     def __post_init__(self) -> None:
         """What the peer causes goes through a gate."""
-        self._floods = Floods(lambda event: show(self.out, event))
+        self._floods = Floods(self._show)
 
     def emit(self, event: events.Event) -> None:
         """Show one event."""
@@ -90,6 +92,12 @@ class Face:
                 self._floods.take(event)
         if self.watch is not None:
             self.watch(event)
+
+    def _show(self, event: events.Event) -> None:
+        if isinstance(event, events.FileOffer) and self.asks_for_files:
+            self.out.event(event)
+        else:
+            show(self.out, event)
 
     async def ask(self, name: str, prompt: str, *, file: int | None = None) -> str | None:
         """The person's answer to a question, or None when there is no more input.

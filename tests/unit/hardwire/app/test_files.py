@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -127,6 +128,9 @@ def test_room(tmp_path):
     check_room(tmp_path, 1)
     with pytest.raises(OSError, match="No space left"):
         check_room(tmp_path, 1 << 60)
+    with pytest.raises(OSError, match="No space left"):
+        check_room(Path("/dev/shm"), 1, 1 << 60)
+    check_room(Path("/proc"), 0, 1 << 60)  # counts no files
 
 
 def test_space_is_taken(tmp_path):
@@ -159,7 +163,7 @@ def test_a_disk_that_is_full(tmp_path, number):
     problem = disk_problem(OSError(number, "x"), tmp_path, 5_000_000)
     assert problem.code == "disk-full"
     assert problem.message.startswith(f"no room for 5.0 MB in {tmp_path}: ")
-    assert problem.message.endswith(" free")
+    assert problem.message.endswith("it is more than your quota allows" if number == errno.EDQUOT else " free")
     assert "--dir" in problem.hint
 
 

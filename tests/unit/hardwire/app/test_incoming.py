@@ -211,6 +211,70 @@ def test_a_disk_that_cannot_be_read_just_now_takes_nothing_away(tmp_path, inbox,
     assert finish(sink).read_bytes() == file.path.read_bytes()
 
 
+@pytest.mark.parametrize("what", ["preface", "mark", "data", "given"])
+def test_a_note_that_cannot_be_read_just_now_takes_nothing_away(tmp_path, inbox, monkeypatch, what):
+    file = a_file(tmp_path, 6 * MIB)
+    killed(file.path, inbox, file.offer.end if what == "given" else file.offer.preface + 5 * MIB, "named")
+    opens = os.open
+
+    def broken(path, *words, **named):
+        if str(path) == what:
+            raise OSError(5, "Input/output error")
+        return opens(path, *words, **named)
+
+    monkeypatch.setattr(os, "open", broken)
+    with pytest.raises(TransferIncomplete, match="input/output error") as caught:
+        Incoming(inbox, PEER, file.offer)
+    assert caught.value.code == "disk"
+    monkeypatch.undo()
+    sink = Incoming(inbox, PEER, file.offer)
+    assert sink.proved == (file.size if what == "given" else 5 * MIB)
+    feed(sink, file)
+    assert finish(sink).read_bytes() == file.path.read_bytes()
+    assert left(inbox) == ["report.pdf"]
+
+
+def test_names_that_are_one_on_this_disk(tmp_path, inbox, monkeypatch):
+    """A disk that takes more names for one than the manifest's rules know of."""
+    top = tmp_path / "photos"
+    top.mkdir()
+    for name in ("Stra\u00dfe", "\u2460"):
+        (top / name).touch()
+    file = inspect_outgoing(top)
+    opens = os.open
+
+    def folding(path, flags, *words, **named):
+        if path == Path("data/\u2460"):
+            path = Path("data/Stra\u00dfe")
+        return opens(path, flags, *words, **named)
+
+    monkeypatch.setattr(os, "open", folding)
+    sink = Incoming(inbox, PEER, file.offer)
+    with pytest.raises(TransferIncomplete, match="the same as another one") as caught:
+        feed(sink, file)
+    assert caught.value.code == "bad-name"
+    assert "--dir" in caught.value.hint
+    sink.release(keep=True)
+    assert left(inbox) == []
+
+
+def test_ten_thousand_small_files(tmp_path, inbox):
+    top = tmp_path / "many"
+    for number in range(100):
+        (top / str(number)).mkdir(parents=True)
+        for other in range(100):
+            (top / str(number) / str(other)).write_bytes(number.to_bytes() * (other % 3))
+    file = inspect_outgoing(top)
+    assert (file.offer.files, file.offer.directories) == (10_000, 100)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + 5000)
+    sink.release(keep=True)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file)
+    assert portrait(finish(sink)) == portrait(top)
+    assert left(inbox) == ["many"]
+
+
 def test_hard_links_and_holes_arrive_as_files_of_their_own(tmp_path, inbox):
     top = tmp_path / "photos"
     top.mkdir()

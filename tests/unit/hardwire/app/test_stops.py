@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from hardwire.app.stops import RESUME_HINT, failed, given_up, reason_for, words_for
+from hardwire.app.stops import RESUME_HINT, ROOM_HINT, failed, given_up, reason_for, words_for
 from hardwire.channel import StopReason
 from hardwire.errors import TransferIncomplete
 
@@ -28,3 +28,5 @@ def test_the_end_in_one_event():
     event = failed(3, "a", "in", TransferIncomplete("no", code="closed", hint="again"), resumable=True)
     assert (event.id, event.code, event.reason, event.hint, event.resumable) == (3, "closed", "no", RESUME_HINT, True)
     assert failed(3, "a", "in", TransferIncomplete("no", hint="again")).hint == "again"
+    for code in ("disk-full", "peer-full"):  # whoever is told of it: the same again alone would help nobody
+        assert failed(3, "a", "in", TransferIncomplete("no", code=code), resumable=True).hint == ROOM_HINT

@@ -97,4 +97,4 @@ async def test_what_can_be_refused_is_refused_before_the_pin(tmp_path, monkeypat
                 pass
     with pytest.raises(UsageError, match="is not a directory"):
         require_directory(tmp_path / "there")
-    require_directory(tmp_path)
+    require_directory(tmp_path, writable=True)
