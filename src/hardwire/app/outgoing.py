@@ -12,6 +12,7 @@ directory; both are told. Everything but :func:`inspect` blocks: it is called on
 import asyncio
 import bisect
 import contextlib
+import errno
 import itertools
 import os
 import stat
@@ -26,6 +27,7 @@ from typing import Final
 
 from hardwire.app.digest import FileHash
 from hardwire.app.files import check_component, check_name, is_side_directory
+from hardwire.app.text import printable
 from hardwire.channel import Offer
 from hardwire.channel.manifest import DEPTH_MAX, ENTRIES_MAX, Entry, EntryKind, in_order
 from hardwire.channel.preface import make_offer
@@ -35,6 +37,9 @@ from hardwire.errors import LocalError, Misuse, TransferIncomplete, UsageError
 _BLOCK: Final = 1 << 20
 _HELD_LEAF_MAX: Final = 16 << 20
 """Octets of the largest leaf that is kept in memory until it is its turn in the hash of the whole."""
+_MTIME_MAX: Final = (1 << 63) - 1
+"""Nanoseconds since 1970, in 2262: later times, and those before 1970, become the nearest that can be told."""
+_EFFECTIVE: Final = os.access in os.supports_effective_ids
 _HASHERS: Final = min(4, os.cpu_count() or 1)
 
 Stamp = tuple[int, int, int, int]
@@ -112,11 +117,11 @@ def inspect_outgoing(
             digest = whole.hexdigest() if sha256 and held else ""
         offer, preface = make_offer(name, manifest, leaves)
     except OSError as problem:
-        where = problem.filename or path
-        raise UsageError(f"{where}: {(problem.strerror or str(problem)).lower()}") from None
+        where = printable(str(problem.filename or path))
+        raise UsageError(f"{where}: {(problem.strerror or str(problem)).lower()}", hint=_hint_for(problem)) from None
     except Misuse as problem:
         hint = f"pack it first: tar czf {path.name or 'directory'}.tar.gz -C {path.parent} {path.name}"
-        raise UsageError(f"{path}: {problem.message}", hint=hint) from None
+        raise UsageError(f"{printable(str(path))}: {problem.message}", hint=printable(hint)) from None
     except TransferIncomplete as problem:
         raise UsageError(problem.message, code=problem.code, hint=problem.hint) from None
     return OutgoingFile(path, offer, preface, parts, tuple(scan.skipped), digest)
@@ -194,7 +199,8 @@ class Content:
                 data = os.pread(descriptor, wanted, within)
                 stamp = stamp_of(os.fstat(descriptor))
             except OSError as problem:
-                raise TransferIncomplete(f"{part.path}: {(problem.strerror or str(problem)).lower()}") from None
+                where = printable(str(part.path))
+                raise TransferIncomplete(f"{where}: {(problem.strerror or str(problem)).lower()}") from None
             if stamp != part.stamp or not data:
                 raise _changed(part.path)
             offset += len(data)
@@ -248,7 +254,7 @@ class _Scan:
                     continue
                 place = (found.st_dev, found.st_ino)
                 if place in above:
-                    where = directory / item.name
+                    where = printable(str(directory / item.name))
                     raise UsageError(f"{where}: a link that leads back to where it is", hint="leave out --follow")
                 waiting.append((directory / item.name, f"{prefix}{item.name}/", place, above | {place}))
 
@@ -260,6 +266,9 @@ class _Scan:
         try:
             info = item.stat(follow_symlinks=self._follow)
         except OSError as problem:
+            if self._follow and item.is_symlink():  # to nothing, to itself, or to what may not be seen
+                where, reason = printable(str(path)), (problem.strerror or str(problem)).lower()
+                raise UsageError(f"{where}: {reason}", hint="leave out --follow") from None
             problem.filename = str(path)  # it knows the name only
             raise
         if stat.S_ISLNK(info.st_mode):
@@ -268,7 +277,10 @@ class _Scan:
         if not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):
             self.skipped.append(f"{prefix}{item.name}: neither a file nor a directory")
             return None
-        check_component(item.name)
+        _check_found(item.name, path.parent)
+        if stat.S_ISREG(info.st_mode) and not os.access(path, os.R_OK, effective_ids=_EFFECTIVE):
+            # Before an hour is spent on the hashes of what comes before it.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         self._add(path, prefix + item.name, info)
         return info
 
@@ -278,8 +290,24 @@ class _Scan:
             raise Misuse(f"more than {ENTRIES_MAX} entries, or more than {DEPTH_MAX} levels of them")
         kind = EntryKind.FILE if regular else EntryKind.DIRECTORY
         size = info.st_size if regular else 0
-        entry = Entry(kind, info.st_mode & 0o777, max(0, info.st_mtime_ns), size, relative)
+        entry = Entry(kind, info.st_mode & 0o777, min(max(0, info.st_mtime_ns), _MTIME_MAX), size, relative)
         self.found[entry] = Part(path, size, stamp_of(info))
+
+
+def _check_found(name: str, directory: Path) -> None:
+    """Refuse a name that the peer would refuse, and say where it is. Raises TransferIncomplete."""
+    try:
+        check_component(name)
+    except TransferIncomplete as problem:
+        where = printable(str(directory))
+        raise TransferIncomplete(f"{where}: {problem.message}", code=problem.code, hint=problem.hint) from None
+
+
+def _hint_for(problem: OSError) -> str | None:
+    """What helps against an entry that cannot be looked at: nothing of a directory is sent without all of it."""
+    if problem.errno in {errno.EACCES, errno.EPERM}:
+        return "nothing was offered: make it readable, or move it elsewhere, and send again"
+    return None
 
 
 def _listing(directory: Path, place: tuple[int, int]) -> Iterator[os.DirEntry[str]]:
@@ -353,4 +381,4 @@ def stamp_of(info: os.stat_result) -> Stamp:
 
 def _changed(path: Path) -> LocalError:
     hint = "send it when nothing writes to it any more"
-    return TransferIncomplete(f"{path}: changed since it was offered", hint=hint, code="file-changed")
+    return TransferIncomplete(f"{printable(str(path))}: changed since it was offered", hint=hint, code="file-changed")

@@ -2,6 +2,8 @@
 import asyncio
 import hashlib
 import os
+import socket
+import stat
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -149,8 +151,14 @@ def test_a_link_to_nothing(tmp_path):
     (tmp_path / "top").mkdir()
     (tmp_path / "top" / "dangling").symlink_to(tmp_path / "nowhere")
     assert inspect_outgoing(tmp_path / "top").skipped == ("dangling: a symbolic link",)
-    with pytest.raises(UsageError, match="dangling: no such file"):
+    with pytest.raises(UsageError, match="dangling: no such file") as caught:
         inspect_outgoing(tmp_path / "top", follow=True)
+    assert caught.value.hint == "leave out --follow"
+    (tmp_path / "top" / "dangling").unlink()
+    (tmp_path / "top" / "itself").symlink_to("itself")
+    with pytest.raises(UsageError, match="itself: too many levels") as caught:
+        inspect_outgoing(tmp_path / "top", follow=True)
+    assert caught.value.hint == "leave out --follow"
 
 
 def test_what_cannot_be_offered(tmp_path):
@@ -164,14 +172,90 @@ def test_what_cannot_be_offered(tmp_path):
     assert caught.value.code == "bad-name"
 
 
-@pytest.mark.parametrize("names", [["README", "readme"], ["gnp\u202egpj"], [b"\xff\xfe"], ["a\\b"]])
-def test_names_that_cannot_be_carried(tmp_path, names):
-    (tmp_path / "top").mkdir()
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (["README", "readme"], "differs from another name only by case or composition"),
+        (["caf\u00e9", "cafe\u0301"], "differs from another name only by case or composition"),
+        (["gnp\u202egpj"], "cannot be seen"),
+        (["two\nlines"], "cannot be seen"),
+        (["\x1b[2Jboo"], "cannot be seen"),
+        ([b"caf\xe9"], "it is not UTF-8"),
+        (["a\\b"], "not a plain name"),
+    ],
+)
+def test_names_that_cannot_be_carried(tmp_path, names, said):
+    (tmp_path / "top" / "deep").mkdir(parents=True)
     for name in names:
-        os.close(os.open(os.fsencode(tmp_path / "top") + b"/" + os.fsencode(name), os.O_CREAT))
+        os.close(os.open(os.fsencode(tmp_path / "top" / "deep") + b"/" + os.fsencode(name), os.O_CREAT))
     with pytest.raises(UsageError) as caught:
         inspect_outgoing(tmp_path / "top")
+    assert said in caught.value.message
+    assert caught.value.message.startswith(f"{tmp_path / 'top'}")
+    assert "deep" in caught.value.message, "whoever sends ten thousand files is told where"
+    assert caught.value.message.isprintable()
     assert caught.value.code == "bad-name" or "tar czf" in caught.value.hint
+
+
+def test_names_as_long_as_a_disk_takes_them(tmp_path):
+    (tmp_path / "top").mkdir()
+    for name in ("a" * 255, "\u00e9" * 127, ".", "CON", "nul.txt", "a:b", " blank ", "-rf", "*"):
+        (tmp_path / "top" / name).mkdir(exist_ok=True)
+    assert inspect_outgoing(tmp_path / "top").offer.directories == 8
+
+
+def test_an_error_shows_no_trick_of_a_name(tmp_path):
+    """The directory may be somebody else's, and the words go to a terminal."""
+    top = tmp_path / "gnp\u202egpj\x1b[2J" / "top"
+    top.mkdir(parents=True)
+    (top / "gone").symlink_to("nowhere")
+    with pytest.raises(UsageError) as caught:
+        inspect_outgoing(top, follow=True)
+    assert caught.value.message.isprintable()
+    (top / "gone").unlink()
+    (top / "a").mkdir()
+    (top / "a" / "round").symlink_to(top)
+    with pytest.raises(UsageError, match="leads back") as caught:
+        inspect_outgoing(top, follow=True)
+    assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("time, told", [(-(10**18), 0), (1 << 63, (1 << 63) - 1), (13 * 10**18, (1 << 63) - 1)])
+def test_times_that_cannot_be_told_become_the_nearest(tmp_path, time, told):
+    path = tmp_path / "old"
+    path.touch()
+    os.utime(path, ns=(0, time))
+    assert path.stat().st_mtime_ns == time, "this disk can hold it"
+    file = inspect_outgoing(path)
+    assert open_preface(file.offer, file.preface).manifest.entries[0].mtime == told
+    assert whole(file) == file.preface
+
+
+def test_what_is_no_file_is_left_out_and_told(tmp_path):
+    """A fifo would keep whoever opens it waiting, and a device has no end."""
+    top = tmp_path / "top"
+    top.mkdir()
+    os.mkfifo(top / "fifo")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(top / "socket"))
+    wanted = {"fifo", "socket"}
+    if os.geteuid() == 0:
+        os.mknod(top / "zero", stat.S_IFCHR | 0o666, os.makedev(1, 5))
+        wanted.add("zero")
+    (top / "to a device").symlink_to("/dev/zero")
+    file = inspect_outgoing(top, follow=True)
+    assert set(file.skipped) == {f"{name}: neither a file nor a directory" for name in {*wanted, "to a device"}}
+    assert (file.size, file.parts) == (0, ())
+
+
+def test_the_bits_that_make_somebody_else_of_a_program_stay_here(tmp_path):
+    top = tmp_path / "top"
+    top.mkdir()
+    (top / "program").touch()
+    (top / "program").chmod(0o6755)
+    top.chmod(0o1777)
+    file = inspect_outgoing(top)
+    assert [entry.mode for entry in open_preface(file.offer, file.preface).manifest.entries] == [0o777, 0o755]
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])
@@ -180,6 +264,8 @@ def test_what_may_not_be_read_is_told_before_anything_is_offered(kind):
     with tempfile.TemporaryDirectory() as name:
         top, secret = outgoing.Path(name) / "top", outgoing.Path(name) / "top" / "secret"
         top.mkdir()
+        (top / "before").write_text("much to read")
+        read = []
         secret.mkdir() if kind == "directory" else secret.write_text("x")
         secret.chmod(0)
         outgoing.Path(name).chmod(0o755)
@@ -187,8 +273,10 @@ def test_what_may_not_be_read_is_told_before_anything_is_offered(kind):
         try:
             if user == 0:  # may read everything
                 os.seteuid(65534)
-            with pytest.raises(UsageError, match="secret: permission denied"):
-                inspect_outgoing(top)
+            with pytest.raises(UsageError, match="secret: permission denied") as caught:
+                inspect_outgoing(top, lambda done, size: read.append(done))
+            assert "move it elsewhere" in caught.value.hint
+            assert not read, "nobody waits for hashes first"
         finally:
             os.seteuid(user)
             secret.chmod(0o700)
