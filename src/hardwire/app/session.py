@@ -272,7 +272,8 @@ class Session:
         """Say goodbye and give everything back; safe to call twice."""
         if self._again is not None:
             await self._again.close()
-        await self._line.close()
+        # What it did not hear of it will offer again, and the peer shall not get it twice.
+        await self._line.close(CloseReason.SHUTDOWN if self.transfers.unjudged else CloseReason.NORMAL)
         await self._give_up_files(_closed())
 
     async def _give_up_files(self, error: HardwireError) -> None:
@@ -285,7 +286,7 @@ class Session:
             self._face.emit(LineClosed(clean=False, reason=event.error.message))
             raise event.error
         reason = _CLOSED[event.reason] if event.by_peer else "closed here"
-        if event.by_peer:
+        if event.by_peer and event.reason is CloseReason.NORMAL:
             await self.transfers.goodbye()
         await self._give_up_files(_closed())
         self._face.emit(LineClosed(clean=True, reason=reason))

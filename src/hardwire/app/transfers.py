@@ -76,6 +76,11 @@ class Transfers(Underway):
         self.offered = asyncio.Event()
 
     @property
+    def unjudged(self) -> bool:
+        """Whether the peer took anything of this side's, and its verdict was not heard."""
+        return any(one.accepted and one.direction == "out" for one in self._active.values())
+
+    @property
     def outgoing(self) -> tuple[int, ...]:
         """Own offers that have not ended."""
         return tuple(key for key, one in self._active.items() if one.direction == "out")

@@ -3,7 +3,7 @@
 
 The verdict on a transfer is the last word about it, and the line may end before it is heard. Then the sender offers the
 same again: on the next line of this session, or to another process later. Neither may get it twice. So a finished
-transfer is remembered until the peer's machine has the verdict or the peer has said goodbye after it: here in memory
+transfer is remembered until the peer's machine has had the verdict for a moment, or the peer is done: here in memory
 for the lines of this session, and by a note in its place for other processes (``place.py``).
 """
 
@@ -72,7 +72,7 @@ class Unheard:
             self.confirm(one, key)
 
     async def heard(self) -> None:
-        """The peer said goodbye: what it had not heard of, it would have offered again."""
+        """The peer was done: nothing of its own was without a verdict."""
         for one in self.left:
             await _forget(one)
         self._before.clear()
@@ -83,6 +83,9 @@ class Unheard:
         with contextlib.suppress(ConnectionLost):
             while not await self._line.delivered():  # noqa: ASYNC110 (only asking moves it on)
                 await asyncio.sleep(_LOOK_AGAIN)
+            # Its machine has it; its program may be about to end all the same. Then the line is over by now.
+            await asyncio.sleep(_LOOK_AGAIN)
+            await self._line.delivered()
             if transfer in self._told:
                 self._told.remove(transfer)
                 await _forget(transfer)

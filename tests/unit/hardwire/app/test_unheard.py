@@ -6,13 +6,15 @@ import os
 
 import pytest
 
-from hardwire.app.events import FileDone, FileFailed, FileOffer
+from hardwire.app.events import FileDone, FileFailed, FileOffer, LineClosed
 from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.outgoing import inspect_outgoing
 from hardwire.app.pipes import PipeSource
 from hardwire.app.transfers import Transfers
+from hardwire.channel import events as line_events
 from hardwire.errors import ConnectionLost
 from support.memoryline import memory_pair
+from support.people import open_ends
 from support.trees import MIB
 
 
@@ -121,6 +123,31 @@ async def test_a_goodbye_is_enough(tmp_path, inbox):
     assert left(inbox) == {"data.bin"}
     alice.transfers.give_up(rest[0], ConnectionLost("gone"))
     outcome.cancel()
+
+
+async def test_a_program_that_ends_before_it_heard_the_last_word(tmp_path, inbox):
+    """Its goodbye is in order, and says that it did not hear: what it offers again does not come twice."""
+    file = a_file(tmp_path)
+    async with open_ends() as (alice, bob, _):
+        plain = alice.transfers.handle
+        alice.transfers.handle = lambda event: isinstance(event, line_events.FileComplete) or plain(event)
+        number = alice.session.offer(file)
+        await bob.person.until(FileOffer, id=number)
+        bob.transfers.accept(number, inbox)
+        await bob.person.until(FileDone)
+        await alice.session.close()
+        assert await bob.ended() is None
+        assert bob.person.all(LineClosed)[0].clean
+        await bob.transfers.settled()
+        assert left(inbox) == {"data.bin", SIDE_DIRECTORY}
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(file)
+        await bob.person.until(FileOffer, id=number)
+        bob.transfers.accept(number, inbox)
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
+        await alice.session.close()
+        await bob.ended()
+    assert left(inbox) == {"data.bin"}
 
 
 async def test_a_line_that_ends_for_good_keeps_the_note(tmp_path, inbox):

@@ -231,7 +231,7 @@ class AnotherLine:
         self.handle = transfers.handle
         self.abandon, self.settled, self.goodbye = transfers.abandon, transfers.settled, transfers.goodbye
         self.offered = transfers.offered
-        self.waiting = ()
+        self.waiting, self.unjudged = (), False
         vars(self).update(others)
 
     def outcome(self, number):
