@@ -2,15 +2,14 @@
 """What goes wrong while a file is on its way: nothing is ever left under its final name, and much can go on."""
 
 import os
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
 from hardwire.app.files import SIDE_DIRECTORY
 from support.clockshim import Clock
+from support.disks import namespace
 from support.trees import a_tree
 
 MB = 1_000_000
@@ -154,17 +153,6 @@ def test_killed_between_the_name_and_the_last_word_nothing_comes_twice(alice, bo
     assert guest.expect("file-started")["done"] == guest.expect("file-done")["size"]
     assert (host.finished(), guest.finished()) == (0, 0)
     assert left(inbox) == [what]
-
-
-def namespace() -> list[str]:
-    """Words that start a program where it may mount, as root or as anybody; empty when the kernel says no."""
-    for words in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]):
-        if (
-            shutil.which("unshare")
-            and not subprocess.run([*words, "true"], check=False, capture_output=True).returncode
-        ):
-            return words
-    return []
 
 
 @pytest.mark.skipif(not namespace(), reason="this kernel lets nobody here mount a small disk")
