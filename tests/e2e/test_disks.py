@@ -54,11 +54,13 @@ def feed(sink, file, until):
 
 def fill(disk, leave=0):
     """Somebody else's file, which leaves so many octets, about."""
-    free = os.statvfs(disk)
     path = disk / "somebody's"
     with path.open("wb") as file:
-        _take(file.fileno(), 0, free.f_bavail * free.f_frsize - leave)
-    return path
+        while True:
+            free = os.statvfs(disk)
+            with contextlib.suppress(OSError):  # a transfer that is under way was quicker
+                _take(file.fileno(), 0, file.seek(0, os.SEEK_END) + free.f_bavail * free.f_frsize - leave)
+                return path
 
 
 async def far(end):
