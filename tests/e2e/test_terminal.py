@@ -235,8 +235,9 @@ def test_send_asks_for_the_numbers_and_receive_for_consent(people, stage, inbox)
         window.see("^type the three numbers")
         other.expect("line open")
         window.enter(numbers_of(window))
-    guest.see(r"^take 'letter.txt' \(10 B\) into ")
-    assert guest.text.count("'letter.txt' (10 B)") == 1, "said once"
+    rows = guest.see(r"^take 'letter.txt' \(10 B\) into ")
+    assert "\n".join(rows).count("letter.txt") == 1, "said once"
+    assert "peer offers" not in guest.text
     guest.enter("y")
     assert (host.finished(), guest.finished()) == (0, 0)
     assert (inbox / "letter.txt").read_text() == "dear dave\n"
