@@ -231,8 +231,15 @@ async def _listening(session: Session, face: Face, *, typed: bool) -> AsyncItera
             if (word := text.strip().lower()) and (words := _obeyed(session.transfers, word)):
                 face.out.say(words)
 
+    def give_up(ended: asyncio.Task[None]) -> None:  # Ctrl-C at the prompt is a key, and no signal
+        if person is not None and not ended.cancelled() and ended.exception() is not None:
+            person.cancel()
+
     loop.add_signal_handler(signal.SIGUSR1, toggle)
+    person = asyncio.current_task()
     listener = asyncio.create_task(listen()) if typed else None
+    if listener is not None:
+        listener.add_done_callback(give_up)
     try:
         yield
     finally:
