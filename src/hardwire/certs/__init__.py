@@ -41,7 +41,9 @@ from hardwire.certs.request import (
     make_request,
     read_request,
 )
-from hardwire.certs.revocation import (
+from hardwire.certs.second import load_engines
+from hardwire.certs.spki import PublicKey, load_spki
+from hardwire.certs.status import (
     CrlMemory,
     RevocationFact,
     RevocationMaterial,
@@ -49,8 +51,6 @@ from hardwire.certs.revocation import (
     RevocationRules,
     Source,
 )
-from hardwire.certs.second import load_engines
-from hardwire.certs.spki import PublicKey, load_spki
 from hardwire.certs.verify import SELF_SIGNED_CHECKS, verify_self_signed
 from hardwire.errors import CertificateRefused
 

@@ -27,7 +27,7 @@ from hardwire.certs.issue import key_usage, usable_key
 from hardwire.certs.levels import Level
 from hardwire.certs.profile import DEVICE, DEVICE_PURPOSE, MAX_SERIAL, SUBJECT, KeyUsage
 from hardwire.certs.request import DeviceRequest
-from hardwire.certs.revocation import RevocationMode, RevocationRules
+from hardwire.certs.status import RevocationMode, RevocationRules
 from hardwire.errors import CertificateRefused, DeviceFailed, Misuse
 
 AUTHORITY_SUBJECT: Final = "hardwire device authority"

@@ -28,9 +28,10 @@ from hardwire.certs.identity import Endorsement, VerifiedIdentity, prove
 from hardwire.certs.names import GeneralName
 from hardwire.certs.profile import ANCHOR, AUTHORITY, ISSUED, MAX_CHAIN
 from hardwire.certs.refusal import ISSUER_HINT, refused
-from hardwire.certs.revocation import NO_MATERIAL, PREFER, Judgement, RevocationMaterial, RevocationRules, judge
+from hardwire.certs.revocation import Judgement, judge
 from hardwire.certs.seat import Seat
 from hardwire.certs.second import MAX_SMALL, validate_path
+from hardwire.certs.status import NO_MATERIAL, PREFER, RevocationMaterial, RevocationRules
 from hardwire.certs.validity import NO_SKEW, common_moment, require_clock
 from hardwire.errors import Misuse
 

@@ -9,7 +9,7 @@ from typing import Final
 from hardwire.certs.anchor import TrustAnchor
 from hardwire.certs.gate import GatedCertificate
 from hardwire.certs.names import GeneralName
-from hardwire.certs.revocation import RevocationFact
+from hardwire.certs.status import RevocationFact
 from hardwire.errors import Misuse
 
 _SEAL: Final = object()

@@ -30,9 +30,10 @@ from hardwire.certs.profile import (
     CertificateProfile,
 )
 from hardwire.certs.refusal import ISSUER_HINT, refused
-from hardwire.certs.revocation import NO_MATERIAL, RevocationFact, RevocationMaterial, RevocationRules, judge
+from hardwire.certs.revocation import judge
 from hardwire.certs.seat import Seat
 from hardwire.certs.second import validate_path
+from hardwire.certs.status import NO_MATERIAL, RevocationFact, RevocationMaterial, RevocationRules
 from hardwire.certs.validity import NO_SKEW, common_moment, require_clock
 from hardwire.errors import CertificateRefused
 

@@ -14,12 +14,10 @@ by the issuer, so it does not matter who brings them. The rules:
   says what is missing; ``off`` does not look.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Final
 
 from hardwire.certs.crl import SignedCrl, bad, issuer_of, read_crl
@@ -27,8 +25,9 @@ from hardwire.certs.gate import GatedCertificate
 from hardwire.certs.ocsp import OcspAnswer, read_ocsp
 from hardwire.certs.refusal import refused
 from hardwire.certs.seat import Seat, moment, span
+from hardwire.certs.status import CrlMemory, RevocationFact, RevocationMaterial, RevocationMode, RevocationRules, Source
 from hardwire.certs.validity import EXIT_EXPIRED
-from hardwire.errors import CertificateRefused, Misuse
+from hardwire.errors import CertificateRefused
 
 MAX_LISTS: Final = 16
 MAX_ANSWERS: Final = 8
@@ -39,114 +38,6 @@ _HINT: Final = "fetch the organisation's current CRL (`hardwire cert crl` makes 
 _CLOCK_HINT: Final = "compare `date -u` on both machines"
 _FINAL: Final = frozenset({"cert-revoked", "cert-ambiguous"})
 _REVOKED_HINT: Final = "its organisation took it back: the device needs a new certificate for a new key"
-
-
-class RevocationMode(Enum):
-    """What a policy asks for."""
-
-    OFF = "off"
-    PREFER = "prefer"
-    REQUIRE = "require"
-
-
-class Source(Enum):
-    """Where the knowledge about one certificate comes from."""
-
-    CRL = "CRL"
-    OCSP = "OCSP"
-    NOTHING = "nothing fresh"
-
-
-@dataclass(frozen=True, slots=True)
-class CrlMemory:
-    """The highest number seen of each series of lists; a value, to be kept by the caller between verifications.
-
-    Attributes:
-        highest: By series (:meth:`SignedCrl.series <hardwire.certs.crl.SignedCrl.series>`, 64 hex digits).
-    """
-
-    highest: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "highest", MappingProxyType(dict(self.highest)))
-
-    def after(self, facts: Iterable["RevocationFact"]) -> "CrlMemory":
-        """The memory with these facts in it; numbers only grow."""
-        grown = dict(self.highest)
-        for fact in facts:
-            for series, number in fact.seen:
-                grown[series] = max(number, grown.get(series, number))
-        return CrlMemory(grown)
-
-
-@dataclass(frozen=True, slots=True)
-class RevocationMaterial:
-    """What is at hand.
-
-    Attributes:
-        crls: Lists, DER or read already; at most 16, 1.5 MiB together.
-        ocsp: Answers, DER; at most 8.
-        memory: Of the lists seen before.
-    """
-
-    crls: tuple[bytes | SignedCrl, ...] = ()
-    ocsp: tuple[bytes, ...] = ()
-    memory: CrlMemory = field(default_factory=CrlMemory)
-
-
-NO_MATERIAL: Final = RevocationMaterial()
-
-
-@dataclass(frozen=True, slots=True)
-class RevocationRules:
-    """What a policy asks for.
-
-    Attributes:
-        mode: Whether anything is asked for.
-        max_age: Of the knowledge; None leaves it to the issuer's own next update.
-    """
-
-    mode: RevocationMode = RevocationMode.PREFER
-    max_age: timedelta | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_age is not None and self.max_age < timedelta(0):
-            raise Misuse("knowledge cannot be younger than nothing")
-
-
-PREFER: Final = RevocationRules()
-
-
-@dataclass(frozen=True, slots=True)
-class RevocationFact:
-    """What is known of one certificate: it is not revoked, says this source of this age; or nobody fresh says so.
-
-    Attributes:
-        who: Which certificate.
-        source: Who says so.
-        this_update: When that was known; of the youngest stale statement when the source is ``NOTHING``.
-        next_update: Until when it is supposed to hold.
-        age: From ``this_update`` to the verification.
-        number: CRLNumber, of a list.
-        problem: Why there is nothing fresh, in words.
-        seen: Numbers of the authentic lists that were looked at, for the memory.
-    """
-
-    who: str
-    source: Source
-    this_update: datetime | None = None
-    next_update: datetime | None = None
-    age: timedelta | None = None
-    number: int | None = None
-    problem: str = ""
-    seen: tuple[tuple[str, int], ...] = field(default=(), repr=False)
-
-    def text(self) -> str:
-        """For people."""
-        if self.source is Source.NOTHING:
-            return f"{self.who}: {self.problem}"
-        age = "" if self.age is None else f", {span(max(self.age, timedelta(0)))} old"
-        return f"{self.who}: not revoked, says {self.source.value}{age}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from hardwire.certs import (
     CHAIN_CHECKS,
     Checklist,
     CrlMemory,
-    RevocationFact,
     RevocationMaterial,
     RevocationMode,
     RevocationRules,
@@ -22,7 +21,7 @@ from hardwire.certs import (
     verify_chain,
 )
 from hardwire.certs import chain as chain_module
-from hardwire.errors import CertificateRefused, Misuse
+from hardwire.errors import CertificateRefused
 from support import certchains as org
 from support.certchains import CRL_POINTS, device, middle, root
 from support.certparts import CRITICAL, NOW, extension, integer, tlv
@@ -207,13 +206,6 @@ def test_a_list_that_goes_backwards_is_refused() -> None:
     assert memory.after(_verify(Crl(number=8), ROOT_LIST)).highest != memory.highest
 
 
-def test_a_memory_only_grows() -> None:
-    memory = CrlMemory({"a": 5})
-    assert memory.after([RevocationFact("x", Source.CRL, seen=(("a", 3), ("b", 1)))]).highest == {"a": 5, "b": 1}
-    with pytest.raises(TypeError):
-        memory.highest["a"] = 1  # type: ignore[index]
-
-
 def test_lists_can_be_read_once_and_used_often() -> None:
     assert _verify(read_crl(Crl().der()), ROOT_LIST)[0].number == 5
 
@@ -221,12 +213,6 @@ def test_lists_can_be_read_once_and_used_often() -> None:
 def test_too_much_material() -> None:
     for crls, ocsp in (((Crl(),) * 17, ()), ((bytes(revocation.MAX_OCTETS + 1),), ()), ((), (b"",) * 9)):
         assert _refused(*crls, ocsp=ocsp).code == "crl-size"
-
-
-def test_an_age_is_not_negative() -> None:
-    with pytest.raises(Misuse):
-        RevocationRules(max_age=timedelta(seconds=-1))
-    assert RevocationFact("x", Source.CRL).text() == "x: not revoked, says CRL"
 
 
 def test_the_second_engine_reads_the_short_list_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
