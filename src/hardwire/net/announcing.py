@@ -59,12 +59,15 @@ class Announcing:
         self._ears: list[socket.socket] = []
         self._heard = 0
         self._news = False
+        self._told: Place | None = None
+        self._gap = FIRST_GAP
+        self._due = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Search from now on; nothing happens when it does so already."""
         if self._task is None:
-            self._last = None
+            self._last = self._told = None
             self._task = asyncio.create_task(self._run(), name="hardwire announcing")
 
     def stop(self) -> None:
@@ -75,23 +78,30 @@ class Announcing:
             self._listen(())
 
     async def _run(self) -> None:
-        now = asyncio.get_running_loop().time
-        told: Place | None = None
-        gap, due = FIRST_GAP, now() + FIRST_GAP
-        self._listen(self._open())
+        with suppress(OSError):
+            self._listen(self._open())
+        self._due = asyncio.get_running_loop().time() + FIRST_GAP
         while True:
             await asyncio.sleep(FIRST_GAP)
             self._hear_more()
-            place = self._place()
-            if place != told or self._news:
-                told, self._news, gap = place, False, FIRST_GAP
-            elif now() < due:
-                continue
-            for ear in self._ears:
-                self._hear(ear)  # what waits in it would be lost
-            self._listen(self._open())  # anew: a card that was down has forgotten that somebody listens
-            self._say(*place)
-            gap, due = min(2 * gap, LONGEST_GAP), now() + gap
+            # Sometimes a system does not list its addresses, which takes it a descriptor: then it is asked again.
+            with suppress(OSError):
+                self._announce(asyncio.get_running_loop().time())
+
+    def _announce(self, now: float) -> None:
+        """Say where this end is, if that is due or news."""
+        place = self._place()
+        if place != self._told or self._news:
+            self._gap = FIRST_GAP
+        elif now < self._due:
+            return
+        ears = self._open()
+        for ear in self._ears:
+            self._hear(ear)  # what waits in it would be lost
+        self._listen(ears)  # anew: a card that was down has forgotten that somebody listens
+        self._say(*place)
+        self._told, self._news = place, False
+        self._gap, self._due = min(2 * self._gap, LONGEST_GAP), now + self._gap
 
     def _place(self) -> Place:
         """What is worth saying: addresses that are this machine's now. A relay's is not, and leads nowhere new."""

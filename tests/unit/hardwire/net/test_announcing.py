@@ -193,3 +193,21 @@ async def test_a_machine_without_multicast_goes_on_quietly(air):
         assert not air.said
         air.down = False
         await until(lambda: one.found and other.found)
+
+
+@pytest.mark.parametrize("failing", ["usable_addresses", "usable_interfaces"])
+async def test_a_system_that_does_not_list_its_addresses_for_a_moment_is_asked_again(air, monkeypatch, failing):
+    plain, refused = getattr(module, failing), []
+
+    def refuse():
+        refused.append(failing)
+        raise OSError("too many open files")
+
+    async with two_ends() as (one, other):
+        monkeypatch.setattr(module, failing, refuse)
+        for end in (one, other):
+            end.announcing.start()
+        await until(lambda: len(refused) > 4)
+        assert not air.said
+        monkeypatch.setattr(module, failing, plain)
+        await until(lambda: one.found and other.found)
