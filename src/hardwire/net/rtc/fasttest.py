@@ -48,8 +48,8 @@ _ATTRIBUTES: Final[Attributes] = (
             *("_advertised_rwnd", "_association_state", "_data_channel_queue", "_inbound_streams"),
             *("_last_received_tsn", "_last_sacked_tsn", "_local_partial_reliability", "_local_port", "_local_tsn"),
             *("_local_verification_tag", "_outbound_queue", "_outbound_stream_seq", "_reconfig_deferred"),
-            *("_reconfig_queue", "_reconfig_response_seq", "_remote_partial_reliability", "_remote_port"),
-            *("_remote_extensions", "_remote_verification_tag"),
+            *("_reconfig_queue", "_reconfig_request_seq", "_reconfig_response_seq", "_remote_extensions"),
+            *("_remote_partial_reliability", "_remote_port", "_remote_verification_tag"),
         ),
     ),
 )

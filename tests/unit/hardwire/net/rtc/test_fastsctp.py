@@ -180,6 +180,23 @@ def test_who_opens_channels_pays_for_them():
     run(main())
 
 
+@pytest.mark.parametrize("kinds", [("fast", "aiortc"), ("line", "aiortc"), ("fast", "fast")], ids="-".join)
+def test_numbers_do_not_wrap_under_a_peer_that_cannot_bear_it(kinds):
+    """aiortc stops when its peer's numbers wrap while one is missing; its own may wrap under us."""
+
+    async def main():
+        first, second = await connect(kinds, Weather(drop=0.05), seed=4)
+        messages = [bytes([number % 256]) * 700 for number in range(300)]
+        for data in messages:
+            first.send(0, data)
+            second.send(1, data)
+        await second.until(lambda: len(second.got) == len(messages))
+        await first.until(lambda: len(first.got) == len(messages))
+
+    with patch("aiortc.rtcsctptransport.random32", lambda: 0xFFFF_FFFF - 40):
+        run(main())
+
+
 @pytest.mark.parametrize("kinds", [("fast", "aiortc"), ("fast", "fast")], ids="-".join)
 def test_a_late_init_is_answered_and_a_restart_ends_the_association(kinds):
     async def main():
