@@ -29,9 +29,10 @@ from hardwire.app.digest import FileHash
 from hardwire.app.files import check_component, check_name, is_side_directory
 from hardwire.app.text import printable
 from hardwire.channel import Offer
+from hardwire.channel.filecontrol import WINDOW_MAX
 from hardwire.channel.manifest import DEPTH_MAX, ENTRIES_MAX, Entry, EntryKind, in_order
 from hardwire.channel.preface import make_offer
-from hardwire.channel.tree import leaf_size, new_leaf
+from hardwire.channel.tree import HASH_SIZE, leaf_size, new_leaf
 from hardwire.errors import LocalError, Misuse, TransferIncomplete, UsageError
 
 _BLOCK: Final = 1 << 20
@@ -89,6 +90,20 @@ class OutgoingFile:
     def size(self) -> int:
         """Octets of content."""
         return self.offer.size
+
+    def check(self, done: int) -> None:
+        """Look whether the peer could refuse what was on its way behind ``done`` octets of content; blocking.
+
+        Somebody who writes through a mapping changes a file, and its time only when the kernel comes to it.
+
+        Raises:
+            TransferIncomplete: ``file-changed``: it is not what was offered; or it cannot be read.
+        """
+        leaf, hashes = leaf_size(self.size), self.preface[self.offer.manifest :]
+        for start in range(done - done % leaf, min(self.size, done + WINDOW_MAX), leaf):
+            digest, _, _ = _hash_leaf(self.parts, start, min(leaf, self.size - start))
+            if not hashes.startswith(digest, start // leaf * HASH_SIZE):
+                raise _changed(self.path)
 
 
 def inspect_outgoing(

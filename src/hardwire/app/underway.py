@@ -15,6 +15,7 @@ from hardwire.app import events
 from hardwire.app.entropy import monotonic
 from hardwire.app.events import Event, FileDone, FileFailed
 from hardwire.app.moving import Transfer
+from hardwire.app.outgoing import OutgoingFile
 from hardwire.app.pipes import PipeSource
 from hardwire.app.progress import Meter
 from hardwire.app.stops import failed, given_up, reason_for
@@ -89,6 +90,7 @@ class Underway:
             if not transfer.detached:
                 with contextlib.suppress(OSError):  # a disk that went away takes the side file along
                     await asyncio.to_thread(transfer.release, keep=not given_up(getattr(transfer.outcome, "code", "")))
+                await _explain(transfer)
                 self._announce(transfer)
 
     # How far transfers are, and how they end.
@@ -175,6 +177,16 @@ class Underway:
         """Say something to the peer, unless the line or the transfer ended while the event of that waits its turn."""
         with contextlib.suppress(ConnectionLost, TransferIncomplete):
             verb(*arguments, **named)
+
+
+async def _explain(transfer: Transfer) -> None:
+    """A peer says only that it failed. When the octets were wrong, that can be seen here."""
+    told, source = transfer.outcome, transfer.source
+    if isinstance(told, FileFailed) and told.code == "peer-failed" and isinstance(source, OutgoingFile):
+        try:
+            await asyncio.to_thread(source.check, transfer.meter.done)
+        except TransferIncomplete as problem:
+            transfer.outcome = failed(told.id, told.name, told.direction, problem)
 
 
 async def _nothing() -> None:

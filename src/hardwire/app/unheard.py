@@ -50,10 +50,10 @@ class Unheard:
 
     def confirm(self, transfer: Transfer, key: int) -> None:
         """Tell the peer that all of it is in its place, under its number on this line."""
-        with contextlib.suppress(ConnectionLost, TransferIncomplete):
-            self._line.confirm_file(key, ok=True)
         self._told.append(transfer)
-        self._start(self._until_heard(transfer))
+        with contextlib.suppress(ConnectionLost, TransferIncomplete):  # over, or taken back just before: not heard then
+            self._line.confirm_file(key, ok=True)
+            self._start(self._until_heard(transfer))
 
     def offered(self, key: int, offer: Offer) -> bool:
         """Whether an offer is of what is here already; it is answered then, and nobody is asked."""

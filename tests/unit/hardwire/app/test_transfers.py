@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import mmap
 import os
 import re
 import threading
@@ -19,6 +20,7 @@ from hardwire.channel.tree import root_of
 from hardwire.errors import ConnectionLost, LocalError, Misuse, UsageError
 from support.memoryline import memory_pair
 from support.people import open_ends
+from support.trees import MIB
 
 DATA = os.urandom(3_000_000)
 
@@ -277,7 +279,7 @@ async def test_another_content_than_the_offered_one(outbox, inbox):
         await offered(bob)
         bob.transfers.accept(number, inbox)
         assert "not the ones that were offered" in (await failed(bob, "hash-mismatch")).reason
-        assert (await alice.transfers.outcome(number)).code == "peer-failed"
+        assert (await alice.transfers.outcome(number)).code == "file-changed"
         await bob.transfers.settled()
         assert kept(inbox), "the leaves before the wrong one were right"
 
@@ -294,6 +296,33 @@ async def test_a_file_that_changes_while_it_is_sent(outbox, inbox):
         assert "changed since it was offered" in (await failed(alice, "file-changed")).reason
         assert (await failed(bob, "file-changed")).reason == "the file changed at the peer while it was sent"
         assert empty(inbox)
+
+
+async def test_a_file_that_is_written_to_through_a_mapping(outbox, inbox):
+    """Its time stays what it was until the kernel comes to it; the octets tell, and both ends say what happened."""
+    path = outbox / "notes.db"
+    path.write_bytes(bytes(40 * MIB))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        mapped[30 * MIB] = 1
+        source = inspect_outgoing(path)
+        before = path.stat().st_mtime_ns
+        mapped[30 * MIB] = 2
+        assert path.stat().st_mtime_ns == before, "nobody sees it by the time"
+        async with open_ends() as (alice, bob, _):
+            number = alice.session.offer(source)
+            await offered(bob)
+            bob.transfers.accept(number, inbox)
+            assert (await failed(bob, "hash-mismatch")).resumable
+            there = await alice.transfers.outcome(number)
+            assert (there.code, there.resumable) == ("file-changed", False)
+            assert "notes.db: changed since it was offered" in there.reason
+            await bob.transfers.settled()
+            assert kept(inbox)
+            number = alice.session.offer(inspect_outgoing(path))
+            await offered(bob, number)
+            bob.transfers.accept(number, inbox)
+            assert isinstance(await alice.transfers.outcome(number), FileDone)
+            assert (inbox / "notes.db").read_bytes()[30 * MIB] == 2
 
 
 @pytest.mark.parametrize("touched", ["removed", "replaced"])
@@ -433,6 +462,54 @@ async def test_a_whole_file_is_kept_when_the_line_ends_just_then(outbox, inbox, 
         kinds = [type(event) for event in bob.person.events]
         assert kinds.index(FileDone) < kinds.index(LineClosed)
         assert {path.name for path in inbox.iterdir()} == {SIDE_DIRECTORY, "report.pdf"}, "the sender does not know it"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "pause"])
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+async def test_stopped_or_held_while_it_gets_its_name(outbox, inbox, monkeypatch, who, verb):
+    """What is whole is kept, whoever thinks of it too late; and who takes it back is not given it twice either."""
+    at_work, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(Incoming, "finish", slowly(Incoming.finish, at_work, go_on))
+    async with open_ends() as (alice, bob, _):
+        file = a_file(outbox)
+        number = alice.session.offer(file)
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await asyncio.to_thread(at_work.wait, 10)
+        one, other = (alice, bob) if who == "sender" else (bob, alice)
+        getattr(one.transfers, verb)(number)
+        one.session.say("now")
+        await other.person.until(Said, by="peer")
+        go_on.set()
+        assert (await bob.person.until(FileDone)).path.read_bytes() == DATA
+        taken_back = (who, verb) == ("sender", "cancel")
+        outcome = await alice.transfers.outcome(number)
+        assert isinstance(outcome, FileFailed if taken_back else FileDone)
+        assert bob.person.all(FileFailed) == []
+        for end in (alice, bob):
+            assert end.transfers.cancel() == end.transfers.pause() == 0, "after the end"
+        if taken_back:
+            monkeypatch.undo()
+            await bob.transfers.settled()
+            number = alice.session.offer(file)
+            await offered(bob, number)
+            bob.transfers.accept(number, inbox)
+            assert isinstance(await alice.transfers.outcome(number), FileDone)
+        await bob.transfers.settled()
+        assert [path.name for path in inbox.iterdir()] == ["report.pdf"]
+
+
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+async def test_paused_before_it_is_answered(outbox, inbox, who):
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        end = alice if who == "sender" else bob
+        assert end.transfers.pause() == 0
+        with pytest.raises(UsageError, match="not under way yet"):
+            end.transfers.pause(number)
+        bob.transfers.accept(number, inbox)
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
 
 
 async def test_an_offer_that_ends_while_the_space_is_reserved(outbox, inbox, monkeypatch):
