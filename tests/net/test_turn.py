@@ -22,7 +22,7 @@ from hardwire.net import carriers
 from hardwire.net.candidate import CandidateKind
 from hardwire.net.invite import Answer, Offer
 from hardwire.net.pending import host, join
-from hardwire.net.rtc import ice as ice_module
+from hardwire.net.rtc import helpers
 from hardwire.net.servers import IceServers
 from support.coturn import PASSWORD, USER, coturn, free_port
 from support.lines import config_for_test, next_of
@@ -137,7 +137,7 @@ async def test_wrong_credentials_are_told():
 
 
 async def test_a_dead_turn_server_is_told_in_time(monkeypatch):
-    monkeypatch.setattr(ice_module, "_SERVER_TIMEOUT", 0.5)
+    monkeypatch.setattr(helpers, "_SERVER_TIMEOUT", 0.5)
     servers = IceServers(turn=f"turn:127.0.0.1:{free_port()}", username="u", password="p", relay_only=True)
     with pytest.raises(NetworkFailed):
         await asyncio.wait_for(host(config_for_test(servers=servers)), 5)
@@ -183,7 +183,7 @@ class FarSideOfANat(asyncio.DatagramProtocol):
 
 
 async def test_a_public_address_goes_into_the_code_and_its_mapping_is_kept(monkeypatch):
-    monkeypatch.setattr(ice_module, "_MAPPING_INTERVAL", 0.1)
+    monkeypatch.setattr(helpers, "_MAPPING_INTERVAL", 0.1)
     loop = asyncio.get_running_loop()
     transport, nat = await loop.create_datagram_endpoint(FarSideOfANat, local_addr=("127.0.0.1", 0))
     port = transport.get_extra_info("sockname")[1]
@@ -211,7 +211,7 @@ async def test_a_public_address_goes_into_the_code_and_its_mapping_is_kept(monke
 
 
 async def test_a_silent_stun_server_is_told_and_the_line_goes_on(monkeypatch):
-    monkeypatch.setattr(ice_module, "_SERVER_TIMEOUT", 0.3)
+    monkeypatch.setattr(helpers, "_SERVER_TIMEOUT", 0.3)
     async with await host(config_for_test(servers=IceServers(stun=f"stun:127.0.0.1:{free_port()}"))) as offer:
         assert offer.candidates
         assert "STUN server 127.0.0.1 gave no answer" in offer.problems[0]

@@ -4,10 +4,10 @@
 What differs from aioice 0.13, each in one override:
 
 * the addresses to bind come from :mod:`hardwire.net.interfaces`; aioice would take every interface and no loopback;
-* STUN and TURN are asked here, as children of one task group: cancelled when we are, and their failures are told;
+* STUN and TURN are asked from here (``helpers.py``), as children of one task group, and cancelled when we are;
 * a check that failed is tried again. The answerer runs its checks while a person still carries the answer back, so
   "nobody replied for a minute" is the normal case; how long to try is the caller's deadline, not aioice's;
-* mappings in a NAT on the way to the STUN server are kept alive for that time (RFC 8445 §11);
+* mappings in a NAT on the way to the STUN server are kept alive for that time;
 * what does not come from an address that proved the invite's password is dropped unread, and so is what cannot be
   read: the sockets are open to everybody for as long as a person carries a code, and aioice would keep all of it;
 * direct pairs have a head start before those over a relay, because the first pair that works is the line's;
@@ -19,35 +19,32 @@ What differs from aioice 0.13, each in one override:
 import asyncio
 import ipaddress
 import random
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 import aioice
 from aioice import stun
 from aioice.candidate import candidate_priority
-from aioice.ice import CandidatePair, StunProtocol, relayed_candidate, server_reflexive_candidate
+from aioice.ice import CandidatePair, StunProtocol
 from aiortc import RTCIceGatherer
 
 from hardwire.net.candidate import Candidate, CandidateKind, IPAddress, select
 from hardwire.net.invite import IceCredentials
 from hardwire.net.rtc.datapath import DatagramAgent
+from hardwire.net.rtc.helpers import Helpers, reason
 from hardwire.net.rtc.ports import HostProtocol
 from hardwire.net.servers import IceServers
 
-_SERVER_TIMEOUT: Final = 5.0
 _RETRY_INTERVAL: Final = 2.0
 _RESTART_AGE: Final = 1.0
 _CONSENT_INTERVAL: Final = 5.0
 _CONSENT_FAILURES: Final = 6
-_MAPPING_INTERVAL: Final = 15.0
 _HEAD_START: Final = 0.5
 """Seconds that direct pairs have before those over a relay are checked: the first pair that works is taken for good."""
 _MAX_REMOTE: Final = 64
 _MAX_OWN: Final = 32
 _MAX_EARLY_CHECKS: Final = 64
-_MAX_REASON: Final = 200
 _KINDS: Final = {"host": CandidateKind.HOST, "srflx": CandidateKind.SRFLX, "relay": CandidateKind.RELAY}
 _COMPONENT: Final = 1
 
@@ -78,12 +75,9 @@ class LineConnection(DatagramAgent):
         if peer is not None:
             self.meet(peer)
         self.problems: list[str] = []
-        self._servers = servers
+        self._helpers = Helpers(servers, self.problems)
         self._port = port
-        self.seen: dict[str, tuple[str, ...]] = {}
-        """By ``stun`` and ``turn``: which addresses of this machine that server saw."""
         self._addresses = [] if servers.relay_only else [str(address) for address in addresses]
-        self._stun_endpoint: tuple[str, int] | None = None
         self._started_at: dict[CandidatePair, float] = {}
         self._first_start: float | None = None
         self.on_knock: Callable[[], None] | None = None
@@ -92,6 +86,11 @@ class LineConnection(DatagramAgent):
     def meet(self, peer: IceCredentials) -> None:
         """The credentials of the other side; checks that it sent before are judged when this side looks for a path."""
         self.remote_username, self.remote_password = peer.ufrag, peer.password
+
+    @property
+    def seen(self) -> Mapping[str, tuple[str, ...]]:
+        """By ``stun`` and ``turn``: which addresses of this machine that server saw."""
+        return self._helpers.seen
 
     @property
     def has_consent(self) -> bool:
@@ -109,9 +108,9 @@ class LineConnection(DatagramAgent):
         hosts = self._bind_all(self._addresses)
         found += [protocol.local_candidate for protocol in hosts]
         async with asyncio.TaskGroup() as group:
-            if self._servers.stun is not None and hosts:
-                group.create_task(self._ask_stun(hosts, found))
-            if self._servers.turn is not None:
+            if self._helpers.servers.stun is not None and hosts:
+                group.create_task(self._helpers.ask_stun(hosts, found))
+            if self._helpers.servers.turn is not None:
                 group.create_task(self._ask_turn(component, found))
         return found
 
@@ -126,7 +125,7 @@ class LineConnection(DatagramAgent):
         room = max(0, _MAX_OWN - len(bound))
         new = self._bind_all([address for address in self._addresses if address not in bound][:room])
         self._local_candidates += [protocol.local_candidate for protocol in new]
-        await self._ask_stun(new, self._local_candidates)
+        await self._helpers.ask_stun(new, self._local_candidates)
         for remote in self._remote_candidates:
             self._pair_remote_candidate(remote)
         self.sort_check_list()
@@ -228,7 +227,7 @@ class LineConnection(DatagramAgent):
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._retry_failed())
-            group.create_task(self._keep_mappings())
+            group.create_task(self._helpers.keep_mappings(self._protocols))
 
     def check_incoming(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         """A check from the peer: it is reachable now, so a check of ours that waits in back-off starts afresh."""
@@ -280,7 +279,7 @@ class LineConnection(DatagramAgent):
             try:
                 bound.append(HostProtocol(self, address, _COMPONENT, self._port))
             except OSError as error:
-                self.problems.append(f"the address {address} cannot be used ({_reason(error)})")
+                self.problems.append(f"the address {address} cannot be used ({reason(error)})")
         self._protocols += bound
         return bound
 
@@ -312,61 +311,11 @@ class LineConnection(DatagramAgent):
                     self.check_state(pair, CandidatePair.State.WAITING)
                     self.check_start_task(pair)
 
-    async def _keep_mappings(self) -> None:
-        while self._stun_endpoint is not None:
-            await asyncio.sleep(_MAPPING_INTERVAL)
-            for protocol in self._protocols:
-                own = protocol.local_candidate
-                if own.type == "host" and ":" not in own.host and not protocol.transport.is_closing():
-                    protocol.send_stun(_binding_request(), self._stun_endpoint)
-
-    async def _ask_stun(self, hosts: Sequence[StunProtocol], found: list[aioice.Candidate]) -> None:
-        server = self._servers.stun_address
-        ipv4 = [protocol for protocol in hosts if ":" not in protocol.local_candidate.host]
-        if server is None or not ipv4:
-            return
-        try:
-            async with asyncio.timeout(_SERVER_TIMEOUT):
-                loop = asyncio.get_running_loop()
-                known = await loop.getaddrinfo(server.host, server.port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
-                endpoint = (str(known[0][4][0]), server.port)
-                answers = await asyncio.gather(
-                    *(server_reflexive_candidate(protocol, endpoint) for protocol in ipv4), return_exceptions=True
-                )
-        except (OSError, TimeoutError) as error:
-            self.problems.append(f"the STUN server {server.host} gave no answer ({_reason(error)})")
-            return
-        mapped = [answer[0] for answer in answers if isinstance(answer, tuple)]
-        self.seen["stun"] = tuple(dict.fromkeys(one.host for one in mapped))
-        if mapped:
-            self._stun_endpoint = endpoint
-            found.extend(mapped)
-        else:
-            self.problems.append(f"the STUN server {server.host} gave no answer")
-
     async def _ask_turn(self, component: int, found: list[aioice.Candidate]) -> None:
-        server = self._servers.turn_address
-        if server is None:
-            return
-        try:
-            async with asyncio.timeout(_SERVER_TIMEOUT):
-                candidate, protocol = await relayed_candidate(
-                    component=component,
-                    hide_related_address=True,
-                    protocol_factory=lambda: StunProtocol(self),
-                    turn_server=(server.host, server.port),
-                    turn_username=self._servers.username,
-                    turn_password=self._servers.password,
-                    turn_ssl=cast("bool", self._servers.tls_context() if server.tls else False),
-                    turn_transport=server.transport,
-                )
-        except (OSError, TimeoutError, stun.TransactionError) as error:
-            self.problems.append(f"the TURN server {server.host} gave no relay ({_reason(error)})")
-            return
-        self._guard(protocol)
-        self.seen["turn"] = (protocol.transport.get_extra_info("related_address")[0],)
-        self._protocols.append(protocol)
-        found.append(candidate)
+        protocol = await self._helpers.ask_turn(component, lambda: StunProtocol(self), found)
+        if protocol is not None:
+            self._guard(protocol)
+            self._protocols.append(protocol)
 
 
 class LineGatherer(RTCIceGatherer):
@@ -379,13 +328,3 @@ class LineGatherer(RTCIceGatherer):
 
 def _is_relayed(pair: CandidatePair) -> bool:
     return "relay" in {pair.local_candidate.type, pair.remote_candidate.type}
-
-
-def _binding_request() -> stun.Message:
-    return stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
-
-
-def _reason(error: BaseException) -> str:
-    """For the person. A server's own words in it are a stranger's: STUN answers are not authenticated."""
-    words = "time is up" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words)[:_MAX_REASON]
