@@ -11,7 +11,7 @@ MB = 1_000_000
 CODE = r"^(hw:[\w-]+)"
 
 
-def large(alice, name="large.bin", size=3000 * MB):
+def large(alice, name="large.bin", size=1500 * MB):
     with (alice.home / name).open("wb") as file:
         file.truncate(size)
     return name

@@ -293,14 +293,14 @@ class _Scan:
             self.skipped.append(f"{prefix}{item.name}: neither a file nor a directory")
             return None
         _check_found(item.name, path.parent)
-        if stat.S_ISREG(info.st_mode) and not os.access(path, os.R_OK, effective_ids=_EFFECTIVE):
-            # Before an hour is spent on the hashes of what comes before it.
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         self._add(path, prefix + item.name, info)
         return info
 
     def _add(self, path: Path, relative: str, info: os.stat_result) -> None:
         regular = stat.S_ISREG(info.st_mode)
+        if regular and not os.access(path, os.R_OK, effective_ids=_EFFECTIVE):
+            # Before an hour is spent on the hashes of what comes before it.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         if len(self.found) == ENTRIES_MAX or relative.count("/") >= DEPTH_MAX:
             raise Misuse(f"more than {ENTRIES_MAX} entries, or more than {DEPTH_MAX} levels of them")
         kind = EntryKind.FILE if regular else EntryKind.DIRECTORY

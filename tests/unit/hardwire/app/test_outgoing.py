@@ -258,7 +258,7 @@ def test_the_bits_that_make_somebody_else_of_a_program_stay_here(tmp_path):
     assert [entry.mode for entry in open_preface(file.offer, file.preface).manifest.entries] == [0o777, 0o755]
 
 
-@pytest.mark.parametrize("kind", ["file", "directory"])
+@pytest.mark.parametrize("kind", ["file", "directory", "alone"])
 def test_what_may_not_be_read_is_told_before_anything_is_offered(kind):
     """Nothing of the tree goes then: whoever sends it would take it for whole."""
     with tempfile.TemporaryDirectory() as name:
@@ -274,7 +274,7 @@ def test_what_may_not_be_read_is_told_before_anything_is_offered(kind):
             if user == 0:  # may read everything
                 os.seteuid(65534)
             with pytest.raises(UsageError, match="secret: permission denied") as caught:
-                inspect_outgoing(top, lambda done, size: read.append(done))
+                inspect_outgoing(secret if kind == "alone" else top, lambda done, size: read.append(done))
             assert "move it elsewhere" in caught.value.hint
             assert not read, "nobody waits for hashes first"
         finally:

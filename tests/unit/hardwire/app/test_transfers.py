@@ -512,6 +512,32 @@ async def test_paused_before_it_is_answered(outbox, inbox, who):
         assert isinstance(await alice.transfers.outcome(number), FileDone)
 
 
+async def test_the_receiver_leaves_while_a_file_gets_its_name(outbox, inbox, monkeypatch):
+    at_work, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(Incoming, "finish", slowly(Incoming.finish, at_work, go_on))
+    file = a_file(outbox)
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(file)
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await asyncio.to_thread(at_work.wait, 10)
+        leaving = asyncio.create_task(bob.session.close())
+        there = await alice.transfers.outcome(number)
+        assert (there.code, there.resumable) == ("closed", True)
+        assert not leaving.done(), "what is being put in its place is not left there"
+        go_on.set()
+        await leaving
+        await bob.person.until(FileDone)
+    monkeypatch.undo()
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(file)
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
+        await bob.transfers.settled()
+        assert [path.name for path in inbox.iterdir()] == ["report.pdf"]
+
+
 async def test_an_offer_that_ends_while_the_space_is_reserved(outbox, inbox, monkeypatch):
     at_work, go_on = threading.Event(), threading.Event()
     monkeypatch.setattr(Incoming, "_begin", slowly(Incoming._begin, at_work, go_on))
