@@ -73,7 +73,7 @@ async def test_only_the_given_addresses_are_bound():
 async def test_relay_only_binds_nothing():
     servers = IceServers(turn="turn:127.0.0.1:1", username="u", password="p", relay_only=True)
     agent = connection(servers=servers)
-    agent._servers = NO_SERVERS  # nobody is asked in this test
+    agent._helpers.servers = NO_SERVERS  # nobody is asked in this test
     await agent.gather_candidates()
     assert agent._protocols == []
     await agent.close()
