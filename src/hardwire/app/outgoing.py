@@ -5,8 +5,7 @@ The first reading hashes leaves on several threads; nothing of it is kept on the
 good as long as its device, inode, size and time of change stay what they were: what changes while it is on its way is
 not sent, under whatever name.
 
-Symbolic links inside a directory are left out unless the person asked to follow them, and so is what is no file and no
-directory; both are told. Everything but :func:`inspect` blocks: it is called on worker threads.
+Everything but :func:`inspect` blocks: it is called on worker threads.
 """
 
 import asyncio
@@ -15,7 +14,6 @@ import contextlib
 import errno
 import itertools
 import os
-import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -26,39 +24,20 @@ from pathlib import Path
 from typing import Final
 
 from hardwire.app.digest import FileHash
-from hardwire.app.files import check_component, check_name, is_side_directory
+from hardwire.app.files import check_name
+from hardwire.app.scan import Part, Scan, changed, stamp_of
 from hardwire.app.text import printable
 from hardwire.channel import Offer
 from hardwire.channel.filecontrol import WINDOW_MAX
-from hardwire.channel.manifest import DEPTH_MAX, ENTRIES_MAX, Entry, EntryKind, in_order
+from hardwire.channel.manifest import EntryKind, in_order
 from hardwire.channel.preface import make_offer
 from hardwire.channel.tree import HASH_SIZE, leaf_size, new_leaf
-from hardwire.errors import LocalError, Misuse, TransferIncomplete, UsageError
+from hardwire.errors import Misuse, TransferIncomplete, UsageError
 
 _BLOCK: Final = 1 << 20
 _HELD_LEAF_MAX: Final = 16 << 20
 """Octets of the largest leaf that is kept in memory until it is its turn in the hash of the whole."""
-_MTIME_MAX: Final = (1 << 63) - 1
-"""Nanoseconds since 1970, in 2262: later times, and those before 1970, become the nearest that can be told."""
-_EFFECTIVE: Final = os.access in os.supports_effective_ids
 _HASHERS: Final = min(4, os.cpu_count() or 1)
-
-Stamp = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One regular file of a transfer.
-
-    Attributes:
-        path: Where it is.
-        size: Octets.
-        stamp: (device, inode, size, mtime in ns) when it was found.
-    """
-
-    path: Path
-    size: int
-    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +82,7 @@ class OutgoingFile:
         for start in range(done - done % leaf, min(self.size, done + WINDOW_MAX), leaf):
             digest, _, _ = _hash_leaf(self.parts, start, min(leaf, self.size - start))
             if not hashes.startswith(digest, start // leaf * HASH_SIZE):
-                raise _changed(self.path)
+                raise changed(self.path)
 
 
 def inspect_outgoing(
@@ -123,7 +102,7 @@ def inspect_outgoing(
     try:
         name = path.name if path.name not in {"", ".."} else path.resolve().name
         check_name(name)
-        scan = _Scan(path, follow=follow)
+        scan = Scan(path, follow=follow)
         manifest = in_order(scan.found)
         parts = tuple(scan.found[entry] for entry in manifest.entries if entry.kind is EntryKind.FILE)
         held = manifest.entries[0].kind is EntryKind.FILE and leaf_size(manifest.size) <= _HELD_LEAF_MAX
@@ -217,7 +196,7 @@ class Content:
                 where = printable(str(part.path))
                 raise TransferIncomplete(f"{where}: {(problem.strerror or str(problem)).lower()}") from None
             if stamp != part.stamp or not data:
-                raise _changed(part.path)
+                raise changed(part.path)
             offset += len(data)
             size -= len(data)
             yield data
@@ -236,110 +215,11 @@ class Content:
         return self._open[1]
 
 
-class _Scan:
-    """What lies under a path.
-
-    Attributes:
-        found: Each entry of the manifest, with its file; directories have an empty one.
-        skipped: What was left out.
-    """
-
-    def __init__(self, path: Path, *, follow: bool) -> None:
-        self.found: dict[Entry, Part] = {}
-        self.skipped: list[str] = []
-        self._follow = follow
-        info = path.stat()
-        if stat.S_ISREG(info.st_mode):
-            self._add(path, "", info)
-        elif stat.S_ISDIR(info.st_mode):
-            self._walk(path, info)
-        else:
-            raise UsageError(f"{path}: neither a file nor a directory")
-
-    def _walk(self, top: Path, info: os.stat_result) -> None:
-        """Every directory once: ``above`` knows the ones on the way here, so that a link cannot lead in a circle."""
-        self._add(top, "", info)
-        here = (info.st_dev, info.st_ino)
-        waiting = deque([(top, "", here, frozenset({here}))])
-        while waiting:
-            directory, prefix, here, above = waiting.popleft()
-            for item in _listing(directory, here):
-                found = self._look(item, directory / item.name, prefix)
-                if found is None or not stat.S_ISDIR(found.st_mode):
-                    continue
-                place = (found.st_dev, found.st_ino)
-                if place in above:
-                    where = printable(str(directory / item.name))
-                    raise UsageError(f"{where}: a link that leads back to where it is", hint="leave out --follow")
-                waiting.append((directory / item.name, f"{prefix}{item.name}/", place, above | {place}))
-
-    def _look(self, item: os.DirEntry[str], path: Path, prefix: str) -> os.stat_result | None:
-        if is_side_directory(item.name):
-            self.skipped.append(f"{prefix}{item.name}: unfinished transfers")
-            return None
-        # One look decides: what is a file now may be a link to somebody's letters a moment later.
-        try:
-            info = item.stat(follow_symlinks=self._follow)
-        except OSError as problem:
-            if self._follow and item.is_symlink():  # to nothing, to itself, or to what may not be seen
-                where, reason = printable(str(path)), (problem.strerror or str(problem)).lower()
-                raise UsageError(f"{where}: {reason}", hint="leave out --follow") from None
-            problem.filename = str(path)  # it knows the name only
-            raise
-        if stat.S_ISLNK(info.st_mode):
-            self.skipped.append(f"{prefix}{item.name}: a symbolic link")
-            return None
-        if not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):
-            self.skipped.append(f"{prefix}{item.name}: neither a file nor a directory")
-            return None
-        _check_found(item.name, path.parent)
-        self._add(path, prefix + item.name, info)
-        return info
-
-    def _add(self, path: Path, relative: str, info: os.stat_result) -> None:
-        regular = stat.S_ISREG(info.st_mode)
-        if regular and not os.access(path, os.R_OK, effective_ids=_EFFECTIVE):
-            # Before an hour is spent on the hashes of what comes before it.
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        if len(self.found) == ENTRIES_MAX or relative.count("/") >= DEPTH_MAX:
-            raise Misuse(f"more than {ENTRIES_MAX} entries, or more than {DEPTH_MAX} levels of them")
-        kind = EntryKind.FILE if regular else EntryKind.DIRECTORY
-        size = info.st_size if regular else 0
-        entry = Entry(kind, info.st_mode & 0o777, min(max(0, info.st_mtime_ns), _MTIME_MAX), size, relative)
-        self.found[entry] = Part(path, size, stamp_of(info))
-
-
-def _check_found(name: str, directory: Path) -> None:
-    """Refuse a name that the peer would refuse, and say where it is. Raises TransferIncomplete."""
-    try:
-        check_component(name)
-    except TransferIncomplete as problem:
-        where = printable(str(directory))
-        raise TransferIncomplete(f"{where}: {problem.message}", code=problem.code, hint=problem.hint) from None
-
-
 def _hint_for(problem: OSError) -> str | None:
     """What helps against an entry that cannot be looked at: nothing of a directory is sent without all of it."""
     if problem.errno in {errno.EACCES, errno.EPERM}:
         return "nothing was offered: make it readable, or move it elsewhere, and send again"
     return None
-
-
-def _listing(directory: Path, place: tuple[int, int]) -> Iterator[os.DirEntry[str]]:
-    """What is in a directory, if it still is the one that was found: its device and inode.
-
-    Raises:
-        TransferIncomplete: ``file-changed``: another one is in its place.
-    """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        info = os.fstat(descriptor)
-        if (info.st_dev, info.st_ino) != place:
-            raise _changed(directory)
-        with os.scandir(descriptor) as listing:
-            yield from listing
-    finally:
-        os.close(descriptor)
 
 
 def _hashed(
@@ -387,13 +267,3 @@ def _hash_leaf(parts: Sequence[Part], offset: int, size: int) -> tuple[bytes, in
     finally:
         content.close()
     return digest.digest(), size, held
-
-
-def stamp_of(info: os.stat_result) -> Stamp:
-    """What tells whether a file is still the one that was looked at."""
-    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
-
-
-def _changed(path: Path) -> LocalError:
-    hint = "send it when nothing writes to it any more"
-    return TransferIncomplete(f"{printable(str(path))}: changed since it was offered", hint=hint, code="file-changed")
