@@ -271,3 +271,16 @@ def test_random_losses_on_a_long_path_leave_more_than_reno_would(drop, least):
         assert max(later - sooner for sooner, later in itertools.pairwise(times)) < 1
 
     run(main())
+
+
+def test_a_conversation_before_a_transfer_does_not_slow_it_down():
+    async def main():
+        first, second = await connect(("line", "line"), Weather(delay=0.025, largest=1200), seed=1)
+        for number in range(10):
+            first.send(0, bytes(3000 if number % 3 == 0 else 50))
+            await asyncio.sleep(0.5)
+        before = octets(second)
+        await keep_sending(first, 1)
+        assert octets(second) - before > 15e6
+
+    run(main())

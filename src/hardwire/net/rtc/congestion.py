@@ -79,10 +79,16 @@ class CongestionWindow:
         target = min(max(target, self.size), _STEEPEST * self.size)
         self.size = min(max(self.size + (target - self.size) * octets / self.size, self._reno), MOST)
 
-    def round_ended(self) -> None:
-        """All that was out when the last round ended is acknowledged: are the round trips getting longer?"""
+    def round_ended(self, *, limited: bool) -> None:
+        """All that was out when the last round ended is acknowledged: are the round trips getting longer?
+
+        Args:
+            limited: The window was what held the sender back. What is sent now and then says nothing of queues: peers
+                keep the acknowledgement of a lone packet for a while.
+        """
         least = self._rtt.end_round()
-        if math.isinf(least):
+        if not limited or math.isinf(least):
+            self._round_least = math.inf
             return
         rise = min(max(self._round_least * _RISE_SHARE, _LEAST_RISE), _MOST_RISE)
         if self.in_slow_start and least >= self._round_least + rise:

@@ -106,7 +106,8 @@ class Flight:
             return
         if self.cumulative + ahead > self.number:
             raise SackRefused("an acknowledgement of data that was never sent")
-        in_flight, limited = self.flight, self._held_back
+        in_flight = self.flight
+        limited = self._held_back or in_flight >= self.window.size
         octets = self._through(self.cumulative + ahead, now) if ahead else 0
         if sack.gaps:
             octets += self._beyond(sack.gaps, now)
@@ -117,8 +118,8 @@ class Flight:
             self.timeouts = 0
             if self.cumulative >= self._round:
                 self._round = self.number
-                self.window.round_ended()
-            if self._may_grow() and (limited or in_flight >= self.window.size):
+                self.window.round_ended(limited=limited)
+            if limited and self._may_grow():
                 # No more than was out: what was taken for lost, and was there, made no room.
                 self.window.acknowledged(min(octets, in_flight), now)
         if sack.duplicates and self._recovery:

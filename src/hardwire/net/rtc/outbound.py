@@ -26,6 +26,7 @@ from typing import Final
 from hardwire.net.rtc.flight import GAPS_FOR_A_FRAGMENT, MOST_GAP_CREDIT, Flight
 from hardwire.net.rtc.fragments import ARRIVED, FLYING, GIVEN_UP, LOST, Fragment, Message
 from hardwire.net.rtc.inbound import FIRST, LAST, TSN_MASK, UNORDERED
+from hardwire.net.rtc.rtt import PEER_DELAY
 
 MOST_OUT: Final = 4096
 """Fragments that may be out: what a receiver of ours keeps in mind."""
@@ -157,11 +158,21 @@ class Outbound(Flight):
         """When :meth:`expired` is to be called; infinite while nothing is out."""
         if not self._sent:
             return math.inf
-        timeout = self._progress + self.rtt.timeout()
+        timeout = self._timeout_at()
         if not self._probed and self.flight and not self._lost:
-            alone = self.flight <= self.payload
-            timeout = min(timeout, max(self._last_sent, self._progress) + self.rtt.probe_timeout(alone=alone))
+            timeout = min(timeout, self._probe_at())
         return min(timeout, self._judge_at)
+
+    def _timeout_at(self) -> float:
+        return self._progress + self.rtt.timeout() + (PEER_DELAY if self._is_alone else 0.0)
+
+    def _probe_at(self) -> float:
+        return max(self._last_sent, self._progress) + self.rtt.probe_timeout(alone=self._is_alone)
+
+    @property
+    def _is_alone(self) -> bool:
+        """One packet is out, and the peer may be keeping the acknowledgement."""
+        return 0 < self.flight <= self.payload and not self._lost
 
     def expired(self, now: float) -> None:
         """The deadline passed: something may be lost."""
@@ -169,12 +180,10 @@ class Outbound(Flight):
             return
         if now >= self._judge_at:
             self._judge(now)
-        if now >= self._progress + self.rtt.timeout():
+        if now >= self._timeout_at():
             self._time_out(now)
-        elif not self._probed and self.flight and not self._lost:
-            alone = self.flight <= self.payload
-            if now >= max(self._last_sent, self._progress) + self.rtt.probe_timeout(alone=alone):
-                self._probe()
+        elif not self._probed and self.flight and not self._lost and now >= self._probe_at():
+            self._probe()
 
     def _probe(self) -> None:
         """Two round trips of silence: one more packet, the last one if there is no new one."""

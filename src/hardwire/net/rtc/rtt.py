@@ -109,8 +109,8 @@ class RttEstimator:
         """
         if not self.is_known:
             return INITIAL_TIMEOUT
-        wait = max(2 * self.smoothed, LEAST_PROBE)
-        return min(wait + PEER_DELAY if alone else wait, self.timeout())
+        wait = min(max(2 * self.smoothed, LEAST_PROBE), self.timeout())
+        return wait + PEER_DELAY if alone else wait
 
     def reset(self) -> None:
         """Another path: what was measured says nothing any more."""

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
+
 import pytest
 
 from hardwire.net.rtc import congestion
@@ -19,7 +21,7 @@ def grow(one, estimator, rounds, now=0.0, rtt=0.05):
         now += rtt
         estimator.sample(rtt, now)
         one.acknowledged(int(one.size), now)
-        one.round_ended()
+        one.round_ended(limited=True)
     return now
 
 
@@ -121,3 +123,17 @@ def test_rest_takes_what_was_not_used_but_not_the_beginning():
     one.reset()
     assert one.in_slow_start
     assert congestion.MOST == 4 * 1024 * 1024
+
+
+def test_what_is_said_now_and_then_does_not_end_slow_start():
+    """Round trips of lone packets hold the time that a peer keeps their acknowledgement."""
+    estimator = RttEstimator()
+    one = CongestionWindow(1000, estimator)
+    for number, seconds in enumerate((0.05, 0.25, 0.05, 0.25)):
+        estimator.sample(seconds, float(number))
+        one.round_ended(limited=False)
+    assert one.threshold == math.inf
+    # Nor is it what the first full round is compared with.
+    estimator.sample(0.2, 5.0)
+    one.round_ended(limited=True)
+    assert one.in_slow_start

@@ -5,6 +5,7 @@ import math
 from hardwire.net.rtc.fragments import Message, Sack
 from hardwire.net.rtc.inbound import FIRST, LAST, UNORDERED
 from hardwire.net.rtc.outbound import MOST_OUT, Outbound
+from hardwire.net.rtc.rtt import PEER_DELAY
 
 PAYLOAD = 1000
 WINDOW = 1_000_000
@@ -301,3 +302,17 @@ def test_after_a_loss_the_window_grows_again_when_something_later_arrived():
     out.acknowledged(Sack(2, WINDOW, [(2, 10)]), 1.1)
     assert out.cumulative < out._recovery
     assert out.window.size > size
+
+
+def test_a_lone_packet_whose_sack_is_kept_for_a_while_is_no_loss():
+    """200 ms are allowed (RFC 9260 §6.2), and the timeout of a quick path is hardly more."""
+    out = half()
+    for _ in range(20):
+        out.rtt.sample(0.05, 0.0)
+    size = out.window.size
+    for turn in range(5):
+        out.put(Message(0, turn, 53, b"now and then"))
+        assert len(take(out, 1.0 + turn)) == 1
+        assert out.deadline() > 1.0 + turn + 0.05 + PEER_DELAY
+        out.acknowledged(Sack(turn + 1, WINDOW), 1.0 + turn + 0.05 + PEER_DELAY)
+    assert (out.timeouts, out.window.size, out.window.in_slow_start) == (0, size, True)
