@@ -4,7 +4,6 @@ import mmap
 import os
 import re
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.incoming import Incoming
 from hardwire.app.outgoing import OutgoingFile, inspect_outgoing
 from hardwire.channel import Offer, TransferKind
-from hardwire.channel import events as line_events
-from hardwire.channel.tree import root_of
 from hardwire.errors import ConnectionLost, LocalError, Misuse, UsageError
 from support.memoryline import memory_pair
 from support.people import open_ends
@@ -267,23 +264,6 @@ async def test_a_disk_that_fills_up_on_the_way(outbox, inbox):
         assert kept(inbox)
 
 
-async def test_another_content_than_the_offered_one(outbox, inbox):
-    async with open_ends() as (alice, bob, _):
-        file = a_file(outbox)
-        wrong = file.preface[:-1] + bytes([file.preface[-1] ^ 1])
-        offer = replace(
-            file.offer,
-            root=root_of(file.offer.kind, wrong[: file.offer.manifest], wrong[file.offer.manifest :], file.size),
-        )
-        number = alice.session.offer(replace(file, preface=wrong, offer=offer))
-        await offered(bob)
-        bob.transfers.accept(number, inbox)
-        assert "not the ones that were offered" in (await failed(bob, "hash-mismatch")).reason
-        assert (await alice.transfers.outcome(number)).code == "file-changed"
-        await bob.transfers.settled()
-        assert kept(inbox), "the leaves before the wrong one were right"
-
-
 async def test_a_file_that_changes_while_it_is_sent(outbox, inbox):
     async with open_ends() as (alice, bob, _):
         file = sparse(outbox, 100_000_000)
@@ -338,18 +318,6 @@ async def test_a_file_that_changes_before_it_is_sent(outbox, inbox, touched):
         assert isinstance(await alice.transfers.outcome(number), FileFailed)
         await bob.person.until(FileFailed)
         assert empty(inbox)
-
-
-@pytest.mark.parametrize("name", [".bashrc", "gnp\u202egpj.exe", "a\u200bb", " padded "])
-async def test_names_that_trick_are_declined_without_a_question(inbox, name):
-    async with open_ends() as (alice, bob, _):
-        number = alice.transfers.offer(pretended(name))
-        assert (await alice.transfers.outcome(number)).reason == "the peer refused its name"
-        shown = await failed(bob, "bad-name")
-        assert not re.search("[\u202e\u200b]", shown.name + shown.reason)
-        assert bob.person.all(FileOffer) == []
-        assert bob.transfers.waiting == ()
-        assert bob.transfers.last == shown.id == number, "a number that was said is not given again"
 
 
 async def test_a_line_that_is_cut_leaves_no_name(outbox, inbox):
@@ -563,37 +531,6 @@ def slowly(work, at_work: threading.Event, go_on: threading.Event):
         return work(*arguments)
 
     return wait
-
-
-async def turned(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 (it is the turning of the loop that moves the frames)
-            await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize("end", ["cancel", "close"])
-async def test_what_waited_behind_the_end(outbox, inbox, end):
-    """The peer sends everything and then thinks better of it, while this side's event loop is busy elsewhere."""
-    alice, bob = memory_pair()
-    number = alice.transfers.offer(a_file(outbox))
-    await bob.person.until(FileOffer)
-    bob.transfers.accept(number, inbox)
-    await turned(lambda: bob.transfers._active[number].accepted)
-    bob.hold = True
-    await turned(lambda: bob.held and isinstance(bob.held[-1], line_events.FileDone))
-    if end == "cancel":
-        alice.transfers.cancel(number)
-    else:
-        alice.close()
-    await turned(lambda: not isinstance(bob.held[-1], line_events.FileDone))
-    bob.release()
-    outcome = await bob.person.until(FileFailed)
-    assert outcome.code == {"cancel": "cancelled", "close": "closed"}[end]
-    assert empty(inbox)
-    if end == "cancel":
-        alice.transfers.offer(a_file(outbox, "second"))
-        await bob.person.until(FileOffer, name="second")
-    await alice.transfers.settled()
 
 
 async def test_memory_does_not_grow_with_the_file(outbox, inbox):

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hardwire.app.events import FileFailed, FileOffer
+from hardwire.app.files import SIDE_DIRECTORY
+from hardwire.app.outgoing import OutgoingFile, inspect_outgoing
+from hardwire.channel import Offer, TransferKind
+from hardwire.channel import events as line_events
+from hardwire.channel.tree import root_of
+from support.memoryline import memory_pair
+from support.people import open_ends
+
+DATA = os.urandom(3_000_000)
+
+
+@pytest.fixture
+def outbox(tmp_path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def inbox(tmp_path) -> Path:
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+def a_file(outbox: Path, name: str = "report.pdf", data: bytes = DATA) -> OutgoingFile:
+    (outbox / name).write_bytes(data)
+    return inspect_outgoing(outbox / name)
+
+
+def pretended(name: str = "pretended", size: int = 5) -> OutgoingFile:
+    """An offer without a file, as a peer of another make could send it."""
+    offer = Offer(TransferKind.FILE, size, 1, 21, bytes(32), name)
+    return OutgoingFile(Path("/nonexistent"), offer, bytes(offer.preface), ())
+
+
+def empty(directory: Path) -> bool:
+    return list(directory.iterdir()) == []
+
+
+def kept(directory: Path) -> bool:
+    """Nothing under any name, and something to go on from."""
+    return [path.name for path in directory.iterdir()] == [SIDE_DIRECTORY]
+
+
+async def offered(end, number: int = 0) -> FileOffer:
+    return await end.person.until(FileOffer, **({"id": number} if number else {}))
+
+
+async def failed(end, code: str) -> FileFailed:
+    return await end.person.until(FileFailed, code=code)
+
+
+async def turned(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (it is the turning of the loop that moves the frames)
+            await asyncio.sleep(0)
+
+
+async def test_another_content_than_the_offered_one(outbox, inbox):
+    async with open_ends() as (alice, bob, _):
+        file = a_file(outbox)
+        wrong = file.preface[:-1] + bytes([file.preface[-1] ^ 1])
+        offer = replace(
+            file.offer,
+            root=root_of(file.offer.kind, wrong[: file.offer.manifest], wrong[file.offer.manifest :], file.size),
+        )
+        number = alice.session.offer(replace(file, preface=wrong, offer=offer))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        assert "not the ones that were offered" in (await failed(bob, "hash-mismatch")).reason
+        assert (await alice.transfers.outcome(number)).code == "file-changed"
+        await bob.transfers.settled()
+        assert kept(inbox), "the leaves before the wrong one were right"
+
+
+@pytest.mark.parametrize("name", [".bashrc", "gnp\u202egpj.exe", "a\u200bb", " padded "])
+async def test_names_that_trick_are_declined_without_a_question(inbox, name):
+    async with open_ends() as (alice, bob, _):
+        number = alice.transfers.offer(pretended(name))
+        assert (await alice.transfers.outcome(number)).reason == "the peer refused its name"
+        shown = await failed(bob, "bad-name")
+        assert not re.search("[\u202e\u200b]", shown.name + shown.reason)
+        assert bob.person.all(FileOffer) == []
+        assert bob.transfers.waiting == ()
+        assert bob.transfers.last == shown.id == number, "a number that was said is not given again"
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+async def test_what_waited_behind_the_end(outbox, inbox, end):
+    """The peer sends everything and then thinks better of it, while this side's event loop is busy elsewhere."""
+    alice, bob = memory_pair()
+    number = alice.transfers.offer(a_file(outbox))
+    await bob.person.until(FileOffer)
+    bob.transfers.accept(number, inbox)
+    await turned(lambda: bob.transfers._active[number].accepted)
+    bob.hold = True
+    await turned(lambda: bob.held and isinstance(bob.held[-1], line_events.FileDone))
+    if end == "cancel":
+        alice.transfers.cancel(number)
+    else:
+        alice.close()
+    await turned(lambda: not isinstance(bob.held[-1], line_events.FileDone))
+    bob.release()
+    outcome = await bob.person.until(FileFailed)
+    assert outcome.code == {"cancel": "cancelled", "close": "closed"}[end]
+    assert empty(inbox)
+    if end == "cancel":
+        alice.transfers.offer(a_file(outbox, "second"))
+        await bob.person.until(FileOffer, name="second")
+    await alice.transfers.settled()
