@@ -47,11 +47,11 @@ def test_prove_compare_talk_send_close(alice, bob, stage, inbox):
     assert offer["root"] == done["root"]
     one = Path("photos", "deep", "one")
     assert (inbox / one).read_bytes() == (alice.home / one).read_bytes()
-    assert [path.name for path in inbox.iterdir()] == ["photos"]
 
     host.say("/quit")
     assert guest.expect("line-closed")["clean"]
     assert (host.finished(), guest.finished()) == (0, 0)
+    assert [path.name for path in inbox.iterdir()] == ["photos"]
     assert not host.stderr
     assert not guest.stderr
     assert (alice.signatures() - before[0], bob.signatures() - before[1]) == (1, 1)
