@@ -14,10 +14,10 @@ readonly base_packages=(
 # module, and what pyscard (of yubikey-manager) is compiled with.
 readonly piv_packages=(iproute2 libpcsclite-dev pcscd swig vsmartcard-vpcd ykcs11)
 # What the tests need besides both: tools that judge our output, a TURN server, a browser, two programs that ask for
-# PINs, and a TPM's resource manager with a D-Bus of its own.
+# PINs, and a TPM's resource manager with a D-Bus of its own. (strongSwan's pki knows no ECDSA without the plugins.)
 readonly test_packages=(
-    chromium coturn dbus-bin dbus-daemon gnutls-bin libtss2-tcti-tabrmd0 nftables opensc openssl pinentry-curses
-    pinentry-tty shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
+    chromium coturn dbus-bin dbus-daemon gnutls-bin libstrongswan-standard-plugins libtss2-tcti-tabrmd0 nftables opensc
+    openssl pinentry-curses pinentry-tty shellcheck strongswan-pki tpm2-abrmd tpm2-openssl tpm2-tools
 )
 # What is measured beside: a browser, scp; and what makes a network of our own. What magic-wormhole needs comes with
 # Python, native WebRTC stacks by lib/peers.sh.

@@ -134,10 +134,10 @@ def test_a_receiver_that_is_stopped_before_the_end_says_40_at_the_sender(alice, 
 
 
 @pytest.mark.device("softhsm", "swtpm")
-@pytest.mark.parametrize("what", ["list.txt", "album"])
+@pytest.mark.parametrize("what", ["list.txt", "shelf"])
 def test_killed_between_the_name_and_the_last_word_nothing_comes_twice(alice, bob, stage, inbox, what):
-    if what == "album":
-        a_tree(alice.home / "album", octets=3 * MB)
+    if what == "shelf":
+        a_tree(alice.home / "shelf", octets=3 * MB)
     (alice.home / "list.txt").write_text("all of it")
     host = stage(alice.json("send", what, "--loopback", "--unverified"))
     guest = stage(bob.tricky("dies", "receive", "--loopback", "--dir", inbox, "--yes", "--unverified"))
