@@ -7,15 +7,15 @@ import pytest
 
 from hardwire.channel import ChatReceived
 from hardwire.net.paths import PathFound, PathLost
-from hardwire.net.rtc import link as link_module
 from hardwire.net.rtc import roam as roam_module
+from hardwire.net.rtc import watch as watch_module
 from support.lines import line_pair, next_of
 from support.links import deafen
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(link_module, "PROBE_INTERVAL", 0.1)
+    monkeypatch.setattr(watch_module, "PROBE_INTERVAL", 0.1)
     monkeypatch.setattr(roam_module, "FIRST_SPARE", 0.0)
     monkeypatch.setattr(roam_module, "LINGER", 0.2)
 

@@ -16,7 +16,7 @@ from hardwire.channel import ChatReceived, LineFailed
 from hardwire.errors import ConnectionLost
 from hardwire.net.paths import PathLost
 from hardwire.net.pending import host
-from hardwire.net.rtc import link as link_module
+from hardwire.net.rtc import watch as watch_module
 from support.lines import config_for_test, next_of
 
 TESTS = Path(__file__).parents[1]
@@ -84,14 +84,14 @@ async def test_an_answer_that_is_pasted_late_still_works():
 @pytest.fixture
 def quick_probes(monkeypatch):
     """The same six unanswered probes, at a faster beat."""
-    monkeypatch.setattr(link_module, "PROBE_INTERVAL", 0.2)
+    monkeypatch.setattr(watch_module, "PROBE_INTERVAL", 0.2)
 
 
 def test_a_dead_path_is_noticed_within_five_seconds():
     # At worst the last sign of life comes right after a round.
-    assert link_module.PROBE_INTERVAL * link_module.DEAD_AFTER_PROBES >= 4
-    assert link_module.PROBE_INTERVAL * (link_module.DEAD_AFTER_PROBES + 1) < 5
-    assert round(link_module.PROBE_INTERVAL * link_module.GIVE_UP_PROBES) == 15
+    assert watch_module.PROBE_INTERVAL * watch_module.DEAD_AFTER_PROBES >= 4
+    assert watch_module.PROBE_INTERVAL * (watch_module.DEAD_AFTER_PROBES + 1) < 5
+    assert round(watch_module.PROBE_INTERVAL * watch_module.GIVE_UP_PROBES) == 15
 
 
 async def test_a_peer_killed_in_the_handshake(quick_probes):

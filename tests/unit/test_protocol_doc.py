@@ -253,14 +253,14 @@ def test_what_is_settled_before_the_line_opens():
 
 def test_paths_and_the_next_line():
     from hardwire.channel import paths
-    from hardwire.net.rtc import link, roam
+    from hardwire.net.rtc import roam, watch
 
     text = re.sub(r"\s+", " ", SECTIONS[14])
     assert f"more than {paths.TELLINGS_MAX} tellings" in text
     assert f"H(u32 g), {paths.UFRAG_SIZE})" in text
     assert f"H(u32 g), {paths.PASSWORD_SIZE})" in text
-    assert f"nothing came for {link.PROBE_INTERVAL} s" in text
-    assert {5: "after five such rounds"}[link.DEAD_AFTER_PROBES] in text
+    assert f"nothing came for {watch.PROBE_INTERVAL} s" in text
+    assert {5: "after five such rounds"}[watch.DEAD_AFTER_PROBES] in text
     assert f"on the old path for {roam.LINGER:.0f} s" in text
     for op in paths.NextOp:
         assert f"0x{op:02x}: an {op.name.lower()}" in text

@@ -32,16 +32,12 @@ from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
 from hardwire.net.rtc.search import Search
 from hardwire.net.rtc.selftest import self_test
 from hardwire.net.rtc.terms import LinkEvents, LinkSettings
+from hardwire.net.rtc.watch import Watch
 
 CLOSE_TIMEOUT: Final = 1.0
 FLUSH_STALL: Final = 1.0
 FLUSH_MOST: Final = 5.0
 ASSOCIATE_TIMEOUT: Final = 15.0
-PROBE_INTERVAL: Final = 0.8
-DEAD_AFTER_PROBES: Final = 5
-"""Rounds: between 4 s and 4.8 s from the last sign of life."""
-GIVE_UP_PROBES: Final = 19
-"""Rounds, about 15 s, after which a link that cannot move yet has ended: a person may be thinking."""
 
 
 class RtcLink:
@@ -61,10 +57,8 @@ class RtcLink:
         self._events: LinkEvents | None = None
         self._established: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._roamer: Roamer | None = None
-        self._roam_events: RoamEvents | None = None
-        self._lost = False
-        self._moved = False
-        self._watch: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._told = False
 
@@ -161,14 +155,15 @@ class RtcLink:
             try:
                 async with asyncio.timeout(ASSOCIATE_TIMEOUT):
                     facts = await self._secure(fingerprint)
-                    await self._associate()
+                    sctp = await self._associate()
             except TimeoutError as error:
                 raise NetworkFailed("the path broke while the line was being opened", code="no-association") from error
         except BaseException:
             self._told = True
             await self.close()
             raise
-        self._watch = asyncio.create_task(self._watch_peer(), name="hardwire link watch")
+        self._watch = Watch(sctp, is_over=lambda: self._told, ended=self._ended)
+        self._watching = asyncio.create_task(self._watch.run(), name="hardwire link watch")
         return facts
 
     def send(self, channel: int, data: bytes) -> None:
@@ -220,14 +215,16 @@ class RtcLink:
             credentials: Of the path of a generation: the offerer's, then the answerer's.
             events: Who is told, and tells the peer.
         """
+        if self._watch is None:
+            raise Misuse("a link roams when it is open")
         settings = self._settings
-        self._roam_events = events
         self._roamer = Roamer(
             RoamSettings(settings.offerer, credentials, self._addresses, _present, settings.servers),
             self._path,
             take=self._take_path,
             ready=events.path_ready,
         )
+        self._watch.roam(self._roamer, events)
 
     def peer_path(self, generation: int, candidates: Sequence[Candidate]) -> None:
         """The peer told, inside the line, where it can be found next."""
@@ -277,7 +274,7 @@ class RtcLink:
         self._dtls = dtls
         return await agree(dtls, own=self.fingerprint, peer=fingerprint)
 
-    async def _associate(self) -> None:
+    async def _associate(self) -> LineSctp | PlainSctp:
         if self._dtls is None or self._events is None:
             raise Misuse("SCTP comes after DTLS")
         told = self._events
@@ -299,6 +296,7 @@ class RtcLink:
         await self._established
         if not self._sctp.is_open:
             raise self._sctp_error()
+        return self._sctp
 
     def _association_changed(self) -> None:
         if not self._established.done():
@@ -308,48 +306,12 @@ class RtcLink:
 
     # ------------------------------------------------------------------ while it is open
 
-    async def _watch_peer(self) -> None:
-        """Probe a silent peer; several unanswered probes in a row mean that the path is dead.
-
-        Rounds are counted instead of seconds: when this process itself was held up, or the machine slept, the
-        packets that wait in the socket are read before the next round.
-        """
-        sctp = self._sctp
-        if sctp is None:
-            return
-        silent, heard = 0, sctp.packets_heard
-        while not self._told:
-            await asyncio.sleep(PROBE_INTERVAL)
-            silent = silent + 1 if sctp.packets_heard == heard else 0
-            heard = sctp.packets_heard
-            if silent:
-                sctp.probe()
-            if self._roamer is not None:
-                self._judge_path(self._roamer, silent)
-            elif silent >= GIVE_UP_PROBES:
-                self._ended(f"no sign of the peer for {GIVE_UP_PROBES * PROBE_INTERVAL:.0f} s")
-
-    def _judge_path(self, roamer: Roamer, silent: int) -> None:
-        """One round: an address that was taken away ends the path at once, silence after some rounds."""
-        gone = roamer.look()
-        if self._roam_events is None:
-            return
-        if not self._lost and (gone or silent >= DEAD_AFTER_PROBES):
-            self._lost = True
-            self._roam_events.path_lost()
-            roamer.want()
-        elif (self._lost or self._moved) and not silent and not gone:
-            if self._sctp is not None and not self._moved:
-                self._sctp.path_changed()
-            moved, self._lost, self._moved = self._moved, False, False
-            self._roam_events.path_found(moved=moved)
-
     def _take_path(self, path: Path) -> None:
         """The roamer found a pair: the association goes on over it."""
-        if self._dtls is None or self._sctp is None:
+        if self._dtls is None or self._sctp is None or self._watch is None:
             raise Misuse("there is nothing yet that could move")
         self._path = path
-        self._moved = True
+        self._watch.moved = True
         self._dtls.move_to(path.transport, path.connection)
         self._sctp.path_changed()
         self._sctp.probe()
@@ -375,9 +337,9 @@ class RtcLink:
     async def _close(self) -> None:
         if self._roamer is not None:
             self._roamer.stop()
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait({self._watch})
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 if self._sctp is not None:

@@ -149,17 +149,6 @@ async def test_opening_can_be_cancelled_anywhere():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_silent_path_is_found_dead(monkeypatch):
-    monkeypatch.setattr(link_module, "PROBE_INTERVAL", 0.05)
-    async with open_pair() as (first, second):
-        await asyncio.sleep(0.6)
-        assert first.events.errors == []
-        assert second.events.errors == []
-        between(second.link, lambda data, pass_on: None)
-        await second.events.until(lambda: second.events.errors, within=3)
-        assert "no sign of the peer" in second.events.errors[0].message
-
-
 async def test_a_lane_may_go_where_the_path_goes_and_nowhere_else():
     link = await gather(offerer=True, secrets=fresh_secrets())
     assert link.direct_path is None

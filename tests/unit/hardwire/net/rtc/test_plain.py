@@ -10,6 +10,7 @@ from aiortc import RTCDataChannel, RTCDataChannelParameters
 from hardwire.errors import ConnectionLost, WireError
 from hardwire.net.rtc import link as link_module
 from hardwire.net.rtc import plain as plain_module
+from hardwire.net.rtc import watch as watch_module
 from hardwire.net.rtc.plain import MOST_UNREAD, PlainSctp
 from support.links import between, fresh_secrets, gather, open_pair, open_towards
 from support.rawpeer import open_with_raw
@@ -75,7 +76,7 @@ async def test_the_queue_says_when_it_is_full_and_when_it_is_short_again():
 
 @pytest.mark.usefixtures("_slow")
 async def test_a_silent_line_stays_open_and_a_dead_one_is_told(monkeypatch):
-    monkeypatch.setattr(link_module, "PROBE_INTERVAL", 0.05)
+    monkeypatch.setattr(watch_module, "PROBE_INTERVAL", 0.05)
     async with open_pair() as (first, second):
         await asyncio.sleep(1.5)
         assert first.events.errors == second.events.errors == []

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from hardwire.net.rtc import link as link_module
 from hardwire.net.rtc import roam as roam_module
+from hardwire.net.rtc import watch as watch_module
 from hardwire.net.rtc.path import Path, PathSettings
 from hardwire.net.servers import NO_SERVERS
 from support.links import fresh_secrets
@@ -16,7 +16,7 @@ from support.roaming import Roaming, roaming_pair, until
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(link_module, "PROBE_INTERVAL", 0.15)
+    monkeypatch.setattr(watch_module, "PROBE_INTERVAL", 0.15)
     monkeypatch.setattr(roam_module, "FIRST_SPARE", 0.0)
     monkeypatch.setattr(roam_module, "LINGER", 0.2)
     monkeypatch.setattr(roam_module, "NOTHING_TO_BIND", 0.1)
@@ -102,7 +102,7 @@ async def test_an_address_that_is_told_no_more_but_still_here_carries_on():
         here, newer = ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("127.0.0.2")
         roamer._settings = replace(roamer._settings, addresses=lambda: (newer,), present=lambda: (here, newer))
         await until(lambda: len(first.told) == 2)
-        await asyncio.sleep(4 * link_module.PROBE_INTERVAL)
+        await asyncio.sleep(4 * watch_module.PROBE_INTERVAL)
         assert (first.generation, first.news, second.news) == (0, [], [])
 
 
@@ -252,14 +252,14 @@ async def test_a_system_that_does_not_say_which_addresses_there_are(monkeypatch)
         roamer = first.end.link._roamer
         known = roamer._known
         roamer._settings = _with_addresses(first, refuses)
-        await asyncio.sleep(3 * link_module.PROBE_INTERVAL)
+        await asyncio.sleep(3 * watch_module.PROBE_INTERVAL)
         assert first.news == []
         first.cut(monkeypatch)
         second.cut(monkeypatch)
         await until(lambda: first.generation == second.generation == 1)
         await until(lambda: len(first.told) == 2)
         roamer._settings = replace(_with_addresses(first, refuses), addresses=lambda: known[1:])
-        await asyncio.sleep(3 * link_module.PROBE_INTERVAL)
+        await asyncio.sleep(3 * watch_module.PROBE_INTERVAL)
         assert first.generation == 1
 
 
