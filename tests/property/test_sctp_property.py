@@ -7,7 +7,7 @@ import random
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hardwire.net.rtc import work
@@ -24,8 +24,16 @@ WEATHER = st.builds(
 )
 
 
+async def associated(kinds, *weather, seed=0):
+    """As :func:`connect`, when no copy of an INIT or a cookie is under way: they begin aiortc's association anew."""
+    sides = await connect(kinds, *weather, seed=seed)
+    if "aiortc" in kinds:
+        await asyncio.sleep(0.2)
+    return sides
+
+
 async def exchange(kinds, there, back, messages, seed):
-    first, second = await connect(kinds, there, back, seed=seed)
+    first, second = await associated(kinds, there, back, seed=seed)
     chance = random.Random(seed)
     both = [], []
     for each, (side, sent) in zip(messages, ((first, both[0]), (second, both[1])), strict=True):
@@ -77,7 +85,7 @@ def test_so_it_is_for_a_peer_that_always_owes(kinds, there, back, messages, seed
 @pytest.mark.parametrize("kinds", [("line", "line"), ("fast", "fast"), ("aiortc", "fast")], ids="-".join)
 def test_a_crowd_of_small_messages_arrives_whoever_sends_it(kinds):
     async def main():
-        first, second = await connect(kinds, Weather(delay=0.01), seed=1)
+        first, second = await associated(kinds, Weather(delay=0.01), seed=1)
         sent = [(number & 1, number.to_bytes(2)) for number in range(3000 if kinds[0] == "aiortc" else 20_000)]
         for each in sent:
             first.send(*each)
@@ -95,7 +103,7 @@ def test_a_crowd_of_small_messages_arrives_whoever_sends_it(kinds):
 
 async def mixture(kinds, there, back, messages, seed):
     """Ordered, unordered and limited channels in both directions, some closed in the middle of it."""
-    first, second = await connect(kinds, there, back, seed=seed)
+    first, second = await associated(kinds, there, back, seed=seed)
     chance = random.Random(seed)
     for side in (first, second):
         side.channel(4, ordered=False)
@@ -152,13 +160,16 @@ def test_each_kind_of_channel_keeps_its_promise(kinds, there, back, messages, se
 @pytest.mark.parametrize("kinds", [("fast", "aiortc"), ("aiortc", "fast"), ("fast", "fast")], ids="-".join)
 @settings(max_examples=10, deadline=None)
 @given(there=WEATHER, back=WEATHER, messages=st.lists(st.integers(1, 9000), max_size=6), seed=st.integers(0, 2**32))
+@example(Weather(drop=0.25, repeat=0.1), Weather(repeat=0.1, corrupt=0.05, jitter=0.05), [1], 65535)
 def test_a_stream_that_is_reset_begins_anew(kinds, there, back, messages, seed):
     """A channel is closed and its number used again: nothing of the first one is lost, and none of it is in the second."""
 
     async def main():
-        first, second = await connect(kinds, there, back, seed=seed)
+        first, second = await associated(kinds, there, back, seed=seed)
         chance = random.Random(seed)
         for _ in range(2):
+            if "aiortc" in kinds:  # where a copy of an old request closes the channel of the next round
+                await asyncio.sleep(0.2)
             one, other = first.channel(4), second.channel(4)
             second.got.clear()
             sent = [chance.randbytes(size) for size in messages]
@@ -189,7 +200,7 @@ def test_a_receiver_without_room_gets_it_all_in_the_end(kinds, there, window, me
     """Its window closes whenever a fragment is missing, and no message fits it whole."""
 
     async def main():
-        first, second = await connect(kinds, there, seed=seed)
+        first, second = await associated(kinds, there, seed=seed)
         second.sctp._in._window = window
         chance = random.Random(seed)
         sent = [(number, chance.randbytes(size)) for number, size in messages]
@@ -210,7 +221,7 @@ def test_an_abort_in_the_middle_leaves_a_beginning(kinds, seed):
     """Whoever ends it: what was handed on until then is what was sent first, without a hole."""
 
     async def main():
-        first, second = await connect(kinds, Weather(drop=0.05, repeat=0.1, jitter=0.02), seed=seed)
+        first, second = await associated(kinds, Weather(drop=0.05, repeat=0.1, jitter=0.02), seed=seed)
         sent = [number.to_bytes(2) * 2000 for number in range(60)]
         for data in sent:
             first.send(0, data)
@@ -241,7 +252,7 @@ def octets(side):
 def test_two_lines_share_a_bottleneck():
     async def main():
         there = Weather(delay=0.025, rate=1e6, queue=50_000, largest=1200)
-        pairs = [await connect(("line", "line"), there, Weather(delay=0.025), seed=5) for _ in range(2)]
+        pairs = [await associated(("line", "line"), there, Weather(delay=0.025), seed=5) for _ in range(2)]
         pairs[1][0].dtls._pipe.share(pairs[0][0].dtls._pipe)
         # The second one comes when the first one has filled the link.
         first = asyncio.create_task(keep_sending(pairs[0][0], 23))
@@ -261,7 +272,7 @@ def test_random_losses_on_a_long_path_leave_more_than_reno_would(drop, least):
 
     async def main():
         weather = Weather(delay=0.025, rate=10e6, queue=500_000, drop=drop, largest=1200)
-        first, second = await connect(("line", "line"), weather, Weather(delay=0.025, drop=drop), seed=1)
+        first, second = await associated(("line", "line"), weather, Weather(delay=0.025, drop=drop), seed=1)
         loop = asyncio.get_running_loop()
         times = []
         plain = second.sctp._on_message
@@ -275,7 +286,7 @@ def test_random_losses_on_a_long_path_leave_more_than_reno_would(drop, least):
 
 def test_a_conversation_before_a_transfer_does_not_slow_it_down():
     async def main():
-        first, second = await connect(("line", "line"), Weather(delay=0.025, largest=1200), seed=1)
+        first, second = await associated(("line", "line"), Weather(delay=0.025, largest=1200), seed=1)
         for number in range(10):
             first.send(0, bytes(3000 if number % 3 == 0 else 50))
             await asyncio.sleep(0.5)

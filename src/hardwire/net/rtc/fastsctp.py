@@ -25,12 +25,16 @@ from aiortc.rtcsctptransport import (
     ForwardTsnChunk,
     InitAckChunk,
     InitChunk,
+    RTCSctpTransport,
+    StreamAddOutgoingParam,
+    StreamResetOutgoingParam,
+    StreamResetResponseParam,
 )
 
 from hardwire.net.rtc import work
 from hardwire.net.rtc.fastdtls import FastDtls, PacketReceiver, run_now
 from hardwire.net.rtc.fragments import Sack, SackRefused
-from hardwire.net.rtc.inbound import TSN_HALF, Arrived, Inbound, InboundRefused
+from hardwire.net.rtc.inbound import TSN_HALF, TSN_MASK, Arrived, Inbound, InboundRefused
 from hardwire.net.rtc.sctpmtu import MtuProber
 from hardwire.net.rtc.sctpwire import (
     CHUNK,
@@ -225,6 +229,19 @@ class FastSctp(MtuProber, PacketReceiver):
         kept = self._reconfig_response_seq
         await super()._receive_chunk(chunk)
         self._reconfig_response_seq = kept
+
+    def _set_state(self, state: RTCSctpTransport.State) -> None:
+        """A COOKIE ECHO that comes again opens nothing again: not the channels that are being closed."""
+        if state != self.State.ESTABLISHED or self._association_state != state:
+            super()._set_state(state)
+
+    async def _receive_reconfig_param(
+        self, param: StreamAddOutgoingParam | StreamResetOutgoingParam | StreamResetResponseParam
+    ) -> None:
+        """A copy of a request that comes late, behind the next one, asks for nothing (RFC 6525 §5.2.1)."""
+        asked = self._reconfig_response_seq if isinstance(param, StreamResetResponseParam) else param.request_sequence
+        if (asked - self._reconfig_response_seq) & TSN_MASK < TSN_HALF:
+            await super()._receive_reconfig_param(param)
 
     def _peer_begins(self, tag: int, initial_tsn: int, window: int) -> None:
         if self._in_from == (tag, initial_tsn):
