@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fresh devices, with what each needs to become somebody's identity."""
+"""Fresh devices, with what each needs to become somebody's identity; and places for files."""
 
 import shutil
 import tempfile
@@ -35,3 +35,17 @@ def tpm() -> Iterator[SwTpm]:
     with SwTpm(directory) as running:
         yield running
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Path:
+    """Where somebody's own files are."""
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """Where what they receive goes."""
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"

@@ -1,62 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
-import os
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from hardwire.app.events import FileFailed, FileOffer
-from hardwire.app.files import SIDE_DIRECTORY
-from hardwire.app.outgoing import OutgoingFile, inspect_outgoing
-from hardwire.channel import Offer, TransferKind
 from hardwire.channel import events as line_events
 from hardwire.channel.tree import root_of
+from support.deliveries import a_file, empty, failed, kept, offered, pretended
 from support.memoryline import memory_pair
 from support.people import open_ends
-
-DATA = os.urandom(3_000_000)
-
-
-@pytest.fixture
-def outbox(tmp_path) -> Path:
-    (tmp_path / "out").mkdir()
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def inbox(tmp_path) -> Path:
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
-
-
-def a_file(outbox: Path, name: str = "report.pdf", data: bytes = DATA) -> OutgoingFile:
-    (outbox / name).write_bytes(data)
-    return inspect_outgoing(outbox / name)
-
-
-def pretended(name: str = "pretended", size: int = 5) -> OutgoingFile:
-    """An offer without a file, as a peer of another make could send it."""
-    offer = Offer(TransferKind.FILE, size, 1, 21, bytes(32), name)
-    return OutgoingFile(Path("/nonexistent"), offer, bytes(offer.preface), ())
-
-
-def empty(directory: Path) -> bool:
-    return list(directory.iterdir()) == []
-
-
-def kept(directory: Path) -> bool:
-    """Nothing under any name, and something to go on from."""
-    return [path.name for path in directory.iterdir()] == [SIDE_DIRECTORY]
-
-
-async def offered(end, number: int = 0) -> FileOffer:
-    return await end.person.until(FileOffer, **({"id": number} if number else {}))
-
-
-async def failed(end, code: str) -> FileFailed:
-    return await end.person.until(FileFailed, code=code)
 
 
 async def turned(condition) -> None:

@@ -25,12 +25,6 @@ PEER = "aa" * 32
 STREAM = Offer(TransferKind.STREAM, 0, 1, 0, bytes(32), "stream")
 
 
-@pytest.fixture
-def inbox(tmp_path) -> Path:
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
-
-
 def a_file(tmp_path, size=3 * MIB + 5):
     (tmp_path / "report.pdf").write_bytes(os.urandom(size))
     return inspect_outgoing(tmp_path / "report.pdf")

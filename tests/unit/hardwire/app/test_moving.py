@@ -31,12 +31,6 @@ def every_step(monkeypatch):
     monkeypatch.setattr(underway, "_PROGRESS_EVERY", 0.0)
 
 
-@pytest.fixture
-def inbox(tmp_path):
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
-
-
 def a_file(tmp_path, size=12 * MIB + 5):
     (tmp_path / "data.bin").write_bytes(os.urandom(size))
     return inspect_outgoing(tmp_path / "data.bin")

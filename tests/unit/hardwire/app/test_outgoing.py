@@ -13,6 +13,7 @@ from hardwire.channel import TransferKind
 from hardwire.channel.manifest import EntryKind
 from hardwire.channel.preface import open_preface
 from hardwire.errors import TransferIncomplete, UsageError
+from support.deliveries import whole
 from support.trees import MIB, a_tree
 
 DATA = bytes(range(256)) * 40
@@ -20,15 +21,6 @@ DATA = bytes(range(256)) * 40
 
 def leaf(data):
     return hashlib.sha256(b"HBI1 leaf" + data).digest()
-
-
-def whole(file):
-    reader = OutgoingReader(file)
-    try:
-        return reader.read(0, file.offer.end)
-    finally:
-        reader.close()
-        reader.close()
 
 
 def test_a_file_is_read_once_and_described(tmp_path):

@@ -10,19 +10,11 @@ import pytest
 
 from hardwire.app import scan
 from hardwire.app.files import SIDE_DIRECTORY
-from hardwire.app.outgoing import OutgoingReader, inspect_outgoing
+from hardwire.app.outgoing import inspect_outgoing
 from hardwire.channel.preface import open_preface
 from hardwire.errors import UsageError
+from support.deliveries import whole
 from support.trees import a_tree
-
-
-def whole(file):
-    reader = OutgoingReader(file)
-    try:
-        return reader.read(0, file.offer.end)
-    finally:
-        reader.close()
-        reader.close()
 
 
 def test_links_are_left_out_unless_they_are_followed(tmp_path):

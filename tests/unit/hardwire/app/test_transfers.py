@@ -13,55 +13,17 @@ from hardwire.app.events import FileDone, FileFailed, FileOffer, FilePaused, Fil
 from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.incoming import Incoming
 from hardwire.app.outgoing import OutgoingFile, inspect_outgoing
-from hardwire.channel import Offer, TransferKind
 from hardwire.errors import ConnectionLost, LocalError, Misuse, UsageError
+from support.deliveries import DATA, a_file, empty, failed, kept, offered, pretended
 from support.memoryline import memory_pair
 from support.people import open_ends
 from support.trees import MIB
-
-DATA = os.urandom(3_000_000)
-
-
-@pytest.fixture
-def outbox(tmp_path) -> Path:
-    (tmp_path / "out").mkdir()
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def inbox(tmp_path) -> Path:
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
-
-
-def a_file(outbox: Path, name: str = "report.pdf", data: bytes = DATA) -> OutgoingFile:
-    (outbox / name).write_bytes(data)
-    return inspect_outgoing(outbox / name)
 
 
 def sparse(outbox: Path, size: int) -> OutgoingFile:
     with (outbox / "large.bin").open("wb") as file:
         file.truncate(size)
     return inspect_outgoing(outbox / "large.bin")
-
-
-def pretended(name: str = "pretended", size: int = 5) -> OutgoingFile:
-    """An offer without a file, as a peer of another make could send it."""
-    offer = Offer(TransferKind.FILE, size, 1, 21, bytes(32), name)
-    return OutgoingFile(Path("/nonexistent"), offer, bytes(offer.preface), ())
-
-
-def empty(directory: Path) -> bool:
-    return list(directory.iterdir()) == []
-
-
-def kept(directory: Path) -> bool:
-    """Nothing under any name, and something to go on from."""
-    return [path.name for path in directory.iterdir()] == [SIDE_DIRECTORY]
-
-
-async def offered(end, number: int = 0) -> FileOffer:
-    return await end.person.until(FileOffer, **({"id": number} if number else {}))
 
 
 async def moving(end) -> FileProgress:
@@ -74,10 +36,6 @@ async def far(end) -> None:
     async with asyncio.timeout(20):
         while not any(one.meter.done > 2_000_000 for one in end.transfers._active.values()):  # noqa: ASYNC110
             await asyncio.sleep(0)
-
-
-async def failed(end, code: str) -> FileFailed:
-    return await end.person.until(FileFailed, code=code)
 
 
 async def test_a_file_goes_over_whole(outbox, inbox, monkeypatch):

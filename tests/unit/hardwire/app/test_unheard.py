@@ -4,8 +4,6 @@
 import asyncio
 import os
 
-import pytest
-
 from hardwire.app.events import FileDone, FileFailed, FileOffer, LineClosed
 from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.outgoing import inspect_outgoing
@@ -16,12 +14,6 @@ from hardwire.errors import ConnectionLost
 from support.memoryline import memory_pair
 from support.people import open_ends
 from support.trees import MIB
-
-
-@pytest.fixture
-def inbox(tmp_path):
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
 
 
 def left(inbox):
