@@ -32,7 +32,7 @@ def silence(attacker) -> None:
 
     link = attacker.link
     link._path.connection.attach(Nobody())
-    link._watch.cancel()
+    link._watching.cancel()
     for timer in (link._sctp._mtu_timer, link._sctp._sack_timer, link._sctp._timer):
         if timer is not None:
             timer.cancel()
