@@ -26,6 +26,7 @@ _SIGNATURES: Final[Signatures] = (
     (aiortc.RTCSctpTransport, "_handle_data", ("self", "data")),
     (aiortc.RTCSctpTransport, "_receive", ("self", "stream_id", "pp_id", "data")),
     (aiortc.RTCSctpTransport, "_receive_chunk", ("self", "chunk")),
+    (aiortc.RTCSctpTransport, "_receive_reconfig_param", ("self", "param")),
     (aiortc.RTCSctpTransport, "_reset_deferred_streams", ("self",)),
     (aiortc.RTCSctpTransport, "_send_chunk", ("self", "chunk")),
     (aiortc.RTCSctpTransport, "_send_sack", ("self",)),
