@@ -18,7 +18,6 @@ they do. On aiortc's own transports (docs/adr/0014-plain-transport.md) it works 
 """
 
 import asyncio
-import contextlib
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
@@ -37,10 +36,9 @@ from hardwire.net.rtc.plain import PlainDtls
 from hardwire.net.rtc.sctp import MAX_MESSAGE, SCTP_PORT
 from hardwire.net.rtc.sdp import RankedCandidate, SessionDescription, Setup, Side, parse, read_candidate, write
 from hardwire.net.rtc.selftest import self_test
+from hardwire.net.rtc.terms import ASSOCIATE_TIMEOUT, CLOSE_TIMEOUT
 from hardwire.net.servers import IceServers
 
-CLOSE_TIMEOUT: Final = 1.0
-ASSOCIATE_TIMEOUT: Final = 15.0
 _LOOK_INTERVAL: Final = 1.0
 _MID: Final = "0"
 
@@ -186,7 +184,7 @@ class SdpBridge:
             raise Misuse("a bridge is opened once, when both descriptions are there")
         self._events = events
         try:
-            await self._find_path(within)
+            await self._path.require_found(self._path.find(), within)
             try:
                 async with asyncio.timeout(ASSOCIATE_TIMEOUT):
                     facts = await self._secure(self._peer)
@@ -234,13 +232,6 @@ class SdpBridge:
         self._path.meet(peer.credentials)
         # Never the last ones: a hidden address is known only when the checks of its owner come.
         await self._path.add_peer(peer.candidates)
-
-    async def _find_path(self, within: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._path.find()
-        if not self._path.is_found:
-            raise NetworkFailed("no path to the peer was found", code="no-path")
 
     async def _secure(self, peer: SessionDescription) -> DtlsFacts:
         self._dtls = (LineDtls if is_fast() else PlainDtls)(
@@ -304,12 +295,4 @@ class SdpBridge:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                if self._sctp is not None:
-                    await self._sctp.stop()
-                if self._dtls is not None:
-                    await self._dtls.stop()
-                await self._path.close()
-        except TimeoutError:
-            self._path.force_close()
+        await self._path.close_below([one.stop for one in (self._sctp, self._dtls) if one is not None], CLOSE_TIMEOUT)

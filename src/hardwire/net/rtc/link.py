@@ -14,7 +14,6 @@ when ``close`` returns.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
@@ -31,13 +30,11 @@ from hardwire.net.rtc.roam import Roamer, RoamEvents, RoamSettings
 from hardwire.net.rtc.sctp import HIGH_WATER, MAX_MESSAGE, STREAMS, LineSctp
 from hardwire.net.rtc.search import Search
 from hardwire.net.rtc.selftest import self_test
-from hardwire.net.rtc.terms import LinkEvents, LinkSettings
+from hardwire.net.rtc.terms import ASSOCIATE_TIMEOUT, CLOSE_TIMEOUT, LinkEvents, LinkSettings
 from hardwire.net.rtc.watch import Watch
 
-CLOSE_TIMEOUT: Final = 1.0
 FLUSH_STALL: Final = 1.0
 FLUSH_MOST: Final = 5.0
-ASSOCIATE_TIMEOUT: Final = 15.0
 
 
 class RtcLink:
@@ -257,11 +254,7 @@ class RtcLink:
 
     async def _find_path(self, candidates: Sequence[Candidate], within: float, *, more: bool) -> None:
         self._search.add(candidates, last=bool(candidates) and not more)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._search.run()
-        if not self._path.is_found:
-            raise NetworkFailed("no path to the peer was found", code="no-path")
+        await self._path.require_found(self._search.run(), within)
 
     async def _secure(self, fingerprint: bytes) -> DtlsFacts:
         dtls = (LineDtls if is_fast() else PlainDtls)(
@@ -340,17 +333,10 @@ class RtcLink:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait({self._watching})
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                if self._sctp is not None:
-                    await self._sctp.stop()
-                if self._dtls is not None:
-                    await self._dtls.stop()
-                if self._roamer is not None:
-                    await self._roamer.close()
-                await self._path.close()
-        except TimeoutError:
-            self._path.force_close()
+        stops = [one.stop for one in (self._sctp, self._dtls) if one is not None]
+        if self._roamer is not None:
+            stops.append(self._roamer.close)
+        await self._path.close_below(stops, CLOSE_TIMEOUT)
 
 
 def _present() -> frozenset[IPAddress]:

@@ -15,7 +15,8 @@ any, is not known here.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiortc import RTCIceParameters, RTCIceTransport
@@ -143,6 +144,24 @@ class Path:
         finally:
             await self._stop_trying()
         return self.is_found
+
+    async def require_found(self, looking: Awaitable[object], within: float) -> None:
+        """Let ``looking`` go on for ``within`` seconds, or until it ends. Raises NetworkFailed: ``no-path``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await looking
+        if not self.is_found:
+            raise NetworkFailed("no path to the peer was found", code="no-path")
+
+    async def close_below(self, stops: Sequence[Callable[[], Awaitable[None]]], within: float) -> None:
+        """End what goes over it, one after the other, and then it; after ``within`` seconds its sockets are dropped."""
+        try:
+            async with asyncio.timeout(within):
+                for stop in stops:
+                    await stop()
+                await self.close()
+        except TimeoutError:
+            self.force_close()
 
     async def close(self) -> None:
         """Give sockets and relay back."""

@@ -2,7 +2,7 @@
 """What a link is made from, and whom it tells what it does."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.x509 import Certificate
@@ -10,6 +10,11 @@ from cryptography.x509 import Certificate
 from hardwire.errors import HardwireError
 from hardwire.net.invite import InviteSecrets
 from hardwire.net.servers import IceServers
+
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that closing takes at most, whatever hangs below."""
+ASSOCIATE_TIMEOUT: Final = 15.0
+"""Seconds for DTLS and SCTP, once there is a path."""
 
 
 @dataclass(frozen=True, slots=True)
