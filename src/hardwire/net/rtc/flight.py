@@ -45,6 +45,8 @@ class Flight:
         timeouts: One after the other, without anything acknowledged in between.
         copies_lost: Fragments that only a path wider than the least carries, sent again and lost again, without one of
             that size arriving in between.
+        cut_in_vain: Copies of the first fragment that is missing which left larger than a full packet, so that a router
+            had to cut them, without one of that size arriving in between.
     """
 
     def __init__(self, initial: int, *, payload: int, peer_window: int) -> None:
@@ -56,7 +58,7 @@ class Flight:
         self.cumulative = 0
         self.number = 0
         self.timeouts = 0
-        self.copies_lost = 0
+        self.copies_lost = self.cut_in_vain = 0
         self._before = (initial - 1) & TSN_MASK
         self._sent: dict[int, Fragment] = {}
         self._arrived = Intervals()
@@ -157,6 +159,7 @@ class Flight:
         if latest is not None:
             self._arrival(latest, now)
         self.cumulative = number
+        self.cut_in_vain = 0
         self._judged = max(self._judged, number + 1)
         self._highest = max(self._highest, number)
         self._progress = now
@@ -196,6 +199,8 @@ class Flight:
         """Of something that was sent once, the round trip is known (Karn); what was sent again is a guess."""
         if fragment.size > _PASSES:
             self.copies_lost = 0
+            if fragment.size > self.payload:
+                self.cut_in_vain = 0
         took = now - fragment.sent_at
         if fragment.count == 1:
             self.rtt.sample(took, now)

@@ -262,7 +262,7 @@ class RtcLink:
             self._path.connection,
             self._certificate,
             server=self._settings.offerer,
-            on_closed=lambda: self._ended("the peer went away"),
+            on_closed=lambda: self._ended(ConnectionLost("the peer went away")),
         )
         self._dtls = dtls
         return await agree(dtls, own=self.fingerprint, peer=fingerprint)
@@ -295,7 +295,7 @@ class RtcLink:
         if not self._established.done():
             self._established.set_result(None)
         elif self._sctp is not None and not self._sctp.is_open:
-            self._ended("the peer ended the line")
+            self._ended(ConnectionLost("the peer ended the line"))
 
     # ------------------------------------------------------------------ while it is open
 
@@ -317,13 +317,13 @@ class RtcLink:
             return WireError(f"the peer sent {self._sctp.refusal}", code="transport-limit")
         return ConnectionLost("the peer ended the line")
 
-    def _ended(self, reason: str) -> None:
+    def _ended(self, lost: ConnectionLost) -> None:
         if not self._established.done():
             self._established.set_result(None)
         elif self._events is not None and not self._told:
             self._told = True
             refused = self._sctp is not None and self._sctp.refusal is not None
-            self._events.closed(self._sctp_error() if refused else ConnectionLost(reason))
+            self._events.closed(self._sctp_error() if refused else lost)
 
     # ------------------------------------------------------------------ closing
 

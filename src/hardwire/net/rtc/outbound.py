@@ -110,6 +110,7 @@ class Outbound(Flight):
             self._lost.popleft()
             if fragment.number == self.cumulative + 1:
                 self._progress = now
+                self.cut_in_vain += fragment.size > self.payload
             self._resent.append((now, fragment.number))
             return self._leave(fragment, now)
         return None
@@ -232,7 +233,7 @@ class Outbound(Flight):
         """The path is another one: its times and its window are unknown, and what was out stayed on the old one."""
         self.rtt.reset()
         self.window.reset()
-        self.timeouts = self.copies_lost = 0
+        self.timeouts = self.copies_lost = self.cut_in_vain = 0
         self._all_lost(now, again=False)
 
     # ------------------------------------------------------------------ what is given up (RFC 3758)

@@ -117,6 +117,11 @@ class PlainSctp:
         return self.packets_heard
 
     @property
+    def cut_in_vain(self) -> int:
+        """Nothing: aiortc has one size of packets, and it passes everywhere."""
+        return 0
+
+    @property
     def is_empty(self) -> bool:
         """Nothing waits here; whether the peer has it all is known only if aiortc still says so."""
         return self.is_open and not self.buffered and not getattr(self._sctp, "_sent_queue", None)

@@ -88,6 +88,11 @@ class LineSctp(FastSctp):
         return self._out.cumulative
 
     @property
+    def cut_in_vain(self) -> int:
+        """Copies of what is first missing that a router had to cut, and that did not arrive."""
+        return self._out.cut_in_vain
+
+    @property
     def is_empty(self) -> bool:
         """Open, and everything that was handed in is acknowledged."""
         return self.is_open and not self._queued_octets and self._out.is_empty

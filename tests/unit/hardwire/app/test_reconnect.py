@@ -26,8 +26,10 @@ from hardwire.channel import LineClosed as ChannelClosed
 from hardwire.channel.chat import CHAT_IDS_KEPT
 from hardwire.errors import ConnectionLost, IdentityChanged, LocalError, RecordRefused, UsageError
 from hardwire.net import reline
+from hardwire.net.rtc import sctpmtu, watch
+from hardwire.net.rtc.pmtu import CAUTIOUS
 from support.lines import config_for_test, line_pair
-from support.links import deafen
+from support.links import between, deafen
 from support.people import STRANGER, End, Person
 
 LOST = ConnectionLost("no path", code="path-lost")
@@ -322,3 +324,34 @@ async def test_what_waited_goes_on_waiting_when_the_next_line_is_over_at_once(mo
         alice.session._say_again(line)
         assert sent == ["one"]
         assert [text for _, text in history.held] == ["two", "three"]
+
+
+async def test_what_was_cut_for_a_wider_path_goes_on_over_another_line(monkeypatch, tmp_path):
+    """Routers on the narrower one drop what they would have to cut. All else arrives, for as long as there is something.
+
+    On a quiet line the keepalives do not get past what is missing, and the peer gives it up after its 15 s.
+    """
+    monkeypatch.setattr(watch, "PROBE_INTERVAL", 0.05)
+    monkeypatch.setattr(sctpmtu, "SIZES", CAUTIOUS)
+    content = tmp_path / "some.bin"
+    content.write_bytes(bytes(range(256)) * 5)
+    (tmp_path / "in").mkdir()
+    async with two_people() as (alice, bob):
+        sctp = alice.session._line._link._sctp
+        async with asyncio.timeout(10):
+            while sctp.packet_size != CAUTIOUS[0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for end in (alice, bob):
+            between(end.session._line._link, lambda one, pass_on: pass_on(one) if len(one) < 1300 else None)
+        number = alice.session.offer(await inspect(content))
+        ending = asyncio.create_task(alice.session.transfers.outcome(number))
+        bob.session.transfers.accept((await bob.person.until(FileOffer)).id, tmp_path / "in")
+        said = 0
+        async with asyncio.timeout(20):
+            while not alice.person.all(Reconnecting):
+                alice.session.say(f"{said}")
+                said += 1
+                await asyncio.sleep(0.05)
+        assert isinstance(await asyncio.wait_for(ending, 20), FileDone)
+        await bob.person.until(Said, by="peer", text=f"{said - 1}")
+        assert [one.text for one in bob.person.all(Said)] == [f"{number}" for number in range(said)]

@@ -195,6 +195,42 @@ def test_a_peer_that_takes_no_copy_is_not_sent_a_window_of_them_each_time():
     assert 500 < copies < 10 * WINDOW / PAYLOAD
 
 
+def test_copies_that_routers_have_to_cut_are_counted_until_one_arrives():
+    out = sending(6, payload=8000)
+    out.payload = PAYLOAD
+    out.restart_path(2.0)
+    copies = []
+    now = 2.0
+    for _ in range(12):
+        resent(out, now)
+        copies.append(out.cut_in_vain)
+        now = out.deadline()
+        out.expired(now)
+    assert copies == sorted(copies)
+    assert copies[-1] >= 4
+    # One that was cut arrives behind the first: such packets pass here, some of them.
+    out.window.size = WINDOW
+    resent(out, now)
+    out.acknowledged(Sack(0, WINDOW, [(2, 2)]), now + RTT)
+    assert out.cut_in_vain == 0
+    now = out.deadline()
+    out.expired(now)
+    resent(out, now)
+    assert out.cut_in_vain == 1
+    out.acknowledged(Sack(1, WINDOW), now + RTT)
+    assert out.cut_in_vain == 0
+
+
+def test_copies_of_what_fits_a_packet_are_none_that_are_cut():
+    out = sending(3)
+    for _ in range(6):
+        now = out.deadline()
+        out.expired(now)
+        resent(out, now)
+    assert out.timeouts > 1
+    assert out.cut_in_vain == 0
+
+
 def test_a_copy_that_fills_a_hole_tells_of_those_that_left_before_it():
     """What is acknowledged with it was reported long ago, and the copy is not the last of all."""
     out = sending(10)
