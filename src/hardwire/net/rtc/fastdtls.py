@@ -120,6 +120,17 @@ class FastDtls(RTCDtlsTransport):
         self._out_at, self._out_view = _buffers.out
         self._pending = 0
         self._in_batch = False
+        self._packets: PacketReceiver | None = None
+
+    def _register_data_receiver(self, receiver: Any) -> None:
+        super()._register_data_receiver(receiver)
+        # Looked up once: to ask an abstract class takes as long as to read a small packet.
+        self._packets = receiver if isinstance(receiver, PacketReceiver) else None
+
+    def _unregister_data_receiver(self, receiver: Any) -> None:
+        super()._unregister_data_receiver(receiver)
+        if self._data_receiver is None:
+            self._packets = None
 
     @property
     def is_blocked(self) -> bool:
@@ -158,6 +169,8 @@ class FastDtls(RTCDtlsTransport):
         while (size := openssl_lib.BIO_read(out, self._out_at, _OUT)) > 0:
             data = self._out_view[:size]
             self._path.send_records(data, _record_sizes(data))
+            if size < _OUT:
+                break
 
     def probe(self, size: int, *, fragments: bool = False) -> bool:
         """Encrypt the first octets of :attr:`plain` into one datagram and send it past everything else.
@@ -206,26 +219,23 @@ class FastDtls(RTCDtlsTransport):
 
     def drained(self) -> None:
         """Answer what came."""
-        receiver: object = self._data_receiver
         self._in_batch = False
-        if isinstance(receiver, PacketReceiver):
-            receiver.batch_ended()
+        if self._packets is not None:
+            self._packets.batch_ended()
         if self._state is State.CONNECTED:
             self._send_all()
 
     def unblocked(self) -> None:
         """The socket has room again."""
-        receiver: object = self._data_receiver
-        if isinstance(receiver, PacketReceiver):
-            receiver.unblocked()
+        if self._packets is not None:
+            self._packets.unblocked()
 
     def _read_all(self) -> None:
         connection = self._ssl
         if connection is None:
             return
         ssl, at, view, read = connection._ssl, self._read_at, self._read_view, openssl_lib.SSL_read  # noqa: SLF001
-        receiver: object = self._data_receiver
-        fast = receiver if isinstance(receiver, PacketReceiver) else None
+        fast = self._packets
         while (size := read(ssl, at, MOST_PLAIN)) > 0:
             if fast is not None:
                 fast.packet(view, size)

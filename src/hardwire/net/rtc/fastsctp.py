@@ -15,6 +15,7 @@ kept, also when it is zero; lost packets are found by time; an association that 
 (:mod:`work`): those that cost more than their octets deserve are dropped like packets that the network lost.
 """
 
+import math
 from typing import Final
 
 from aiortc.rtcsctptransport import (
@@ -36,6 +37,7 @@ from hardwire.net.rtc.fastdtls import FastDtls, PacketReceiver, run_now
 from hardwire.net.rtc.fragments import Sack, SackRefused
 from hardwire.net.rtc.inbound import TSN_HALF, TSN_MASK, Arrived, Inbound, InboundRefused
 from hardwire.net.rtc.sctpmtu import MtuProber
+from hardwire.net.rtc.sctpsender import TIMER_SLACK
 from hardwire.net.rtc.sctpwire import (
     CHUNK,
     CHUNK_HEADER,
@@ -278,8 +280,10 @@ class FastSctp(MtuProber, PacketReceiver):
             self.transmit()
             if self._owed and (self._sack_at_once or self._owed >= _SACK_EVERY or (self._in and self._in.beyond)):
                 self._sack_alone()
-            elif self._owed and self._sack_timer is None:
-                self._sack_timer = self._clock.call_later(SACK_DELAY, self._sack_late)
+            elif self._owed and self._sack_due == math.inf:
+                self._sack_due = self._clock.time() + SACK_DELAY
+                if self._sack_timer is None:
+                    self._sack_timer = self._clock.call_at(self._sack_due, self._sack_late)
             self._dtls.flush()
         except ConnectionError:
             self._set_state(self.State.CLOSED)
@@ -289,7 +293,12 @@ class FastSctp(MtuProber, PacketReceiver):
         self.batch_ended()
 
     def _sack_late(self) -> None:
+        """Data takes most SACKs along: the timer is left to fire early, and is then set anew if another one is owed."""
         self._sack_timer = None
-        if self._owed and self._association_state != self.State.CLOSED:
+        if self._association_state == self.State.CLOSED or self._sack_due == math.inf:
+            return
+        if self._clock.time() < self._sack_due - TIMER_SLACK:
+            self._sack_timer = self._clock.call_at(self._sack_due, self._sack_late)
+        else:
             self._sack_at_once = True
             self.batch_ended()

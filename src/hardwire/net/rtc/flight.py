@@ -42,6 +42,8 @@ class Flight:
         flight: Octets that are out and neither acknowledged nor lost.
         cumulative: Everything through this number is acknowledged.
         number: Of the last fragment that was cut.
+        lost: Numbers of fragments to be sent again, in order; some of them may have arrived by now.
+        given_up: Everything through this number is acknowledged or given up.
         timeouts: One after the other, without anything acknowledged in between.
         copies_lost: Fragments that only a path wider than the least carries, sent again and lost again, without one of
             that size arriving in between.
@@ -62,7 +64,7 @@ class Flight:
         self._before = (initial - 1) & TSN_MASK
         self._sent: dict[int, Fragment] = {}
         self._arrived = Intervals()
-        self._lost: deque[int] = deque()
+        self.lost: deque[int] = deque()
         self._resent: deque[tuple[float, int]] = deque()
         self._gap_credit = 4096
         self._judged = 1
@@ -80,7 +82,7 @@ class Flight:
         self._progress = 0.0
         self._probed = False
         self._judge_at = math.inf
-        self._given_up = 0
+        self.given_up = 0
         self._given_up_streams: dict[int, tuple[int, int]] = {}
 
     def tsn(self, number: int) -> int:
@@ -261,7 +263,7 @@ class Flight:
         for fragment in lost:
             fragment.state = LOST
             self.flight -= fragment.size
-            self._lost.append(fragment.number)
+            self.lost.append(fragment.number)
             if fragment.count > 1 and fragment.size > _PASSES:
                 self.copies_lost += 1
         # Once in a round trip: what was out before the window shrank says nothing new about it. What was sent again
@@ -273,11 +275,11 @@ class Flight:
             self._exempt = True
 
     def _advance_given_up(self) -> None:
-        self._given_up = max(self._given_up, self.cumulative)
-        while (fragment := self._sent.get(self._given_up + 1)) is not None and fragment.state == GIVEN_UP:
-            self._given_up += 1
+        self.given_up = max(self.given_up, self.cumulative)
+        while (fragment := self._sent.get(self.given_up + 1)) is not None and fragment.state == GIVEN_UP:
+            self.given_up += 1
             if not fragment.message.unordered:
-                self._given_up_streams[fragment.message.stream] = (fragment.message.sequence, self._given_up)
+                self._given_up_streams[fragment.message.stream] = (fragment.message.sequence, self.given_up)
         if self._given_up_streams:
             self._given_up_streams = {
                 stream: (place, number)

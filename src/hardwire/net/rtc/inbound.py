@@ -20,6 +20,7 @@ from hardwire.net.rtc.intervals import Intervals
 
 LAST: Final = 1
 FIRST: Final = 2
+WHOLE: Final = FIRST | LAST
 UNORDERED: Final = 4
 TSN_MASK: Final = 0xFFFF_FFFF
 TSN_HALF: Final = 1 << 31
@@ -139,6 +140,10 @@ class Inbound:
             self.cumulative = number
             if self.beyond:
                 self._catch_up()
+            elif not self._by_last and flags & WHOLE == WHOLE:
+                # Nothing is held that it could meet: a small message on its own.
+                self._check_size(len(data), 1)
+                return self._completed((*kind, flags & UNORDERED), data, number)
             elif not flags:
                 # The middle of a message, and nothing lies beyond that it could meet: most of what comes.
                 left = self._by_last.get(number - 1)

@@ -81,12 +81,12 @@ class Outbound(Flight):
             room: Octets of data that fit beside what is already in the packet; a new message is not cut to fit.
         """
         self._held_back = False
-        if not self._lost and not self.waiting:
+        if not self.lost and not self.waiting:
             return None
         limit = self.window.size
-        if self._lost and (fragment := self._next_lost(now, limit, room)) is not None:
+        if self.lost and (fragment := self._next_lost(now, limit, room)) is not None:
             return fragment
-        if self._lost and self._held_back:
+        if self.lost and self._held_back:
             return None
         if not self.waiting:
             return None
@@ -96,10 +96,10 @@ class Outbound(Flight):
         return self._next_new(now, room)
 
     def _next_lost(self, now: float, limit: float, room: int | None) -> Fragment | None:
-        while self._lost:
-            fragment = self._sent.get(self._lost[0])
+        while self.lost:
+            fragment = self._sent.get(self.lost[0])
             if fragment is None or fragment.state != LOST or self._outlived(fragment, now):
-                self._lost.popleft()
+                self.lost.popleft()
                 continue
             if room is not None and fragment.size > room:
                 self._held_back = True
@@ -107,7 +107,7 @@ class Outbound(Flight):
             if self.flight + fragment.size > limit and not self._exempt and self.flight:
                 self._held_back = True
                 return None
-            self._lost.popleft()
+            self.lost.popleft()
             if fragment.number == self.cumulative + 1:
                 self._progress = now
                 self.cut_in_vain += fragment.size > self.payload
@@ -159,21 +159,19 @@ class Outbound(Flight):
         """When :meth:`expired` is to be called; infinite while nothing is out."""
         if not self._sent:
             return math.inf
-        timeout = self._timeout_at()
-        if not self._probed and self.flight and not self._lost:
-            timeout = min(timeout, self._probe_at())
-        return min(timeout, self._judge_at)
+        return min(self._timeout_at(), self._probe_at(), self._judge_at)
 
     def _timeout_at(self) -> float:
-        return self._progress + self.rtt.timeout() + (PEER_DELAY if self._is_alone else 0.0)
+        return self._progress + self.rtt.timeout() + (PEER_DELAY if self._is_alone() else 0.0)
 
     def _probe_at(self) -> float:
-        return max(self._last_sent, self._progress) + self.rtt.probe_timeout(alone=self._is_alone)
+        if self._probed or not self.flight or self.lost:
+            return math.inf
+        return max(self._last_sent, self._progress) + self.rtt.probe_timeout(alone=self._is_alone())
 
-    @property
     def _is_alone(self) -> bool:
         """One packet is out, and the peer may be keeping the acknowledgement."""
-        return 0 < self.flight <= self.payload and not self._lost
+        return 0 < self.flight <= self.payload and not self.lost
 
     def expired(self, now: float) -> None:
         """The deadline passed: something may be lost."""
@@ -183,7 +181,7 @@ class Outbound(Flight):
             self._judge(now)
         if now >= self._timeout_at():
             self._time_out(now)
-        elif not self._probed and self.flight and not self._lost and now >= self._probe_at():
+        elif now >= self._probe_at():
             self._probe()
 
     def _probe(self) -> None:
@@ -196,7 +194,7 @@ class Outbound(Flight):
         if last is not None:
             last.state = LOST
             self.flight -= last.size
-            self._lost.append(last.number)
+            self.lost.append(last.number)
 
     def _time_out(self, now: float) -> None:
         """Nothing for a whole timeout: everything that was out is taken for lost.
@@ -216,7 +214,7 @@ class Outbound(Flight):
         for fragment in self._sent.values():
             if fragment.state == FLYING or (again and fragment.state == ARRIVED):
                 fragment.state = LOST
-        self._lost = deque(number for number, one in self._sent.items() if one.state == LOST)
+        self.lost = deque(number for number, one in self._sent.items() if one.state == LOST)
         self._resent.clear()
         self.flight = 0
         self._judged = self.number + 1
@@ -258,10 +256,10 @@ class Outbound(Flight):
 
     def forward(self) -> tuple[int, list[tuple[int, int]]] | None:
         """TSN and streams of the FORWARD TSN that the peer needs, if it needs one."""
-        if self._given_up <= self.cumulative:
+        if self.given_up <= self.cumulative:
             return None
         streams = [(stream, place) for stream, (place, _) in self._given_up_streams.items()]
-        return self.tsn(self._given_up), streams
+        return self.tsn(self.given_up), streams
 
     def _outlived(self, fragment: Fragment, now: float) -> bool:
         message = fragment.message

@@ -107,9 +107,9 @@ class RttEstimator:
         Args:
             alone: One packet is out: the peer may keep its acknowledgement for a while.
         """
-        if not self.is_known:
+        if not self.smoothed:
             return INITIAL_TIMEOUT
-        wait = min(max(2 * self.smoothed, LEAST_PROBE), self.timeout())
+        wait = min(max(2 * self.smoothed, LEAST_PROBE), self._timeout)
         return wait + PEER_DELAY if alone else wait
 
     def reset(self) -> None:

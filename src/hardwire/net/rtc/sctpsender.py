@@ -32,7 +32,7 @@ FIRST_TSN_BELOW: Final = 1 << 30
 """aiortc as a receiver loses its way when numbers wrap at 2^32 while one is missing; so they are far from there for
 three terabytes. To be guessed by nobody is not their task: DTLS is below."""
 _LEAST_BESIDE: Final = 32
-_TIMER_SLACK: Final = 0.0005
+TIMER_SLACK: Final = 0.0005
 _PADDING: Final = bytes(4)
 
 
@@ -63,6 +63,7 @@ class SctpSender(RTCSctpTransport):
         self._in: Inbound | None = None
         self._owed = 0
         self._sack_at_once = False
+        self._sack_due = math.inf
         self._sack_timer: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
@@ -78,18 +79,25 @@ class SctpSender(RTCSctpTransport):
             return
         self._filling = True
         try:
-            now, out = self._clock.time(), self._out
-            while (fragment := out.next(now)) is not None or self._refill():
-                if fragment is not None:
-                    self._send_packet(fragment, now)
-            self._send_forward()
+            self._fill()
         finally:
             self._filling = False
         if self._reconfig_queue:
             run_now(self._transmit_reconfig())
-        self._set_timer()
         if not self._in_batch:
             self._dtls.flush()
+        self._set_timer()
+
+    def _fill(self) -> None:
+        now, out = self._clock.time(), self._out
+        while out.waiting or out.lost or self._refill():
+            fragment = out.next(now)
+            if fragment is not None:
+                self._send_packet(fragment, now)
+            elif out.waiting or out.lost:
+                break  # the windows have no room
+        if out.given_up > out.cumulative:
+            self._send_forward()
 
     def _refill(self) -> bool:
         """Hand on the next message of whoever holds them; whether there was one."""
@@ -126,9 +134,8 @@ class SctpSender(RTCSctpTransport):
             room = most - at - DATA_HEADER
             if room < _LEAST_BESIDE:
                 break
-            if not out.waiting:
-                self._refill()
-            following = out.next(now, room)
+            more = out.waiting or out.lost or self._refill()
+            following = out.next(now, room) if more else None
         if fragment.size > out.payload:
             # It was cut for a wider path, and keeps its size: routers may take it apart.
             self._close(at)
@@ -163,9 +170,7 @@ class SctpSender(RTCSctpTransport):
             inbound.duplicates.clear()
         self._owed = 0
         self._sack_at_once = False
-        if self._sack_timer is not None:
-            self._sack_timer.cancel()
-            self._sack_timer = None
+        self._sack_due = math.inf
         view = self._dtls.plain
         return put_sack(view, COMMON_SIZE, tsn=inbound.tsn, window=inbound.room, gaps=gaps, duplicates=duplicates)
 
@@ -237,7 +242,7 @@ class SctpSender(RTCSctpTransport):
     def _set_timer(self) -> None:
         """Deadlines move out with every SACK: the timer is left to fire early, and is then set anew."""
         deadline = self._out.deadline()
-        if self._timer is not None and deadline < self._timer_at - _TIMER_SLACK:
+        if self._timer is not None and deadline < self._timer_at - TIMER_SLACK:
             self._timer.cancel()
             self._timer = None
         if self._timer is None and deadline < math.inf:

@@ -37,7 +37,8 @@ class Heard(PacketReceiver):
 
 def listen(link):
     heard = Heard()
-    link._dtls._data_receiver = heard
+    link._dtls._data_receiver = None
+    link._dtls._register_data_receiver(heard)
     return heard
 
 
@@ -109,7 +110,8 @@ async def test_a_receiver_that_is_aiortcs_gets_its_packets_too():
             got.put_nowait(data)
 
     async with open_pair() as (first, second):
-        second.link._dtls._data_receiver = Theirs()
+        second.link._dtls._data_receiver = None
+        second.link._dtls._register_data_receiver(Theirs())
         put(first.link._dtls, b"plain")
         first.link._dtls.flush()
         assert await asyncio.wait_for(got.get(), 5) == b"plain"

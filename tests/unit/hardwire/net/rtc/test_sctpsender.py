@@ -29,6 +29,41 @@ def test_a_sack_travels_with_data_and_alone_only_when_nothing_goes_that_way():
     run(main())
 
 
+def test_a_talk_sets_one_timer_for_many_sacks_and_each_has_all_of_its_time():
+    async def main():
+        first, second = await connect(("line", "line"), Weather(delay=0.0001))
+        await asyncio.sleep(1)
+        loop, set_for = asyncio.get_running_loop(), []
+        plain = loop.call_at
+
+        def call_at(when, callback, *args, **how):
+            if callback == second.sctp._sack_late:
+                set_for.append(when)
+            return plain(when, callback, *args, **how)
+
+        loop.call_at = call_at
+        began, sent = loop.time(), second.dtls._pipe.sent
+        for turn in range(1, 51):
+            first.send(0, b"question")
+            await second.until(lambda turn=turn: len(second.got) == turn)
+            await asyncio.sleep(0.0001)  # behind the end of the batch
+            second.send(0, b"answer")
+            await first.until(lambda turn=turn: len(first.got) == turn)
+        assert len(set_for) == 1
+        await asyncio.sleep(began + 0.019 - loop.time())
+        first.send(0, b"no answer")
+        # The timer that was left comes when this one has waited for a millisecond, and has to be set anew.
+        await asyncio.sleep(0.019)
+        assert second.dtls._pipe.sent == sent + 50
+        await asyncio.sleep(0.002)
+        assert second.dtls._pipe.sent == sent + 51
+        assert len(set_for) == 2
+        await asyncio.sleep(1)
+        assert len(set_for) == 2
+
+    run(main())
+
+
 def test_nothing_leaves_while_the_socket_has_no_room():
     async def main():
         first, second = await connect(("line", "line"), Weather())
