@@ -45,7 +45,7 @@ class Flight:
         lost: Numbers of fragments to be sent again, in order; some of them may have arrived by now.
         given_up: Everything through this number is acknowledged or given up.
         timeouts: One after the other, without anything acknowledged in between.
-        copies_lost: Fragments that only a path wider than the least carries, sent again and lost again, without one of
+        copies_lost: Packets that only a path wider than the least carries, sent again and lost again, without one of
             that size arriving in between.
         cut_in_vain: Copies of the first fragment that is missing which left larger than a full packet, so that a router
             had to cut them, without one of that size arriving in between.
@@ -199,7 +199,7 @@ class Flight:
 
     def _arrival(self, fragment: Fragment, now: float) -> None:
         """Of something that was sent once, the round trip is known (Karn); what was sent again is a guess."""
-        if fragment.size > _PASSES:
+        if fragment.place + fragment.size > _PASSES:
             self.copies_lost = 0
             if fragment.size > self.payload:
                 self.cut_in_vain = 0
@@ -264,7 +264,8 @@ class Flight:
             fragment.state = LOST
             self.flight -= fragment.size
             self.lost.append(fragment.number)
-            if fragment.count > 1 and fragment.size > _PASSES:
+            # The chunk with which a packet became larger than what passes everywhere stands for all of it.
+            if fragment.count > 1 and fragment.place - DATA_HEADER <= _PASSES < fragment.place + fragment.size:
                 self.copies_lost += 1
         # Once in a round trip: what was out before the window shrank says nothing new about it. What was sent again
         # since then does, or a peer that takes no copy would be sent a whole window of them each time.

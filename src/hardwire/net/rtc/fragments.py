@@ -42,9 +42,12 @@ class Message:
 
 
 class Fragment:
-    """A DATA chunk and what became of it. Numbers count from this side's first packet as 1."""
+    """A DATA chunk and what became of it. Numbers count from this side's first packet as 1.
 
-    __slots__ = ("count", "data", "flags", "message", "number", "sent_at", "size", "state")
+    ``place`` is where it began in the packet that it left in last: octets of the chunks before it.
+    """
+
+    __slots__ = ("count", "data", "flags", "message", "number", "place", "sent_at", "size", "state")
 
     def __init__(self, number: int, flags: int, message: Message, data: bytes) -> None:
         self.number = number
@@ -52,6 +55,7 @@ class Fragment:
         self.message = message
         self.data = data
         self.size = len(data)
+        self.place = 0
         self.sent_at = 0.0
         self.count = 0
         self.state = FLYING

@@ -112,7 +112,7 @@ class Outbound(Flight):
                 self._progress = now
                 self.cut_in_vain += fragment.size > self.payload
             self._resent.append((now, fragment.number))
-            return self._leave(fragment, now)
+            return self._leave(fragment, now, room)
         return None
 
     def _next_new(self, now: float, room: int | None) -> Fragment | None:
@@ -142,14 +142,15 @@ class Outbound(Flight):
                 self.window.rested((now - self._last_sent) / self.rtt.timeout())
             self._progress = now
         self._sent[self.number] = fragment
-        return self._leave(fragment, now)
+        return self._leave(fragment, now, room)
 
-    def _leave(self, fragment: Fragment, now: float) -> Fragment:
+    def _leave(self, fragment: Fragment, now: float, room: int | None) -> Fragment:
         self._exempt = False
         self._gap_credit = min(self._gap_credit + GAPS_FOR_A_FRAGMENT, MOST_GAP_CREDIT)
         self.flight += fragment.size
         fragment.state = FLYING
         fragment.count += 1
+        fragment.place = 0 if room is None else self.payload - room
         fragment.sent_at = self._last_sent = now
         return fragment
 

@@ -195,6 +195,34 @@ def test_a_peer_that_takes_no_copy_is_not_sent_a_window_of_them_each_time():
     assert 500 < copies < 10 * WINDOW / PAYLOAD
 
 
+def test_a_large_packet_of_small_ones_that_is_lost_again_counts_once():
+    out = Outbound(1, payload=1384, peer_window=WINDOW)
+    out.rtt.sample(RTT, 0.0)
+
+    def put(count):
+        for _ in range(count):
+            out.put(Message(0, 0, 53, bytes(100)))
+
+    def packet(now):
+        numbers, room = [], None
+        while (fragment := out.next(now, room)) is not None:
+            numbers.append(fragment.number)
+            room = (1400 if room is None else room) - fragment.size - 16
+        return numbers
+
+    put(12)
+    assert packet(1.0) == [*range(1, 13)]
+    for turn in range(1, 4):
+        put(1)
+        assert packet(turn + 0.01) == [12 + turn]
+        out.acknowledged(Sack(0, WINDOW, [(13, 12 + turn)]), turn + 0.06)
+        out.expired(turn + 0.1)
+        assert out.copies_lost == turn - 1
+        assert packet(turn + 0.2) == [*range(1, 13)]
+    out.acknowledged(Sack(15, WINDOW), 3.25)
+    assert out.copies_lost == 0
+
+
 def test_copies_that_routers_have_to_cut_are_counted_until_one_arrives():
     out = sending(6, payload=8000)
     out.payload = PAYLOAD

@@ -82,7 +82,32 @@ def test_it_is_noticed_although_small_messages_still_arrive(pause):
     run(main())
 
 
-def test_losses_alone_are_no_hole():
+@pytest.mark.parametrize("count, size", [(5, 330), (8, 150)])
+def test_it_is_noticed_when_all_that_is_large_are_small_messages_in_one_packet(count, size):
+    """They are sent together whenever they are lost, and something new that is alone in its packet arrives."""
+
+    async def main():
+        first, second = await connect(("line", "line"), Weather(largest=1450))
+        await asyncio.sleep(12)
+        assert first.sctp.packet_size == 1412
+        weather = first.dtls._pipe.weather
+        weather.largest, weather.drop = 1300, 1.0
+        for number in range(count):
+            first.send(1, bytes([number]) * size)
+        weather.drop = 0.0
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while len([one for one in second.got if one[0] == 1]) < count:
+            assert loop.time() - began < 5
+            first.send(0, b"small")
+            await asyncio.sleep(0.02)
+        assert first.sctp.packet_size == BASE
+
+    run(main())
+
+
+@pytest.mark.parametrize("count, size", [(40, 50_000), (4000, 300)])
+def test_losses_alone_are_no_hole(count, size):
     """On a bad path large packets are lost again as well, and others of them arrive."""
 
     async def main():
@@ -90,9 +115,9 @@ def test_losses_alone_are_no_hole():
         first, second = await connect(("line", "line"), weather, Weather(drop=0.05), seed=3)
         await asyncio.sleep(30)
         assert first.sctp.packet_size == 1412
-        for _ in range(40):
-            first.send(1, bytes(50_000))
-        await second.until(lambda: len(second.got) == 40)
+        for _ in range(count):
+            first.send(1, bytes(size))
+        await second.until(lambda: len(second.got) == count)
         assert first.sctp.packet_size == 1412
 
     run(main())
