@@ -117,6 +117,7 @@ class FakeDtls:
         self._ending = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_blocked = False
+        self.lingered = 0
 
     def _register_data_receiver(self, receiver: Any) -> None:
         self._receiver = receiver
@@ -132,6 +133,9 @@ class FakeDtls:
             self._pipe.send(packet)
         self._out.clear()
 
+    def linger(self) -> None:
+        self.lingered += 1
+
     def probe(self, size: int, *, fragments: bool = False) -> bool:
         self.flush()
         self._pipe.send(bytes(self.plain[:size]), whole=not fragments)
@@ -146,6 +150,7 @@ class FakeDtls:
     def deliver(self, packet: bytes) -> None:
         if isinstance(self._receiver, PacketReceiver):
             self._receiver.packet(memoryview(bytearray(packet)), len(packet))
+            self._receiver.read_ended()
             if not self._ending:
                 self._ending = True
                 asyncio.get_running_loop().call_soon(self._end)

@@ -126,6 +126,12 @@ class DatagramAgent(aioice.Connection):
         for at in range(0, len(data), segment):
             self._datagram(protocol, bytes(data[at : at + segment]), source)
 
+    def linger(self) -> None:
+        """Read the socket towards the peer less often (:meth:`.udp.UdpPort.linger`)."""
+        pair = self._nominated.get(_COMPONENT)
+        if pair is not None and isinstance(pair.protocol, HostProtocol):
+            pair.protocol.port.linger()
+
     def drained(self) -> None:
         """The socket is empty for now."""
         if self._sink is not None:

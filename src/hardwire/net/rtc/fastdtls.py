@@ -43,6 +43,10 @@ class PacketReceiver(ABC):
         """The first ``size`` octets of ``view`` are a packet; both may be changed until the call returns."""
 
     @abstractmethod
+    def read_ended(self) -> None:
+        """Those were all packets that the socket gave in one call; there may be more of the batch."""
+
+    @abstractmethod
     def batch_ended(self) -> None:
         """That was all for now: time to answer."""
 
@@ -82,6 +86,9 @@ class DatagramPath(Protocol):
 
     def send_probe(self, data: memoryview, *, fragments: bool) -> bool:
         """One datagram now, or never; whether the system took it."""
+
+    def linger(self) -> None:
+        """What comes is to be read less often for a moment."""
 
 
 class _Buffers(threading.local):
@@ -190,6 +197,10 @@ class FastDtls(RTCDtlsTransport):
         length = openssl_lib.BIO_read(connection._from_ssl, self._out_at, _OUT)  # noqa: SLF001
         return self._path.send_probe(self._out_view[:length], fragments=fragments)
 
+    def linger(self) -> None:
+        """Packets come in a dribble, and many more are on their way: read less often for a moment."""
+        self._path.linger()
+
     async def _send_data(self, data: bytes) -> None:
         self.plain[: len(data)] = data
         self.seal(len(data))
@@ -209,6 +220,7 @@ class FastDtls(RTCDtlsTransport):
         for begin in range(0, whole, step):
             openssl_lib.BIO_write(into, at + begin, min(step, whole - begin))
             self._read_all()
+        self._read_ended()
 
     def single(self, data: bytes) -> None:
         """One datagram: of the handshake, an alert, or anything else."""
@@ -216,6 +228,12 @@ class FastDtls(RTCDtlsTransport):
             self._in_batch = True
             openssl_lib.BIO_write(self._ssl._into_ssl, data, len(data))  # noqa: SLF001
             self._read_all()
+            self._read_ended()
+
+    def _read_ended(self) -> None:
+        receiver: object = self._data_receiver
+        if isinstance(receiver, PacketReceiver):
+            receiver.read_ended()
 
     def drained(self) -> None:
         """Answer what came."""

@@ -8,11 +8,12 @@ Everything else stays with aiortc's code: opening and closing the association, h
 of data channels, ``RTCDataChannel`` itself. So a browser, plain aiortc or any other WebRTC stack can be at the other
 end.
 
-Rules that differ from aiortc's: one SACK answers a batch of packets as the socket gave them, a lone packet is
-answered after 20 ms unless a packet of data takes the SACK along; small messages share a packet; the peer's window is
-kept, also when it is zero; lost packets are found by time; an association that is opened anew under an open one ends
-(a data channel promises that nothing is missing, and something would be). A peer pays for the chunks it sends
-(:mod:`work`): those that cost more than their octets deserve are dropped like packets that the network lost.
+Rules that differ from aiortc's: one SACK answers four or more packets that the socket gave in one call, and one the
+rest of the batch; a lone packet is answered after 20 ms unless a packet of data takes the SACK along; small messages
+share a packet; the peer's window is kept, also when it is zero; lost packets are found by time; an association that is
+opened anew under an open one ends (a data channel promises that nothing is missing, and something would be). A peer
+pays for the chunks it sends (:mod:`work`): those that cost more than their octets deserve are dropped like packets
+that the network lost.
 """
 
 import math
@@ -62,6 +63,9 @@ WINDOW: Final = 4 * 1024 * 1024
 MOST_MESSAGE: Final = 262_144
 SACK_DELAY: Final = 0.02
 _SACK_EVERY: Final = 2
+_SACK_WITHIN: Final = 4
+"""Packets in order that are acknowledged before the batch is through: other stacks send no more than four for each
+SACK, however much their window has grown."""
 _State = MtuProber.State
 _OPENING: Final = frozenset({_State.CLOSED, _State.COOKIE_WAIT, _State.COOKIE_ECHOED})
 
@@ -104,7 +108,10 @@ class FastSctp(MtuProber, PacketReceiver):
             return
         if not self._in_batch:
             self._in_batch = True
-            self.account.refill(self._clock.time())
+            now = self._clock.time()
+            self._dribble.begin(now)
+            self.account.refill(now)
+        self._dribble.came += 1
         if not self.account.admits(size):
             # Whose it is DTLS knows: unread or not, the path is alive.
             self.packets_heard += 1
@@ -251,6 +258,7 @@ class FastSctp(MtuProber, PacketReceiver):
         self._in_from = (tag, initial_tsn)
         self._in = Inbound(initial_tsn, window=self._window, most=self._most, reach=self._reach)
         self._inbound_streams = self._in.streams  # type: ignore[assignment]
+        self._sacked = 0
         self._out.peer_window = window
 
     def _receive_forward(self, chunk: ForwardTsnChunk) -> None:
@@ -271,9 +279,20 @@ class FastSctp(MtuProber, PacketReceiver):
     def _deliver(self, message: Arrived) -> None:
         run_now(self._receive(*message))
 
+    def read_ended(self) -> None:
+        """Acknowledge what came in order, if that is much; while something is missing the end of the batch will do."""
+        inbound = self._in
+        if inbound is None or not self.is_open or inbound.beyond:
+            return
+        if inbound.cumulative >= self._sacked + _SACK_WITHIN:
+            try:
+                self._sack_alone()
+            except ConnectionError:
+                self._set_state(self.State.CLOSED)
+
     def batch_ended(self) -> None:
         """Answer what came: data first, which takes a SACK along; a SACK by itself when one is due."""
-        self._in_batch = False
+        came, self._in_batch = self._in_batch, False
         if self._association_state == self.State.CLOSED:
             return
         try:
@@ -285,6 +304,8 @@ class FastSctp(MtuProber, PacketReceiver):
                 if self._sack_timer is None:
                     self._sack_timer = self._clock.call_at(self._sack_due, self._sack_late)
             self._dtls.flush()
+            if came and self._dribble.end(pieces=self._in.pieces if self._in else 0, flight=self._out.flight):
+                self._dtls.linger()
         except ConnectionError:
             self._set_state(self.State.CLOSED)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, Chunk, ForwardTsnChunk, RTCSctpTransport
 
+from hardwire.net.rtc.dribble import Dribble
 from hardwire.net.rtc.fastdtls import FastDtls, run_now
 from hardwire.net.rtc.fragments import Fragment, Message
 from hardwire.net.rtc.inbound import Inbound
@@ -62,6 +63,7 @@ class SctpSender(RTCSctpTransport):
         self._outbound_queue = self._out.waiting  # type: ignore[assignment]
         self._in: Inbound | None = None
         self._owed = 0
+        self._sacked = 0
         self._sack_at_once = False
         self._sack_due = math.inf
         self._sack_timer: asyncio.TimerHandle | None = None
@@ -70,6 +72,7 @@ class SctpSender(RTCSctpTransport):
         self._forwarded = (0, 0.0)
         self._in_batch = False
         self._filling = False
+        self._dribble = Dribble()
 
     # ------------------------------------------------------------------ what leaves
 
@@ -144,6 +147,7 @@ class SctpSender(RTCSctpTransport):
             self._seal(at)
 
     def _seal(self, size: int) -> None:
+        self._dribble.left += 1
         self._close(size)
         self._dtls.seal(size)
 
@@ -169,6 +173,7 @@ class SctpSender(RTCSctpTransport):
             duplicates = inbound.duplicates[: room - len(gaps)]
             inbound.duplicates.clear()
         self._owed = 0
+        self._sacked = inbound.cumulative
         self._sack_at_once = False
         self._sack_due = math.inf
         view = self._dtls.plain

@@ -26,8 +26,11 @@ UDP_SEGMENT: Final = 103
 UDP_GRO: Final = 104
 _READ: Final = 65_536
 _ANCILLARY: Final = 64
-_READS: Final = 8
-"""System calls in one turn of the loop: at most half a megabyte, then the others have theirs."""
+_MOST_READS: Final = 64
+_MOST_OCTETS: Final = 512 * 1024
+"""System calls and octets in one turn of the loop, then the others have theirs."""
+LINGER: Final = 0.001
+"""Seconds; loops count in milliseconds."""
 MOST_SEGMENTS: Final = 60
 """The kernel takes 64 (UDP_MAX_SEGMENTS), and 64 KiB with headers."""
 MOST_TRAIN: Final = 65_000
@@ -85,6 +88,7 @@ class UdpPort(asyncio.DatagramTransport):
         self._view = _buffer.view
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self._closing = False
+        self._lingers = False
         self.segments_out = LINUX
         self.may_discover = False
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
@@ -206,10 +210,25 @@ class UdpPort(asyncio.DatagramTransport):
 
     # ------------------------------------------------------------------ in
 
+    def linger(self) -> None:
+        """Datagrams come faster than it pays to look for each: leave the socket alone for :data:`LINGER`.
+
+        To be called while they are handed on. What comes in the meantime waits in the socket, and is then read in one
+        go. What is sent is not held up.
+        """
+        self._lingers = True
+
+    def _look_again(self) -> None:
+        if not self._closing:
+            self._loop.add_reader(self._socket.fileno(), self._readable)
+            self._readable()
+
     def _readable(self) -> None:
-        for _ in range(_READS):
+        octets = reads = 0
+        while octets < _MOST_OCTETS and reads < _MOST_READS:
             if self._closing:
                 return
+            reads += 1
             try:
                 size, ancillary, _, source = self._socket.recvmsg_into([self._view], _ANCILLARY)
             except (BlockingIOError, InterruptedError):
@@ -219,13 +238,16 @@ class UdpPort(asyncio.DatagramTransport):
                 continue
             if not size:
                 continue  # anybody can send an empty datagram, and nobody has a use for one
-            segment = size
-            for level, kind, value in ancillary:
-                if level == SOL_UDP and kind == UDP_GRO:
-                    segment = int.from_bytes(value[:4], sys.byteorder) or size
-            self._receiver.received(self._view[:size], segment, source)
-        if not self._closing:
-            self._receiver.drained()
+            octets += size
+            self._receiver.received(self._view[:size], _segment(ancillary) or size, source)
+        if self._closing:
+            return
+        self._receiver.drained()
+        if self._lingers:
+            self._lingers = False
+            if not self._closing:
+                self._loop.remove_reader(self._socket.fileno())
+                self._loop.call_later(LINGER, self._look_again)
 
     # ------------------------------------------------------------------ the kernel's help, and the end
 
@@ -267,6 +289,14 @@ class UdpPort(asyncio.DatagramTransport):
     def abort(self) -> None:
         """Like :meth:`close`: there is nothing that would be waited for."""
         self.close()
+
+
+def _segment(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+    """Octets of each datagram of a train that the kernel has glued; 0: it is a single one."""
+    for level, kind, value in ancillary:
+        if level == SOL_UDP and kind == UDP_GRO:
+            return int.from_bytes(value[:4], sys.byteorder)
+    return 0
 
 
 def train_length(sizes: Sequence[int], place: int) -> int:

@@ -14,13 +14,16 @@ class Heard(PacketReceiver):
 
     def __init__(self):
         self.packets = []
-        self.batches = 0
+        self.reads = self.batches = 0
         self.free = 0
         self.changed = asyncio.Event()
 
     def packet(self, view, size):
         self.packets.append(bytes(view[:size]))
         self.changed.set()
+
+    def read_ended(self):
+        self.reads += 1
 
     def batch_ended(self):
         self.batches += 1
@@ -58,6 +61,7 @@ async def test_packets_of_a_batch_arrive_one_by_one_in_few_batches():
         await heard.until(len(sent))
         assert heard.packets == sent
         assert 1 <= heard.batches < 30
+        assert heard.reads >= heard.batches
         second.link._dtls.unblocked()
         assert heard.free == 1
 
@@ -176,3 +180,11 @@ async def test_a_send_that_would_wait_is_a_bug_and_says_so():
     run_now(does_not())
     with pytest.raises(RuntimeError, match="waited"):
         run_now(waits())
+
+
+async def test_reading_less_often_reaches_the_socket():
+    async with open_pair() as (first, _):
+        port = first.link._path.connection._nominated[1].protocol.port
+        assert not port._lingers
+        first.link._dtls.linger()
+        assert port._lingers

@@ -243,3 +243,44 @@ async def test_an_empty_datagram_is_nothing():
     assert (heard.datagrams, heard.calls) == ([b"after"], 1)
     one.close()
     two.close()
+
+
+async def test_who_lingers_reads_later_and_then_all_in_one_go(monkeypatch):
+    monkeypatch.setattr(udp_module, "LINGER", 0.3)
+    (one, heard), (two, _) = port(), port()
+    plain, drained_with = heard.drained, []
+
+    def drained():
+        drained_with.append(len(heard.datagrams))
+        if len(drained_with) == 1:
+            one.linger()
+        plain()
+
+    heard.drained = drained
+    two.sendto(b"0", address(one))
+    await heard.until(lambda: drained_with)
+    for number in range(1, 40):
+        two.sendto(b"%d" % number, address(one))
+        await asyncio.sleep(0)
+    assert heard.datagrams == [b"0"]
+    one.sendto(b"still sends", address(two))
+    await heard.until(lambda: len(drained_with) == 2)
+    assert drained_with == [1, 40]
+    two.sendto(b"at once again", address(one))
+    await heard.until(lambda: len(drained_with) == 3)
+    one.close()
+    two.close()
+
+
+async def test_a_port_may_be_closed_while_it_lingers(monkeypatch):
+    monkeypatch.setattr(udp_module, "LINGER", 0.02)
+    (one, heard), (two, _) = port(), port()
+    plain = heard.drained
+    heard.drained = lambda: (one.linger(), plain())
+    two.sendto(b"x", address(one))
+    await heard.until(lambda: heard.drains)
+    two.sendto(b"y", address(one))
+    one.close()
+    await asyncio.sleep(0.05)
+    assert (heard.datagrams, heard.closed) == ([b"x"], 1)
+    two.close()
