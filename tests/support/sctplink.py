@@ -150,7 +150,6 @@ class FakeDtls:
     def deliver(self, packet: bytes) -> None:
         if isinstance(self._receiver, PacketReceiver):
             self._receiver.packet(memoryview(bytearray(packet)), len(packet))
-            self._receiver.read_ended()
             if not self._ending:
                 self._ending = True
                 asyncio.get_running_loop().call_soon(self._end)

@@ -43,10 +43,6 @@ class PacketReceiver(ABC):
         """The first ``size`` octets of ``view`` are a packet; both may be changed until the call returns."""
 
     @abstractmethod
-    def read_ended(self) -> None:
-        """Those were all packets that the socket gave in one call; there may be more of the batch."""
-
-    @abstractmethod
     def batch_ended(self) -> None:
         """That was all for now: time to answer."""
 
@@ -220,7 +216,6 @@ class FastDtls(RTCDtlsTransport):
         for begin in range(0, whole, step):
             openssl_lib.BIO_write(into, at + begin, min(step, whole - begin))
             self._read_all()
-        self._read_ended()
 
     def single(self, data: bytes) -> None:
         """One datagram: of the handshake, an alert, or anything else."""
@@ -228,12 +223,6 @@ class FastDtls(RTCDtlsTransport):
             self._in_batch = True
             openssl_lib.BIO_write(self._ssl._into_ssl, data, len(data))  # noqa: SLF001
             self._read_all()
-            self._read_ended()
-
-    def _read_ended(self) -> None:
-        receiver: object = self._data_receiver
-        if isinstance(receiver, PacketReceiver):
-            receiver.read_ended()
 
     def drained(self) -> None:
         """Answer what came."""

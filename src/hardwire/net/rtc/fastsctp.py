@@ -8,11 +8,11 @@ Everything else stays with aiortc's code: opening and closing the association, h
 of data channels, ``RTCDataChannel`` itself. So a browser, plain aiortc or any other WebRTC stack can be at the other
 end.
 
-Rules that differ from aiortc's: one SACK answers four or more packets that the socket gave in one call, and one the
-rest of the batch; a lone packet is answered after 20 ms unless a packet of data takes the SACK along; small messages
-share a packet; the peer's window is kept, also when it is zero; lost packets are found by time; an association that is
-opened anew under an open one ends (a data channel promises that nothing is missing, and something would be). A peer
-pays for the chunks it sends (:mod:`work`): those that cost more than their octets deserve are dropped like packets
+Rules that differ from aiortc's: one SACK answers a batch of packets as the socket gave them, or four of them if the
+peer is another stack; a lone packet is answered after 20 ms unless a packet of data takes the SACK along; small
+messages share a packet; the peer's window is kept, also when it is zero; lost packets are found by time; an association
+that is opened anew under an open one ends (a data channel promises that nothing is missing, and something would be). A
+peer pays for the chunks it sends (:mod:`work`): those that cost more than their octets deserve are dropped like packets
 that the network lost.
 """
 
@@ -64,8 +64,8 @@ MOST_MESSAGE: Final = 262_144
 SACK_DELAY: Final = 0.02
 _SACK_EVERY: Final = 2
 _SACK_WITHIN: Final = 4
-"""Packets in order that are acknowledged before the batch is through: other stacks send no more than four for each
-SACK, however much their window has grown."""
+"""Packets in order for a SACK within a batch. A sender of ours sends what the window allows; other stacks send no more
+than four for each SACK, however much their window has grown."""
 _State = MtuProber.State
 _OPENING: Final = frozenset({_State.CLOSED, _State.COOKIE_WAIT, _State.COOKIE_ECHOED})
 
@@ -123,6 +123,8 @@ class FastSctp(MtuProber, PacketReceiver):
             if int.from_bytes(packet[TAG_AT : TAG_AT + 4], "big") == self._local_verification_tag:
                 self.packets_heard += 1
                 self._take_chunks(packet, size)
+                if self.is_open and not self.knows_padding:
+                    self._sack_within()
             else:
                 self._take_init(packet, size)
         except (InboundRefused, SackRefused) as refused:
@@ -279,16 +281,11 @@ class FastSctp(MtuProber, PacketReceiver):
     def _deliver(self, message: Arrived) -> None:
         run_now(self._receive(*message))
 
-    def read_ended(self) -> None:
-        """Acknowledge what came in order, if that is much; while something is missing the end of the batch will do."""
+    def _sack_within(self) -> None:
+        """Do not let another stack wait for the end of the batch; while something is missing that will do."""
         inbound = self._in
-        if inbound is None or not self.is_open or inbound.beyond:
-            return
-        if inbound.cumulative >= self._sacked + _SACK_WITHIN:
-            try:
-                self._sack_alone()
-            except ConnectionError:
-                self._set_state(self.State.CLOSED)
+        if inbound is not None and inbound.cumulative >= self._sacked + _SACK_WITHIN and not inbound.beyond:
+            self._sack_alone()
 
     def batch_ended(self) -> None:
         """Answer what came: data first, which takes a SACK along; a SACK by itself when one is due."""

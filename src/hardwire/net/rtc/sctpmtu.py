@@ -29,10 +29,15 @@ _COPIES_LOST: Final = 4
 
 
 class MtuProber(SctpSender):
-    """An association that looks for the largest packet its path carries."""
+    """An association that looks for the largest packet its path carries.
+
+    Attributes:
+        knows_padding: The peer said so: it is of this kind.
+    """
 
     def __init__(self, dtls: FastDtls, port: int, *, window: int) -> None:
         super().__init__(dtls, port, window=window)
+        self.knows_padding = False
         self._mtu = PathMtu(CAUTIOUS)
         self._mtu_timer: asyncio.TimerHandle | None = None
         self._mtu_asked: dict[bytes, int] = {}
@@ -64,7 +69,8 @@ class MtuProber(SctpSender):
 
     def _mtu_begins(self) -> None:
         """The association is open."""
-        self._mtu = PathMtu(SIZES if TYPE_PAD in self._remote_extensions else CAUTIOUS)
+        self.knows_padding = TYPE_PAD in self._remote_extensions
+        self._mtu = PathMtu(SIZES if self.knows_padding else CAUTIOUS)
         self._mtu.begin(self._clock.time())
         self._mtu_wait()
 

@@ -60,14 +60,31 @@ class Receiver(Protocol):
         """There is room to send again."""
 
 
-class _Buffer(threading.local):
-    """What is read into, one for all sockets of a thread: a line has four, and each call hands on what it has read."""
+class _Train(threading.local):
+    """What is read into, one for all sockets of a thread: a line has four, and each turn hands on what it has read.
+
+    Datagrams of equal size that were sent one by one are put together here, as the kernel does it with a train.
+
+    Attributes:
+        view: The buffer.
+        begin: Where what is not handed on begins.
+        end: Where it ends, and the next call reads into.
+        segment: Octets of each datagram in between, but maybe the last.
+        source: Of all of them.
+    """
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(_READ))
+        self.view = memoryview(bytearray(2 * _READ))
+        self.begin = self.end = self.segment = 0
+        self.source: Address = ()
+
+    def takes(self, size: int, source: Address) -> bool:
+        """A single datagram that was read behind the others belongs to them."""
+        whole = self.end - self.begin
+        return 0 < size <= self.segment and source == self.source and whole % self.segment == 0
 
 
-_buffer = _Buffer()
+_train = _Train()
 
 
 class UdpPort(asyncio.DatagramTransport):
@@ -85,7 +102,7 @@ class UdpPort(asyncio.DatagramTransport):
         self._receiver = receiver
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._view = _buffer.view
+        self._train = _train
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self._closing = False
         self._lingers = False
@@ -224,30 +241,45 @@ class UdpPort(asyncio.DatagramTransport):
             self._readable()
 
     def _readable(self) -> None:
-        octets = reads = 0
-        while octets < _MOST_OCTETS and reads < _MOST_READS:
-            if self._closing:
-                return
+        octets, reads, train = 0, 0, self._train
+        while octets < _MOST_OCTETS and reads < _MOST_READS and not self._closing:
             reads += 1
             try:
-                size, ancillary, _, source = self._socket.recvmsg_into([self._view], _ANCILLARY)
+                size, ancillary, _, source = self._socket.recvmsg_into([train.view[train.end :]], _ANCILLARY)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 # What ICMP said about an earlier datagram; the next call reads on.
                 continue
-            if not size:
-                continue  # anybody can send an empty datagram, and nobody has a use for one
-            octets += size
-            self._receiver.received(self._view[:size], _segment(ancillary) or size, source)
-        if self._closing:
-            return
-        self._receiver.drained()
-        if self._lingers:
+            if size:  # anybody can send an empty datagram, and nobody has a use for one
+                octets += size
+                self._couple(size, _segment(ancillary), source)
+        self._hand_on()
+        if not self._closing:
+            self._receiver.drained()
+        if self._lingers and not self._closing:
             self._lingers = False
-            if not self._closing:
-                self._loop.remove_reader(self._socket.fileno())
-                self._loop.call_later(LINGER, self._look_again)
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop.call_later(LINGER, self._look_again)
+
+    def _couple(self, size: int, segment: int, source: Address) -> None:
+        """To the train with what was just read behind it, or hand that on and begin another one."""
+        train = self._train
+        if segment or not train.takes(size, source):
+            begin = train.end
+            self._hand_on()
+            train.begin = train.end = begin
+            train.segment, train.source = segment or size, source
+        train.end += size
+        if segment or len(train.view) - train.end < _READ:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        train = self._train
+        begin, end = train.begin, train.end
+        train.begin = train.end = 0
+        if begin < end and not self._closing:
+            self._receiver.received(train.view[begin:end], train.segment, train.source)
 
     # ------------------------------------------------------------------ the kernel's help, and the end
 

@@ -284,3 +284,50 @@ async def test_a_port_may_be_closed_while_it_lingers(monkeypatch):
     await asyncio.sleep(0.05)
     assert (heard.datagrams, heard.closed) == ([b"x"], 1)
     two.close()
+
+
+async def test_single_datagrams_of_a_size_are_put_together(monkeypatch):
+    monkeypatch.setattr(UdpPort, "_use_kernel_help", lambda self: None)
+    (one, heard), (two, _), (three, _) = port(), port(), port()
+    trains, plain = [], heard.received
+
+    def received(data, segment, source):
+        trains.append((len(data), segment))
+        plain(data, segment, source)
+
+    heard.received = received
+    sent = [bytes([number]) * 100 for number in range(5)] + [b"shorter", bytes(100), bytes(101), bytes(101)]
+    for data in sent:
+        two.sendto(data, address(one))
+    three.sendto(bytes(101), address(one))
+    two.sendto(bytes(101), address(one))
+    many = [bytes([number % 256]) * 1200 for number in range(70)]
+    await heard.until(lambda: len(heard.datagrams) == len(sent) + 2)
+    assert heard.datagrams == [*sent, bytes(101), bytes(101)]
+    assert trains == [(507, 100), (100, 100), (202, 101), (101, 101), (101, 101)]
+    trains.clear()
+    for data in many:
+        two.sendto(data, address(one))
+    await heard.until(lambda: len(heard.datagrams) == len(sent) + 2 + len(many))
+    assert heard.datagrams[-len(many) :] == many
+    assert len(trains) < 10
+    assert {segment for _, segment in trains} == {1200}
+    for each in (one, two, three):
+        each.close()
+
+
+async def test_what_was_read_is_not_handed_on_to_who_has_closed(monkeypatch):
+    monkeypatch.setattr(UdpPort, "_use_kernel_help", lambda self: None)
+    (one, heard), (two, _) = port(), port()
+    plain = heard.received
+
+    def received(data, segment, source):
+        plain(data, segment, source)
+        one.close()
+
+    heard.received = received
+    for size in (10, 20, 30):
+        two.sendto(bytes(size), address(one))
+    await asyncio.sleep(0.05)
+    assert (heard.datagrams, heard.drains) == ([bytes(10)], 0)
+    two.close()
