@@ -13,7 +13,7 @@ from typing import Final
 from hardwire.channel import messages
 from hardwire.channel.events import ChatDelivered, ChatReceived, Event
 from hardwire.channel.limits import Limits
-from hardwire.channel.messages import Chat, Kind
+from hardwire.channel.messages import Kind
 from hardwire.errors import LocalError, Misuse, WireError
 
 CHAT_IDS_KEPT: Final = 1024
@@ -59,27 +59,27 @@ class Chats:
                 code="chat-backlog",
                 hint="wait until the peer's device answers",
             )
-        chat = Chat(message_id, text)
-        if chat.id in self._waiting:
+        payload = messages.encode_chat(message_id, text)
+        if message_id in self._waiting:
             raise Misuse("a message of this id is on its way already")
-        self._waiting[chat.id] = text
-        self._send(Kind.CHAT, chat.encode())
-        return chat.id
+        self._waiting[message_id] = text
+        self._send(Kind.CHAT, payload)
+        return message_id
 
     def on_chat(self, payload: bytes, now: float) -> None:
         """Kind 0x01 arrived. Raises WireError."""
-        chat = messages.decode_chat(payload)
-        self._owed.append(chat.id)
+        message_id, text = messages.decode_chat(payload)
+        self._owed.append(message_id)
         if self.due_at == inf:
             self.due_at = now + self._limits.ack_delay
         if len(self._owed) >= messages.ACKS_MAX:
             self.flush()
-        if chat.id in self._seen:
+        if message_id in self._seen:
             return
-        self._seen[chat.id] = None
+        self._seen[message_id] = None
         if len(self._seen) > CHAT_IDS_KEPT:
             self._seen.popitem(last=False)
-        self._emit(ChatReceived(chat.id, chat.text))
+        self._emit(ChatReceived(message_id, text))
 
     def on_acks(self, payload: bytes) -> None:
         """Kind 0x04 arrived. Raises WireError."""

@@ -61,12 +61,17 @@ def utf8(data: bytes, what: str) -> str:
         raise WireError(f"{what}: not utf-8") from error
 
 
-def utf8_size(text: str) -> int:
-    """Octets of a text, or 0 for one that has no UTF-8 encoding (lone surrogates)."""
+def utf8_octets(text: str) -> bytes:
+    """Text as octets; none for one that has no UTF-8 encoding (lone surrogates)."""
     try:
-        return len(text.encode())
+        return text.encode()
     except UnicodeEncodeError:
-        return 0
+        return b""
+
+
+def utf8_size(text: str) -> int:
+    """How many octets those are."""
+    return len(utf8_octets(text))
 
 
 def name_fits(name: str) -> bool:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final
 
-from hardwire.channel.fields import built, flag, member, require, utf8, utf8_size
+from hardwire.channel.fields import flag, member, require, utf8, utf8_octets
 from hardwire.errors import WireError
 from hardwire.handshake.kem import CIPHERTEXT_SIZE, PUBLIC_SIZE
 from hardwire.wire import Reader, Writer
@@ -62,22 +62,6 @@ class CloseReason(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
-    """Kind 0x01. ``id`` is 16 random octets, ``text`` 1 to 16 000 octets in UTF-8."""
-
-    id: bytes
-    text: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        require(len(self.id) == CHAT_ID_SIZE, "a message id has 16 octets")
-        require(1 <= utf8_size(self.text) <= TEXT_MAX, "a chat message has 1 to 16000 octets of utf-8")
-
-    def encode(self) -> bytes:
-        """16 octets and the text."""
-        return self.id + self.text.encode()
-
-
-@dataclass(frozen=True, slots=True)
 class Chunk:
     """Kind 0x03, on channel 1: octets of a file from ``offset`` on."""
 
@@ -110,11 +94,19 @@ class RekeyAck:
         return Writer().u32(self.number).raw(self.ciphertext).getvalue()
 
 
-def decode_chat(payload: bytes) -> Chat:
-    """Kind 0x01. Raises WireError."""
-    reader = Reader(payload, "chat message")
-    message_id = reader.take(CHAT_ID_SIZE)
-    return built(lambda: Chat(message_id, utf8(reader.rest(), "chat message")))
+def encode_chat(message_id: bytes, text: str) -> bytes:
+    """Kind 0x01: an id of 16 random octets, and 1 to 16 000 octets of UTF-8. Raises Misuse."""
+    octets = utf8_octets(text)
+    require(len(message_id) == CHAT_ID_SIZE, "a message id has 16 octets")
+    require(1 <= len(octets) <= TEXT_MAX, "a chat message has 1 to 16000 octets of utf-8")
+    return message_id + octets
+
+
+def decode_chat(payload: bytes) -> tuple[bytes, str]:
+    """Kind 0x01: id and text. Raises WireError."""
+    if not 1 <= len(payload) - CHAT_ID_SIZE <= TEXT_MAX:
+        raise WireError(f"chat message: {len(payload)} octets")
+    return payload[:CHAT_ID_SIZE], utf8(payload[CHAT_ID_SIZE:], "chat message")
 
 
 def decode_acks(payload: bytes) -> tuple[bytes, ...]:

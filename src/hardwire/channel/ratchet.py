@@ -12,7 +12,7 @@ from typing import Final
 
 from hardwire.errors import Misuse
 from hardwire.handshake.events import Role
-from hardwire.handshake.schedule import IV_SIZE, KEY_SIZE, digest, expand, expand_label, extract, label_info, mac
+from hardwire.handshake.schedule import IV_SIZE, KEY_SIZE, digest, expand, expand_label, extract, label_info, mac_both
 
 CONTROL: Final = 0
 """The channel of chat and everything that steers: control frames, rekeys, the close frame."""
@@ -38,10 +38,11 @@ class Chain:
         secret: 32 octets; the caller keeps no copy.
     """
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_ahead", "_secret")
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self._ahead: tuple[bytes, bytes] | None = None
 
     def step(self) -> tuple[bytes, bytes]:
         """(key of 32 octets, IV of 12 octets) of the next frame; never the same twice.
@@ -49,16 +50,30 @@ class Chain:
         Raises:
             Misuse: after :meth:`erase`.
         """
-        if not self._secret:
-            raise Misuse("the keys of this epoch are gone")
-        message = mac(self._secret, _MESSAGE_KEY)
-        self._secret = mac(self._secret, _NEXT_CHAIN)
-        material = expand(message, _FRAME_INFO, _FRAME_SIZE)
-        return material[:KEY_SIZE], material[KEY_SIZE:]
+        if self._ahead is None:
+            return self._derive()
+        keys, self._ahead = self._ahead, None
+        return keys
+
+    def prepare(self) -> None:
+        """Step now, and keep the key for the frame that will come. Nothing when that is done, or after :meth:`erase`.
+
+        Whoever copies the state reads the same frames as without it: the next one and those behind.
+        """
+        if self._ahead is None and self._secret:
+            self._ahead = self._derive()
 
     def erase(self) -> None:
         """Forget; the chain yields no key any more."""
         self._secret = b""
+        self._ahead = None
+
+    def _derive(self) -> tuple[bytes, bytes]:
+        if not self._secret:
+            raise Misuse("the keys of this epoch are gone")
+        message, self._secret = mac_both(self._secret, _MESSAGE_KEY, _NEXT_CHAIN)
+        material = expand(message, _FRAME_INFO, _FRAME_SIZE)
+        return material[:KEY_SIZE], material[KEY_SIZE:]
 
 
 class Epoch:

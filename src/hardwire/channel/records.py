@@ -125,6 +125,11 @@ class RecordLayer:
             raise RecordRefused("a frame was changed on its way, or is not the peer's", code="frame-forged") from error
         return _unpad(plain, bucket, moved=moved)
 
+    def prepare(self, channel: int) -> None:
+        """Derive the keys of the next frame in each direction, so that it need not wait for them."""
+        self._outgoing[channel].chain.prepare()
+        self._incoming[channel].chain.prepare()
+
     def expect(self, epoch: Epoch) -> None:
         """From now on, each incoming channel may move to ``epoch``, once.
 

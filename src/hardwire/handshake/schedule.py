@@ -29,6 +29,7 @@ AEAD_TAG_SIZE: Final = 16
 SID_SIZE: Final = 16
 
 _ZERO: Final = bytes(HASH_SIZE)
+_SHA256: Final = hashes.SHA256()
 _SIGNATURE_PREFIX: Final = b"\x20" * 64
 _SIGNATURE_CONTEXT: Final = {
     Role.RESPONDER: b"HBI1 responder signature",
@@ -121,9 +122,18 @@ def digest(*parts: bytes) -> bytes:
 
 def mac(key: bytes, data: bytes) -> bytes:
     """HMAC-SHA-256."""
-    context = hmac.HMAC(key, hashes.SHA256())
+    context = hmac.HMAC(key, _SHA256)
     context.update(data)
     return context.finalize()
+
+
+def mac_both(key: bytes, first: bytes, second: bytes) -> tuple[bytes, bytes]:
+    """HMAC-SHA-256 of two messages under one key, which is set up once."""
+    context = hmac.HMAC(key, _SHA256)
+    other = context.copy()
+    context.update(first)
+    other.update(second)
+    return context.finalize(), other.finalize()
 
 
 def same(left: bytes, right: bytes) -> bool:
@@ -148,7 +158,7 @@ def label_info(label: bytes, context: bytes, size: int) -> bytes:
 
 def expand(secret: bytes, info: bytes, size: int) -> bytes:
     """HKDF-Expand (RFC 5869 §2.3) with SHA-256."""
-    return HKDFExpand(hashes.SHA256(), size, info).derive(secret)
+    return HKDFExpand(_SHA256, size, info).derive(secret)
 
 
 def transcript_0(binding: Binding) -> bytes:

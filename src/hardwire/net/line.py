@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from hardwire.channel import CHANNELS, CloseReason, LineClosed, LineFailed, PathTold, SecureChannel
 from hardwire.channel import Event as ChannelEvent
-from hardwire.errors import ConnectionLost, HardwireError, PeerError, WireError
+from hardwire.errors import ConnectionLost, HardwireError, Misuse, PeerError, WireError
 from hardwire.handshake import HandshakeDone
 from hardwire.net.config import LineConfig
 from hardwire.net.inbox import Inbox
@@ -74,7 +74,7 @@ class Line(Verbs):
         self._opened_at = self._seen = self._clock()
         self._life = config.limits.life
         self._events: deque[Event] = deque()
-        self._arrived = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
         self._over = False
         self._pumping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -115,9 +115,16 @@ class Line(Verbs):
         while not self._events:
             if self._over:
                 raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
+            if self._reader is not None and not self._reader.done():
+                raise Misuse("somebody else is waiting for the next event of this line")
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         return self._events.popleft()
+
+    def _put(self, event: Event) -> None:
+        self._events.append(event)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     # ------------------------------------------------------------------ the way to the peer
 
@@ -186,8 +193,7 @@ class Line(Verbs):
         if self._over:
             return
         (self._channel.time.pause if self.path_is_lost else self._channel.time.resume)(self._now())
-        self._events.append(event)
-        self._arrived.set()
+        self._put(event)
         self._pump()
         if isinstance(event, PathFound):
             self.beside.moved()
@@ -211,13 +217,19 @@ class Line(Verbs):
         if self._pumping:
             return
         self._pumping = True
+        sent = False
         try:
             self._take_events()
-            # A queue that got shorter is an event, too.
-            while self._send_frames() and self._take_events():
-                pass
+            while self._send_frames():
+                sent = True
+                # A queue that got shorter is an event, too.
+                if not self._take_events():
+                    break
         finally:
             self._pumping = False
+        if sent:
+            # The frames are on their way: what is worked out now, neither the answer nor the next word waits for.
+            self._channel.prepare()
         self._set_timer()
 
     def _take_events(self) -> bool:
@@ -229,8 +241,7 @@ class Line(Verbs):
             if isinstance(event, PathTold):
                 self._take_path_told(event)
                 continue
-            self._events.append(event)
-            self._arrived.set()
+            self._put(event)
             if isinstance(event, (LineClosed, LineFailed)):
                 self._end(event)
             elif len(self._events) > MAX_EVENTS:

@@ -30,7 +30,7 @@ from hardwire.channel import (
     TransferKind,
 )
 from hardwire.channel.lane import LaneAgreed, LaneWanted
-from hardwire.channel.messages import Chat, Kind
+from hardwire.channel.messages import Kind, encode_chat
 from hardwire.channel.ratchet import Epoch
 from hardwire.channel.records import RecordLayer
 from hardwire.errors import ConnectionLost, LocalError, Misuse, RecordRefused, TransferIncomplete
@@ -93,7 +93,7 @@ def test_a_repeated_message_is_acknowledged_and_shown_once():
 
 def test_an_answer_goes_before_the_acknowledgement():
     end, peer = against_hand(Limits())
-    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, Chat(ID, "how are you?").encode()), 1.0)
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, encode_chat(ID, "how are you?")), 1.0)
     end.send_chat("well", 1.0)
     assert [peer.open(*end.data_to_send()).kind for _ in range(1)] == [Kind.CHAT]
     assert end.data_to_send() is None
@@ -105,7 +105,7 @@ def test_an_answer_goes_before_the_acknowledgement():
 
 def test_what_is_owed_goes_before_the_goodbye():
     end, peer = against_hand(Limits())
-    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, Chat(ID, "bye").encode()), 1.0)
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, encode_chat(ID, "bye")), 1.0)
     end.close(1.0)
     assert [peer.open(*end.data_to_send()).kind for _ in range(2)] == [Kind.ACK, Kind.CLOSE]
 
@@ -405,7 +405,7 @@ def test_a_lane_key_that_is_none_ends_the_line():
 
 def test_nothing_is_due_while_there_is_no_path():
     end, peer = against_hand(Limits(stop_seconds=600.0))
-    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, Chat(ID, "hallo").encode()), 1.0)
+    end.receive_data(CONTROL, peer.seal(CONTROL, Kind.CHAT, encode_chat(ID, "hallo")), 1.0)
     end.handle_timeout(2.0)
     drained(end)
     while end.data_to_send():

@@ -7,7 +7,7 @@ from hardwire.channel import messages
 from hardwire.channel.chat import CHAT_IDS_KEPT, Chats
 from hardwire.channel.events import ChatDelivered, ChatReceived
 from hardwire.channel.limits import Limits
-from hardwire.channel.messages import Chat, Kind
+from hardwire.channel.messages import Kind, encode_chat
 from hardwire.errors import LocalError, Misuse, WireError
 
 
@@ -24,7 +24,7 @@ class Bench:
         )
 
     def hear(self, count, now):
-        self.chats.on_chat(Chat(number(count), "hello").encode(), now)
+        self.chats.on_chat(encode_chat(number(count), "hello"), now)
 
 
 def test_acknowledgements_wait_a_moment_and_travel_together():

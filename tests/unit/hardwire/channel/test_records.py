@@ -36,6 +36,18 @@ def test_what_is_sealed_opens(size):
         assert len(frame) - 32 == bucket_of(size)
 
 
+def test_prepared_keys_change_no_frame_and_no_answer():
+    for size in (0, 5000):
+        frames = []
+        for prepared in (False, True):
+            sender, receiver = pair()
+            for layer in (sender, receiver) * prepared:
+                layer.prepare(0)
+            frames.append([sender.seal(0, 1, bytes(size)), sender.seal(0, 1), sender.seal(1, 3)])
+            assert [receiver.open(number // 2, frame).kind for number, frame in enumerate(frames[-1])] == [1, 1, 3]
+        assert frames[0] == frames[1]
+
+
 def test_a_frame_has_at_most_64_kib():
     sender, _ = pair()
     assert len(sender.seal(1, 3, bytes(PAYLOAD_MAX))) == FRAME_MAX == 65_536

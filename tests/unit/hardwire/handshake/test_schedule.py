@@ -15,6 +15,13 @@ def test_expand_label_is_tls_with_another_prefix():
     assert s.expand_label(b"k" * 32, b"key", b"ctx", 32) == hmac.new(b"k" * 32, info + b"\x01", hashlib.sha256).digest()
 
 
+def test_two_macs_under_one_key_are_the_two_macs():
+    assert s.mac_both(b"key", b"first", b"second") == (
+        s.mac(b"key", b"first"),
+        s.mac(b"key", b"second"),
+    )
+
+
 def test_extract_is_hmac():
     assert s.extract(b"salt", b"material") == hmac.new(b"salt", b"material", hashlib.sha256).digest()
 

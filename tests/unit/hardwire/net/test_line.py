@@ -8,7 +8,7 @@ import time
 import pytest
 
 from hardwire.channel import CloseReason, Limits, LineClosed, LineFailed
-from hardwire.errors import ConnectionLost, WireError
+from hardwire.errors import ConnectionLost, Misuse, WireError
 from hardwire.handshake import HandshakeDone
 from hardwire.net import line as line_module
 from hardwire.net.config import Clock
@@ -57,6 +57,49 @@ async def test_a_close_leaves_even_when_the_link_is_full(proofs):
     with pytest.raises(ConnectionLost):
         first.send_chat("after")
     await second.close()
+
+
+async def test_keys_for_the_next_word_are_derived_when_the_last_one_has_left(proofs):
+    pair = Pair(proofs)
+    first, _ = pair.lines
+    pair.settle()
+    records = first._channel._records
+    chains = [records._outgoing[0].chain, records._incoming[0].chain]
+    ready = []
+    plain = pair.links[0].send
+
+    def send(channel, data):
+        ready.append([chain._ahead is not None for chain in chains])
+        plain(channel, data)
+
+    pair.links[0].send = send
+    for _ in range(2):
+        first.send_chat("a word")
+        assert all(chain._ahead is not None for chain in chains)
+    assert [one for one, _ in ready] == [False, False]
+    await pair.end()
+
+
+async def test_one_task_at_a_time_waits_for_events(proofs):
+    pair = Pair(proofs)
+    first, second = pair.lines
+    second.send_chat("none")
+    pair.settle()
+    while first._events:
+        await anext(first)
+    reading = asyncio.create_task(anext(first))
+    await asyncio.sleep(0)
+    with pytest.raises(Misuse, match="somebody else"):
+        await anext(first)
+    reading.cancel()
+    await asyncio.wait([reading])
+    reading = asyncio.create_task(anext(first))
+    await asyncio.sleep(0)
+    second.send_chat("one")
+    second.send_chat("two")
+    deliver(pair.links[1], first)
+    assert [(await reading).text, (await anext(first)).text] == ["one", "two"]
+    await pair.end()
 
 
 async def test_leaving_the_block_closes(proofs):
