@@ -22,7 +22,13 @@ _VERBS = (
 
 
 class NoLanes:
-    """Everything goes over the line."""
+    """Everything goes over the line; what was expected is remembered."""
+
+    def __init__(self) -> None:
+        self.expected: list[int] = []
+
+    def expect(self, size: int) -> None:
+        self.expected.append(size)
 
     def carried(self, transfer: int) -> dict[str, int]:
         return {}

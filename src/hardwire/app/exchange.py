@@ -135,6 +135,7 @@ class Exchange(Underway):
         await Sending(self._line, transfer, self._paths).run()
 
     async def _receive(self, transfer: Transfer, destination: Destination) -> None:
+        self._line.beside.expect(transfer.offer.size)
         sink = await asyncio.to_thread(transfer.open_sink, destination, self._peer)
         await transfer.written()
         if transfer.idle:

@@ -14,7 +14,7 @@ Everything here blocks: it is called on worker threads.
 import contextlib
 import errno
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -33,6 +33,8 @@ from hardwire.errors import HardwireError, LocalError, PeerError, TransferIncomp
 
 MARK_EVERY: Final = 64 << 20
 """Octets after which what was written is put on the disk, and that is noted."""
+HASHED_BESIDE: Final = 1 << 18
+"""Octets that are hashed on a thread of their own while they are written; fewer are not worth waking one."""
 
 
 class Sink(Protocol):
@@ -130,6 +132,7 @@ class Incoming:
         self._stream = StreamHash()
         self._whole: FileHash | None = None
         self._layout: Layout | None = None
+        self._hasher = ThreadPoolExecutor(1, "hardwire hash")
         self._marker = ThreadPoolExecutor(1, "hardwire mark")
         self._marking: Future[None] | None = None
         self._unmarked = 0
@@ -208,6 +211,7 @@ class Incoming:
         if keep and self.proved and self._final is None:
             with contextlib.suppress(OSError):  # it will be read again, then
                 self._settle()
+        self._hasher.shutdown()
         self._marker.shutdown()
         if self._whole is not None:
             self._whole.close()
@@ -314,18 +318,28 @@ class Incoming:
             return
         if self._whole is not None:
             self._whole.update(data)
-        while data:
-            part = data[: self._walk.missing] if self._walk else data
-            self._layout.write(offset, part)
-            if self._walk is not None:
-                self._walk.update(part)
-            else:
-                self._stream.update(part)
-            offset += len(part)
-            data = data[len(part) :]
-            self._unmarked += len(part)
+        if len(data) < HASHED_BESIDE:
+            self._layout.write(offset, data)
+            self._judge(data)
+        else:
+            judging = self._hasher.submit(self._judge, data)
+            try:
+                self._layout.write(offset, data)
+            finally:
+                wait([judging])
+            judging.result()
+        self._unmarked += len(data)
         if self._unmarked >= MARK_EVERY:
             self._mark_soon()
+
+    def _judge(self, data: memoryview) -> None:
+        if self._walk is None:
+            self._stream.update(data)
+            return
+        while data:
+            part = data[: self._walk.missing]
+            self._walk.update(part)
+            data = data[len(part) :]
 
     def _mark_soon(self) -> None:
         if self._marking is not None:

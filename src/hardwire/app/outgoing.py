@@ -34,7 +34,8 @@ from hardwire.channel.preface import make_offer
 from hardwire.channel.tree import HASH_SIZE, leaf_size, new_leaf
 from hardwire.errors import Misuse, TransferIncomplete, UsageError
 
-_BLOCK: Final = 1 << 20
+_BLOCK: Final = 4 << 20
+"""Octets that are read at a time, at most: as much as a sender asks for."""
 _HELD_LEAF_MAX: Final = 16 << 20
 """Octets of the largest leaf that is kept in memory until it is its turn in the hash of the whole."""
 _HASHERS: Final = min(4, os.cpu_count() or 1)

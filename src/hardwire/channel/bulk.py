@@ -53,8 +53,8 @@ class BulkPath(Protocol):
         """Whether one more chunk may be given to it now; bounded queues say no, and ``path_writable`` says when."""
         ...
 
-    def send(self, transfer: int, offset: int, data: bytes) -> None:
-        """Send one chunk; called on the event loop, returns at once.
+    def send(self, transfer: int, offset: int, data: bytes | memoryview) -> None:
+        """Send one chunk; called on the event loop, returns at once. ``data`` must not change any more.
 
         Raises:
             ConnectionLost: The way is gone; ``close_path`` follows.

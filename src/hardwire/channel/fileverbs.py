@@ -89,7 +89,7 @@ class FileVerbs(ABC):
             offset = self._transfers.sending(transfer, data, queue_full=self._queue_full)
             self._send(BULK, Kind.CHUNK, messages.chunk_head(transfer, offset), data)
 
-    def count_chunk(self, transfer: int, data: bytes, chunk_size: int, now: float) -> int:
+    def count_chunk(self, transfer: int, data: bytes | memoryview, chunk_size: int, now: float) -> int:
         """The same for a chunk that another way carries (``bulk.py``); the offset it has."""
         with self._verb(now):
             return self._transfers.sending(transfer, data, chunk_size)

@@ -113,7 +113,9 @@ class Transfers:
             return 0
         return size
 
-    def sending(self, transfer: int, data: bytes, chunk_size: int = CHUNK_SIZE, *, queue_full: bool = False) -> int:
+    def sending(
+        self, transfer: int, data: bytes | memoryview, chunk_size: int = CHUNK_SIZE, *, queue_full: bool = False
+    ) -> int:
         """Count a chunk as sent; its offset in the stream.
 
         Raises:

@@ -91,7 +91,7 @@ class Verbs(ABC):
         self.beside.sent(transfer, len(data))
         self._pump()
 
-    def count_chunk(self, transfer: int, data: bytes, chunk_size: int) -> int:
+    def count_chunk(self, transfer: int, data: bytes | memoryview, chunk_size: int) -> int:
         """Count a chunk that another way carries (``channel/bulk.py``); the offset it has."""
         offset = self._channel.count_chunk(transfer, data, chunk_size, self._now())
         self.beside.sent(transfer, len(data), direct=True)

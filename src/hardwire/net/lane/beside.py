@@ -11,7 +11,7 @@ from hardwire.handshake import Entropy
 from hardwire.net.lane.direct import DirectLane
 from hardwire.net.lane.keeper import LaneKeeper, LaneUser
 from hardwire.net.lane.path import LanePath
-from hardwire.net.lane.ways import DATA_CHANNEL, Ways
+from hardwire.net.lane.ways import DATA_CHANNEL, WORTH_A_LANE, Ways
 
 
 class Beside:
@@ -51,6 +51,11 @@ class Beside:
     def lane(self) -> DirectLane | None:
         """The lane that stands, if one does."""
         return self._keeper.lane
+
+    def expect(self, size: int) -> None:
+        """This side takes a transfer of so many octets: a lane may stand by the time that there is a place for them."""
+        if size >= WORTH_A_LANE:
+            self._keeper.wish()
 
     def carried(self, transfer: int) -> Mapping[str, int]:
         """Octets of a transfer by way (``direct``, ``data channel``); those that were sent again count again."""

@@ -40,13 +40,15 @@ WORN_AFTER: Final = FRAMES_MAX - 2 * QUEUE // PATH_CHUNK_MAX - 8
 CLOSE_TIMEOUT: Final = 1.0
 SLICE: Final = 1 << 18
 """Octets that are given to the system at a time: as coarsely is seen how far a slow peer has got."""
+KEPT: Final = 4 * QUEUE
+"""Octets of a block larger than any that is made for chunks; twice as many may be free and kept."""
 _DEAD_AFTER_MS: Final = 10_000
 _PROBE_AFTER_S: Final = 5
 
 _SO_NWRITE: Final = 0x1024
 """Of macOS's <sys/socket.h>: octets in the send buffer."""
 
-_Chunk = tuple[int, int, bytes]
+_Chunk = tuple[int, int, bytes | memoryview]
 
 
 class LaneEvents(Protocol):
@@ -87,6 +89,7 @@ class DirectLane:
         self._stopped = asyncio.Event()
         self._sender_stopped = asyncio.Event()
         _prepare(self._connection)
+        _keep_freed_memory()
         self._threads = [
             threading.Thread(target=self._guard, args=(work,), name=f"hardwire lane {name}", daemon=True)
             for work, name in ((self._send_all, "send"), (self._receive_all, "receive"))
@@ -101,7 +104,7 @@ class DirectLane:
         """Whether one more chunk may be given to it now."""
         return not self._over and self._queued < QUEUE
 
-    def send(self, transfer: int, offset: int, data: bytes) -> None:
+    def send(self, transfer: int, offset: int, data: bytes | memoryview) -> None:
         """Send one chunk of at most 1 MiB; returns at once.
 
         When the lane is over it is dropped, as what waits in the queue is: whoever is told so sends it again.
@@ -247,6 +250,16 @@ def _prepare(connection: socket.socket) -> None:
         if option is not None:
             with contextlib.suppress(OSError):  # some systems refuse it once the peer is gone, which reading tells
                 connection.setsockopt(level, option, value)
+
+
+def _keep_freed_memory() -> None:
+    """Have memory of chunks kept by the process once it is free, where the C library is glibc.
+
+    Otherwise it goes back to the system chunk by chunk, and is cleared and mapped again for the next ones, a page at a
+    time: a seventh of what a lane costs. What is worth keeping glibc judges by the largest block that was ever given
+    back (mallopt(3), M_MMAP_THRESHOLD); this one is never touched.
+    """
+    bytes(KEPT)
 
 
 def _unsent(connection: socket.socket) -> int:

@@ -257,6 +257,8 @@ class LaneKeeper:
             self._failed()
         else:
             self._judge()
+            if self._now() - self._carried_at >= IDLE / 2:
+                self._wished = False  # given back because there was nothing to carry, and not broken
         self._cancel_timer()
         self._give_up()
         self._drop(clean=False)

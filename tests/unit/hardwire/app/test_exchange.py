@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from hardwire.app.events import FileFailed, FileOffer
+from hardwire.app.moving import Transfer
 from hardwire.channel import events as line_events
 from hardwire.channel.tree import root_of
+from hardwire.errors import TransferIncomplete
 from support.deliveries import a_file, empty, failed, kept, offered, pretended
 from support.memoryline import memory_pair
 from support.people import open_ends
@@ -46,6 +48,25 @@ async def test_names_that_trick_are_declined_without_a_question(inbox, name):
         assert bob.person.all(FileOffer) == []
         assert bob.transfers.waiting == ()
         assert bob.transfers.last == shown.id == number, "a number that was said is not given again"
+
+
+async def test_consent_says_how_much_is_to_be_expected_while_there_is_no_place_for_it(outbox, inbox, monkeypatch):
+    alice, bob = memory_pair()
+    file = a_file(outbox)
+    number = alice.transfers.offer(file)
+    await bob.person.until(FileOffer)
+    assert bob.beside.expected == []
+    seen = []
+
+    def no_place(*_):
+        seen.extend(bob.beside.expected)
+        raise TransferIncomplete("there is no place", code="disk")
+
+    monkeypatch.setattr(Transfer, "open_sink", no_place)
+    bob.transfers.accept(number, inbox)
+    await failed(bob, "disk")
+    assert seen == [file.size]
+    assert alice.beside.expected == []
 
 
 @pytest.mark.parametrize("end", ["cancel", "close"])

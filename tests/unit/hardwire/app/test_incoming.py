@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +39,11 @@ def feed(sink, file, *, until=None, step=65_487):
     while sink.received < end:
         sink.write(sink.received, reader.read(sink.received, min(step, end - sink.received)))
     reader.close()
+
+
+def feed_zeros(sink, step):
+    while sink.received < sink._offer.end:
+        sink.write(sink.received, bytes(step))
 
 
 def finish(sink):
@@ -414,18 +421,45 @@ def test_a_mark_that_fails_fails_the_transfer(tmp_path, inbox, monkeypatch):
     sink.release(keep=True)
 
 
-def test_other_octets_are_noticed_within_a_leaf(tmp_path, inbox):
+@pytest.mark.parametrize("step", [65_487, MIB], ids=["hashed there and then", "hashed beside"])
+def test_other_octets_are_noticed_within_a_leaf(tmp_path, inbox, step):
     file = a_file(tmp_path)
     sink = Incoming(inbox, PEER, file.offer)
-    feed(sink, file, until=file.offer.preface + MIB)
+    feed(sink, file, until=file.offer.preface + MIB, step=step)
     with pytest.raises(TransferIncomplete) as caught:
-        sink.write(sink.received, bytes(MIB))
+        feed_zeros(sink, step)
     assert caught.value.code == "hash-mismatch"
+    assert sink.received < file.offer.preface + 2 * MIB
     sink.release(keep=True)
     again = Incoming(inbox, PEER, file.offer)
     assert again.proved == MIB, "what was right is kept"
     again.release(keep=False)
     assert left(inbox) == []
+
+
+def test_a_write_that_fails_waits_for_the_hash_beside_it(tmp_path, inbox, monkeypatch):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface)
+    ended = []
+    judge = sink._judge
+
+    def judged_late(data):
+        time.sleep(0.1)
+        judge(data)
+        ended.append(len(data))
+
+    def refused(*_):
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(sink, "_judge", judged_late)
+    monkeypatch.setattr(sink._layout, "write", refused)
+    with pytest.raises(TransferIncomplete) as caught:
+        feed(sink, file, step=MIB)
+    assert caught.value.code == "disk"
+    assert ended == [MIB]
+    sink.release(keep=False)
+    assert not [one for one in threading.enumerate() if one.name.startswith("hardwire hash")]
 
 
 def test_another_preface(tmp_path, inbox):

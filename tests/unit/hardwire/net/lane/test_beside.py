@@ -49,6 +49,16 @@ async def test_much_over_the_data_channel_calls_for_a_lane_and_little_does_not()
     await beside.settled()
 
 
+async def test_consent_to_much_calls_for_a_lane_and_to_little_does_not():
+    _, beside, _ = made()
+    beside.expect(WORTH_A_LANE - 1)
+    assert beside._keeper._timer is None
+    beside.expect(WORTH_A_LANE)
+    assert beside._keeper._timer is not None
+    beside.stop()
+    await beside.settled()
+
+
 async def test_a_line_that_is_over_has_none():
     channel, beside, pumped = made(Role.RESPONDER)
     channel.abort(ConnectionLost("gone"))

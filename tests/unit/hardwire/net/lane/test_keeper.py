@@ -210,6 +210,17 @@ async def test_an_idle_lane_is_given_back_and_an_old_one_replaced(ends):
     assert not any(isinstance(event, LaneWanted) for event in second.said)
 
 
+async def test_an_idle_lane_that_the_peer_gives_back_is_not_made_again(ends):
+    first, second, hours = ends
+    await stand(first, second)
+    hours.ahead += keeper_module.IDLE
+    second.keeper._watch()
+    await first.until(lambda end: end.path is None)
+    await asyncio.sleep(0.05)
+    assert first.keeper._timer is None
+    assert first.ways == second.ways == ["open", "close"]
+
+
 async def test_the_end_of_the_line_is_the_end_of_everything(ends):
     first, second, _ = ends
     await stand(first, second)
