@@ -272,6 +272,7 @@ class Session:
         """Say goodbye and give everything back; safe to call twice."""
         if self._again is not None:
             await self._again.close()
+        await self.transfers.last_words()
         # What it did not hear of it will offer again, and the peer shall not get it twice.
         await self._line.close(CloseReason.SHUTDOWN if self.transfers.unjudged else CloseReason.NORMAL)
         await self._give_up_files(_closed())

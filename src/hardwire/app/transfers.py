@@ -181,6 +181,10 @@ class Transfers(Exchange):
         self._active = {key: one for key, one in self._active.items() if not one.detached}
         return Left(self._peer, tuple(left), self._unheard.left)
 
+    async def last_words(self) -> None:
+        """This side is about to end the line: wait a moment for what the peer may not know yet."""
+        await self._unheard.last_words()
+
     async def goodbye(self) -> None:
         """The peer ended the line in order: it knows how everything ended."""
         await self._unheard.heard()

@@ -20,6 +20,8 @@ from hardwire.net import Line
 
 _LOOK_AGAIN: Final = 0.2
 """Seconds until it is asked again whether the peer has everything."""
+_LAST_WORDS: Final = 1.0
+"""Seconds that a line which is to be closed here stays open for that."""
 
 
 class Unheard:
@@ -34,7 +36,7 @@ class Unheard:
     def __init__(
         self,
         line: Line,
-        start: Callable[[Coroutine[None, None, None]], object],
+        start: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         before: Iterable[Transfer] = (),
     ) -> None:
         self._line = line
@@ -42,6 +44,7 @@ class Unheard:
         self._before = list(before)
         self._again: dict[int, Transfer] = {}
         self._told: list[Transfer] = []
+        self._asking: set[asyncio.Task[None]] = set()
 
     @property
     def left(self) -> tuple[Transfer, ...]:
@@ -53,7 +56,9 @@ class Unheard:
         self._told.append(transfer)
         with contextlib.suppress(ConnectionLost, TransferIncomplete):  # over, or taken back just before: not heard then
             self._line.confirm_file(key, ok=True)
-            self._start(self._until_heard(transfer))
+            asking = self._start(self._until_heard(transfer))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
 
     def offered(self, key: int, offer: Offer) -> bool:
         """Whether an offer is of what is here already; it is answered then, and nobody is asked."""
@@ -78,6 +83,11 @@ class Unheard:
         self._before.clear()
         self._again.clear()
         self._told.clear()
+
+    async def last_words(self) -> None:
+        """Before this side closes the line: what was told a moment ago shall be heard, and no note of it stay here."""
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=_LAST_WORDS)
 
     async def _until_heard(self, transfer: Transfer) -> None:
         with contextlib.suppress(ConnectionLost):

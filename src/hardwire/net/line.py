@@ -138,7 +138,11 @@ class Line(Verbs):
         return self._paths.lost_since is not None
 
     async def delivered(self) -> bool:
-        """Whether the peer's machine gets all that was said within seconds. Raises ConnectionLost after the end."""
+        """Whether the peer's machine gets all that was said within seconds. Raises ConnectionLost after the end.
+
+        While a file leaves over the line it does not: what waits in front of what, and where, is not known up here, and
+        a no costs another question. A yes too early would bring a transfer twice.
+        """
         if self._over:
             raise ConnectionLost("the line is over", code="line-over")
         return await self._link.flush()

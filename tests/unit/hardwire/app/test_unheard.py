@@ -4,6 +4,7 @@
 import asyncio
 import os
 
+from hardwire.app import unheard
 from hardwire.app.events import FileDone, FileFailed, FileOffer, LineClosed
 from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.outgoing import inspect_outgoing
@@ -155,3 +156,34 @@ async def test_a_line_that_ends_for_good_keeps_the_note(tmp_path, inbox):
     await bob.transfers.settled()
     assert left(inbox) == {"data.bin"}
     assert not bob.person.all(FileFailed)
+
+
+async def test_who_has_it_all_and_closes_at_once_leaves_no_note(tmp_path, inbox):
+    """As a program does that wanted this one file. The peer hears of it, and offers it no more."""
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(tmp_path))
+        await bob.person.until(FileOffer, id=number)
+        bob.transfers.accept(number, inbox)
+        await bob.person.until(FileDone)
+        await bob.session.close()
+        assert isinstance(await alice.transfers.outcome(number), FileDone)
+        await bob.transfers.settled()
+        assert left(inbox) == {"data.bin"}
+
+
+async def test_closing_waits_a_moment_for_that_and_no_longer(tmp_path, inbox, monkeypatch):
+    monkeypatch.setattr(unheard, "_LAST_WORDS", 0.05)
+    async with open_ends() as (alice, bob, lines):
+        honest = lines[1].delivered
+
+        async def not_yet():
+            return await honest() and False
+
+        monkeypatch.setattr(lines[1], "delivered", not_yet)
+        number = alice.session.offer(a_file(tmp_path))
+        await bob.person.until(FileOffer, id=number)
+        bob.transfers.accept(number, inbox)
+        await bob.person.until(FileDone)
+        async with asyncio.timeout(10):
+            await bob.session.close()
+    assert left(inbox) == {"data.bin", SIDE_DIRECTORY}
