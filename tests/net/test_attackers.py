@@ -112,7 +112,9 @@ async def test_whoever_reads_a_one_way_invite_and_stands_in_between_passes_nothi
     left, right = Relay(), Relay()
 
     async def relay():
-        await towards_bob.knocked()
+        knocked = asyncio.Event()
+        towards_bob.on_knock(knocked.set)
+        await knocked.wait()
         facts = await asyncio.gather(
             towards_alice.open(fingerprint=towards_bob.fingerprint, candidates=at[:1], events=left, within=10),
             towards_bob.open(fingerprint=towards_alice.fingerprint, candidates=(), events=right, within=10),

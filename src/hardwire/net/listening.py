@@ -156,25 +156,22 @@ class Listening(Pending):
 
     async def _knock(self) -> None:
         """Return when somebody who holds the invite checks a path; the wall clock ends the wait, or a move."""
-        knocked = asyncio.ensure_future(self._link.knocked())
+        knocked = asyncio.Event()
+        self._link.on_knock(knocked.set)
         gone = 0
-        try:
-            while self._config.clock.wall() < self.expiry:
-                done, _ = await asyncio.wait({knocked}, timeout=_LOOK_AT_CLOCK)
-                if done:
-                    return
-                now = await self._link.rebind()
-                # Without any address there is nothing better than to wait: it may come back.
-                gone = gone + 1 if now and self._own and self._own.isdisjoint(now) else 0
-                if gone == _GONE:
-                    raise NetworkFailed(
-                        "the address in the code is no longer this machine's",
-                        code="address-gone",
-                        hint="make a new one-way invite",
-                    )
-        finally:
-            knocked.cancel()
-            await asyncio.wait({knocked})
+        while self._config.clock.wall() < self.expiry:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(knocked.wait(), _LOOK_AT_CLOCK)
+                return
+            now = await self._link.rebind()
+            # Without any address there is nothing better than to wait: it may come back.
+            gone = gone + 1 if now and self._own and self._own.isdisjoint(now) else 0
+            if gone == _GONE:
+                raise NetworkFailed(
+                    "the address in the code is no longer this machine's",
+                    code="address-gone",
+                    hint="make a new one-way invite",
+                )
         raise LineTimeout(
             "nobody came before the invite expired",
             code="invite-unanswered",

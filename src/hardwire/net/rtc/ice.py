@@ -80,8 +80,7 @@ class LineConnection(DatagramAgent):
         self._addresses = [] if servers.relay_only else [str(address) for address in addresses]
         self._started_at: dict[CandidatePair, float] = {}
         self._first_start: float | None = None
-        self.on_knock: Callable[[], None] | None = None
-        """Told once, when a check with the right password came before this side looks for a path."""
+        self._knocked: Callable[[], None] | None = None
 
     def meet(self, peer: IceCredentials) -> None:
         """The credentials of the other side; checks that it sent before are judged when this side looks for a path."""
@@ -245,9 +244,17 @@ class LineConnection(DatagramAgent):
         """A check from whoever: aioice keeps those that come before it knows the peer, and would keep any number."""
         if self._early_checks_done or len(self._early_checks) < _MAX_EARLY_CHECKS:
             super().request_received(message, addr, protocol)
-        if self._early_checks and self.on_knock is not None:
-            knock, self.on_knock = self.on_knock, None
-            knock()
+        self._tell_knock()
+
+    def on_knock(self, knocked: Callable[[], None]) -> None:
+        """Call this once, when somebody who knows the credentials checks us before we look for them; if so, at once."""
+        self._knocked = knocked
+        self._tell_knock()
+
+    def _tell_knock(self) -> None:
+        if self._early_checks and self._knocked is not None:
+            knocked, self._knocked = self._knocked, None
+            knocked()
 
     def check_start_task(self, pair: CandidatePair) -> None:
         """Remember when, for :meth:`check_incoming`. Pairs over a relay wait a little if there are others."""

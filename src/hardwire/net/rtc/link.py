@@ -44,9 +44,8 @@ class RtcLink:
         secrets = settings.secrets
         own, peer = (secrets.offer, secrets.answer) if settings.offerer else (secrets.answer, secrets.offer)
         self._settings = settings
-        self._knocked = asyncio.Event()
         made = PathSettings(settings.offerer, own, peer, self._addresses(), settings.servers, settings.port)
-        self._path = Path(made, on_knock=self._knocked.set)
+        self._path = Path(made)
         self._search = Search(self._path, None if settings.servers.relay_only else self._addresses)
         self._certificate = LineCertificate.of(settings.shown)
         self._dtls: LineDtls | PlainDtls | None = None
@@ -118,9 +117,9 @@ class RtcLink:
             await self._path.adapt(now)
         return now
 
-    async def knocked(self) -> None:
-        """Wait until somebody who knows the credentials checks one of our addresses; before :meth:`open`."""
-        await self._knocked.wait()
+    def on_knock(self, knocked: Callable[[], None]) -> None:
+        """Call this once, when somebody who knows the credentials checks us before :meth:`open`; if so, at once."""
+        self._path.connection.on_knock(knocked)
 
     async def open(
         self,
@@ -135,7 +134,7 @@ class RtcLink:
 
         Args:
             fingerprint: Of the peer's DTLS certificate, as its code names it.
-            candidates: The peer's addresses, as its code lists them; none if it has :meth:`knocked`.
+            candidates: The peer's addresses, as its code lists them; none if it has knocked (:meth:`on_knock`).
             events: Who is told from now on.
             within: Seconds until a path must be there. What comes after has :data:`ASSOCIATE_TIMEOUT`.
             more: Others may be :meth:`found` meanwhile.
@@ -227,10 +226,6 @@ class RtcLink:
         """The peer told, inside the line, where it can be found next."""
         if self._roamer is not None:
             self._roamer.peer_ready(generation, candidates)
-
-    def on_knock(self, knocked: Callable[[], None]) -> None:
-        """Call this once, when somebody who knows the credentials looks for a path before :meth:`open`."""
-        self._path.connection.on_knock = knocked
 
     def change_path(self) -> None:
         """Move to another path although nothing is wrong with this one."""

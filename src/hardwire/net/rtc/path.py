@@ -72,7 +72,8 @@ class Path:
             servers=settings.servers,
             port=settings.port,
         )
-        self.connection.on_knock = on_knock
+        if on_knock is not None:
+            self.connection.on_knock(on_knock)
         self._peer = settings.peer
         self._relay_only = settings.servers.relay_only
         # The transport takes its agent from the gatherer, whose replacement happened before.

@@ -112,6 +112,22 @@ async def test_the_wrong_secret_finds_no_path():
     assert [result.code for result in results] == ["no-path", "no-path"]
 
 
+async def test_a_knock_is_told_also_to_who_asks_later():
+    secrets = fresh_secrets()
+    first, second = [await gather(offerer=offerer, secrets=secrets) for offerer in (True, False)]
+    early = first._path.connection._early_checks
+    knocking = asyncio.create_task(open_towards(second, first))
+    async with asyncio.timeout(10):
+        while not early:  # noqa: ASYNC110 (it lies in aioice)
+            await asyncio.sleep(0.01)
+    told = []
+    first.on_knock(lambda: told.append("one"))
+    assert told == ["one"]
+    await asyncio.gather(open_towards(first, second), knocking)
+    await asyncio.gather(first.close(), second.close())
+    assert told == ["one"]
+
+
 async def test_no_family_in_common_is_told_at_once(monkeypatch):
     secrets = fresh_secrets()
     link = await gather(offerer=True, secrets=secrets)

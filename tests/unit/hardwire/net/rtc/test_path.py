@@ -49,7 +49,7 @@ async def test_a_knock_is_told_once_and_only_one_with_the_password():
     knocks, knocked = [], asyncio.Event()
     first, _ = two_paths()
     _, stranger = two_paths()
-    first.connection.on_knock = lambda: knocks.append("knock")
+    first.connection.on_knock(lambda: knocks.append("knock"))
     await asyncio.gather(first.gather(), stranger.gather())
     await stranger.add_peer(first.candidates)
     looking = asyncio.create_task(stranger.find())
