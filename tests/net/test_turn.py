@@ -166,10 +166,11 @@ async def test_coturn_as_a_stun_server_has_nothing_to_add_on_loopback():
 
 
 class FarSideOfANat(asyncio.DatagramProtocol):
-    """A STUN server that sees everybody behind 192.0.2.77."""
+    """A STUN server that sees everybody behind one address."""
 
-    def __init__(self):
+    def __init__(self, outside="192.0.2.77"):
         self.asked = 0
+        self.outside = outside
 
     def connection_made(self, transport):
         self.transport = transport
@@ -178,7 +179,7 @@ class FarSideOfANat(asyncio.DatagramProtocol):
         request = aioice.stun.parse_message(data)
         self.asked += 1
         response = aioice.stun.Message(request.message_method, aioice.stun.Class.RESPONSE, request.transaction_id)
-        response.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.77", 4000)
+        response.attributes["XOR-MAPPED-ADDRESS"] = (self.outside, 4000)
         self.transport.sendto(bytes(response), addr)
 
 
@@ -206,6 +207,19 @@ async def test_a_public_address_goes_into_the_code_and_its_mapping_is_kept(monke
         assert nat.asked > asked  # while nobody has taken it
         first, second = await asyncio.gather(offer.accept(answer.text), knocking)
         await asyncio.gather(first.close(), second.close())
+    finally:
+        transport.close()
+
+
+async def test_a_stun_server_on_ipv6_is_asked_from_there():
+    loop = asyncio.get_running_loop()
+    transport, nat = await loop.create_datagram_endpoint(lambda: FarSideOfANat("2001:db8::77"), local_addr=("::1", 0))
+    try:
+        servers = IceServers(stun=f"stun:[::1]:{transport.get_extra_info('sockname')[1]}")
+        async with await host(config_for_test(servers=servers)) as offer:
+            outside = [one for one in offer.candidates if one.kind is CandidateKind.SRFLX]
+            assert [(str(one.address), one.port) for one in outside] == [("2001:db8::77", 4000)]
+            assert (nat.asked, offer.problems, offer.seen) == (1, (), {"stun": ("2001:db8::77",)})
     finally:
         transport.close()
 

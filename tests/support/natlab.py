@@ -8,7 +8,8 @@ and what it starts runs there as well. The main thread is the internet: a bridge
 
 * **full-cone**: the source port stays, and whatever comes from outside goes in;
 * **restricted**: the source port stays, and only who was written to comes in (by address and port);
-* **symmetric**: each destination sees another source port, and only that destination comes in.
+* **symmetric**: each destination sees another source port, and only that destination comes in;
+* **nat66**: as restricted, for IPv6.
 """
 
 import asyncio
@@ -35,16 +36,18 @@ WITHIN = 15.0
 """Seconds for a line. One that opens takes one or two; one that does not, all of them, beside the others."""
 AT_ONCE = 16
 
+HELPER, HELPER6 = "198.51.100.1", "2001:db8::1"
 NATS = ("public", "full-cone", "restricted", "symmetric")
 HELPERS = ("none", "stun", "turn")
 SNAT = {"full-cone": "masquerade", "restricted": "masquerade", "symmetric": "masquerade fully-random"}
+SNAT["nat66"] = "masquerade"
 RULES = """
-table ip nat {{
+table {family} nat {{
     chain out {{ type nat hook postrouting priority srcnat; oifname "wan" {snat}; }}
     chain in {{ type nat hook prerouting priority dstnat; {dnat} }}
 }}
-table ip guard {{
-    chain input {{ type filter hook input priority filter; iifname "wan" drop; }}
+table {family} guard {{
+    chain input {{ type filter hook input priority filter; meta l4proto ipv6-icmp accept; iifname "wan" drop; }}
 }}
 """
 
@@ -103,6 +106,7 @@ def cases() -> list[Case]:
         Case(*pair, "none")
         for pair in (("dual", "ipv6"), ("ipv6", "dual"), ("dual", "symmetric"), ("symmetric", "dual"))
     ]
+    found += [Case("nat66", "nat66", helper) for helper in HELPERS[:2]]
     found += [Case("public", "symmetric", "relay-only")]
     found += [Case("public", nat, "none", one_way=True) for nat in NATS]
     found += [Case(nat, "symmetric", "stun", one_way=True) for nat in NATS[1:]]
@@ -118,7 +122,8 @@ class Net:
 
     async def build(self) -> None:
         run("ip", *["link", "add", "net0", "type", "bridge"])
-        run("ip", *["address", "add", "198.51.100.1/24", "dev", "net0"])
+        for address in (f"{HELPER}/24", f"{HELPER6}/64"):
+            run("ip", *f"address add {address} dev net0 nodad".split())
         run("ip", *["link", "set", "net0", "up"])
         run("ip", *["link", "set", "lo", "up"])
         # The rest of the internet: what is sent there is gone. A coturn that finds no route ends the whole allocation.
@@ -130,7 +135,7 @@ class Net:
             "route add default via 203.0.113.1 dev rest onlink",
         ):
             run("ip", *command.split())
-        for kind in (*NATS, "ipv6", "dual"):
+        for kind in (*NATS, "nat66", "ipv6", "dual"):
             for side in (0, 1):
                 self.machines[kind, side] = await self._machine(kind, side)
 
@@ -142,16 +147,20 @@ class Net:
             addresses["dual"] = [f"2001:db8::{number}/64", f"198.51.100.{number}/24"]
             await machine.ip("link set eth0 up", *(f"address add {one} dev eth0 nodad" for one in addresses[kind]))
             return machine
-        router, lan = Place(f"router-{number}"), f"10.{number}.0"
+        router, six = Place(f"router-{number}"), kind == "nat66"
+        outside = f"2001:db8::{number}/64" if six else f"198.51.100.{number}/24"
+        lan, bits = (f"fd00:{number}::", 64) if six else (f"10.{number}.0.", 24)
         plug("net0", router, "wan", number)
         await router.ip(f"link add lan type veth peer name eth0 netns {machine.namespace}")
-        await router.ip(f"address add 198.51.100.{number}/24 dev wan", f"address add {lan}.1/24 dev lan")
+        await router.ip(f"address add {outside} dev wan nodad", f"address add {lan}1/{bits} dev lan nodad")
         await router.ip("link set wan up", "link set lan up")
-        await machine.ip(f"address add {lan}.2/24 dev eth0", "link set eth0 up", f"route add default via {lan}.1")
-        dnat = f'iifname "wan" meta l4proto udp dnat to {lan}.2;' if kind == "full-cone" else ""
-        rules = RULES.format(snat=SNAT[kind], dnat=dnat)
+        await machine.ip(f"address add {lan}2/{bits} dev eth0 nodad", "link set eth0 up")
+        await machine.ip(f"route add default via {lan}1")
+        dnat = f'iifname "wan" meta l4proto udp dnat to {lan}2;' if kind == "full-cone" else ""
+        rules = RULES.format(family="ip6" if six else "ip", snat=SNAT[kind], dnat=dnat)
         await router.call(lambda: run("nft", "-f", "-", stdin=rules))
-        await router.call(lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii") and None)
+        forward = "ipv6/conf/all/forwarding" if six else "ipv4/ip_forward"
+        await router.call(lambda: Path(f"/proc/sys/net/{forward}").write_text("1", encoding="ascii") and None)
         return machine
 
 
@@ -161,21 +170,20 @@ def plug(bridge: str, place: Place, interface: str, number: int) -> None:
     run("ip", "link", "set", f"port{number}", "master", bridge, "up")
 
 
-def servers(helper: str, port: int) -> IceServers:
+def servers(helper: str, place: str) -> IceServers:
     """What a person would have typed."""
     if helper == "none":
         return NO_SERVERS
-    stun = f"stun:198.51.100.1:{port}"
     if helper == "stun":
-        return IceServers(stun=stun)
-    turn = {"turn": f"turn:198.51.100.1:{port}", "username": USER, "password": PASSWORD}
+        return IceServers(stun=f"stun:{place}")
+    turn = {"turn": f"turn:{place}", "username": USER, "password": PASSWORD}
     return IceServers(**turn, relay_only=helper == "relay-only")
 
 
-async def open_one(case: Case, ends: tuple[Place, Place], port: int) -> str:
+async def open_one(case: Case, ends: tuple[Place, Place], place: str) -> str:
     """Try it: the name of the path, or "no"."""
-    config = config_for_test(loopback=False, servers=servers(case.helper, port))
-    other = config_for_test(loopback=False, servers=servers(case.helper, port))
+    config = config_for_test(loopback=False, servers=servers(case.helper, place))
+    other = config_for_test(loopback=False, servers=servers(case.helper, place))
     offer = await ends[0].run(listen(config) if case.one_way else host(config))
     answer = await ends[1].run(take(other, offer.text))
     accepting = offer.accept() if case.one_way else offer.accept(answer.text)
@@ -208,11 +216,12 @@ async def main() -> None:
     net = Net()
     await net.build()
     gate = asyncio.Semaphore(AT_ONCE)
-    async with coturn("198.51.100.1") as port:
+    async with coturn(HELPER) as port, coturn(HELPER6) as port6:
 
         async def attempt(case: Case) -> str:
+            place = f"[{HELPER6}]:{port6}" if case.offerer == "nat66" else f"{HELPER}:{port}"
             async with gate:
-                return await open_one(case, (net.machines[case.offerer, 0], net.machines[case.answerer, 1]), port)
+                return await open_one(case, (net.machines[case.offerer, 0], net.machines[case.answerer, 1]), place)
 
         paths = await asyncio.gather(*map(attempt, cases()))
     print(tables(dict(zip(cases(), paths, strict=True))), flush=True)

@@ -3,16 +3,19 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, cast
 
 import aioice
 from aioice import stun
-from aioice.ice import StunProtocol, relayed_candidate, server_reflexive_candidate
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import StunProtocol, relayed_candidate
 
-from hardwire.net.servers import IceServers
+from hardwire.net.servers import IceServers, ServerAddress
 
 _SERVER_TIMEOUT: Final = 5.0
+_OTHERS: Final = 0.5
+"""Seconds that the other addresses of this machine have when the server answered to one: some lead nowhere."""
 _MAPPING_INTERVAL: Final = 15.0
 _MAX_REASON: Final = 200
 
@@ -33,32 +36,31 @@ class Helpers:
         self.servers = servers
         self.seen: dict[str, tuple[str, ...]] = {}
         self._problems = problems
-        self._stun_endpoint: tuple[str, int] | None = None
+        self._stun: dict[int, tuple[str, int]] = {}
 
     async def ask_stun(self, hosts: Sequence[StunProtocol], found: list[aioice.Candidate]) -> None:
         """Ask over these sockets what addresses they have outside; those go to what was ``found``."""
         server = self.servers.stun_address
-        ipv4 = [protocol for protocol in hosts if ":" not in protocol.local_candidate.host]
-        if server is None or not ipv4:
+        if server is None or not hosts:
             return
         try:
             async with asyncio.timeout(_SERVER_TIMEOUT):
-                loop = asyncio.get_running_loop()
-                known = await loop.getaddrinfo(server.host, server.port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
-                endpoint = (str(known[0][4][0]), server.port)
-                answers = await asyncio.gather(
-                    *(server_reflexive_candidate(protocol, endpoint) for protocol in ipv4), return_exceptions=True
-                )
+                endpoints = await _endpoints(server)
         except (OSError, TimeoutError) as error:
             self._problems.append(f"the STUN server {server.host} gave no answer ({reason(error)})")
             return
-        mapped = [answer[0] for answer in answers if isinstance(answer, tuple)]
+        asked = [protocol for protocol in hosts if _family(protocol.local_candidate) in endpoints]
+        mapped = await _answers(
+            [_outside(protocol, endpoints[_family(protocol.local_candidate)]) for protocol in asked]
+        )
         self.seen["stun"] = tuple(dict.fromkeys(one.host for one in mapped))
         if mapped:
-            self._stun_endpoint = endpoint
+            self._stun |= {family: endpoints[family] for family in map(_family, mapped)}
             found.extend(mapped)
-        else:
+        elif asked:
             self._problems.append(f"the STUN server {server.host} gave no answer")
+        else:
+            self._problems.append(f"the STUN server {server.host} has no address that can be reached from one of ours")
 
     async def ask_turn(
         self, component: int, make: Callable[[], StunProtocol], found: list[aioice.Candidate]
@@ -88,18 +90,66 @@ class Helpers:
 
     async def keep_mappings(self, protocols: Sequence[StunProtocol]) -> None:
         """Remind the NAT on the way to the STUN server of these sockets (RFC 8445 §11); until it is cancelled."""
-        while self._stun_endpoint is not None:
+        while self._stun:
             await asyncio.sleep(_MAPPING_INTERVAL)
             for protocol in protocols:
-                own = protocol.local_candidate
-                if own.type == "host" and ":" not in own.host and not protocol.transport.is_closing():
-                    protocol.send_stun(_binding_request(), self._stun_endpoint)
+                endpoint = self._stun.get(_family(protocol.local_candidate))
+                if endpoint and protocol.local_candidate.type == "host" and not protocol.transport.is_closing():
+                    protocol.send_stun(_binding_request(), endpoint)
 
 
 def reason(error: BaseException) -> str:
     """For the person. A server's own words in it are a stranger's: STUN answers are not authenticated."""
     words = "time is up" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words)[:_MAX_REASON]
+
+
+def _family(own: aioice.Candidate) -> int:
+    return socket.AF_INET6 if ":" in own.host else socket.AF_INET
+
+
+async def _endpoints(server: ServerAddress) -> dict[int, tuple[str, int]]:
+    """By family of addresses: where it is. Raises OSError."""
+    known = await asyncio.get_running_loop().getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
+    return {family: (str(place[0]), server.port) for family, _, _, _, place in reversed(known)}
+
+
+async def _answers(asking: Sequence[Coroutine[None, None, aioice.Candidate]]) -> list[aioice.Candidate]:
+    """What comes of them within the time; the others get little more of it than the first."""
+    loop, found = asyncio.get_running_loop(), list[aioice.Candidate]()
+    tasks = [asyncio.create_task(one, name="hardwire stun") for one in asking]
+    try:
+        async with asyncio.timeout(_SERVER_TIMEOUT) as limit:
+            for one in asyncio.as_completed(tasks):
+                try:
+                    found.append(await one)
+                except Exception:  # noqa: BLE001, S112  (of whatever kind: this address has no answer)
+                    continue
+                limit.reschedule(min(limit.when() or 0.0, loop.time() + _OTHERS))
+    except TimeoutError:
+        pass
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return found
+
+
+async def _outside(protocol: StunProtocol, server: tuple[str, int]) -> aioice.Candidate:
+    """As aioice's ``server_reflexive_candidate``, which knows IPv4 only. Raises what a server or a socket may do."""
+    response, _ = await protocol.request(_binding_request(), server)
+    own, outside = protocol.local_candidate, response.attributes["XOR-MAPPED-ADDRESS"]
+    return aioice.Candidate(
+        foundation=candidate_foundation("srflx", "udp", own.host),
+        component=own.component,
+        transport=own.transport,
+        priority=candidate_priority(own.component, "srflx"),
+        host=outside[0],
+        port=outside[1],
+        type="srflx",
+        related_address=own.host,
+        related_port=own.port,
+    )
 
 
 def _binding_request() -> stun.Message:

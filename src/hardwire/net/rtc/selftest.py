@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import aioice
+import aioice.candidate
 import aioice.ice
 import aiortc
 import aiortc.rtcdtlstransport
@@ -51,7 +52,9 @@ _SIGNATURES: Final[Signatures] = (
     (aioice.Connection, "protocol_lost", ("self", "protocol")),
     (aioice.Connection, "request_received", ("self", "message", "addr", "protocol")),
     (aioice.ice.StunProtocol, "datagram_received", ("self", "data", "addr")),
-    (aioice.ice, "server_reflexive_candidate", ("protocol", "stun_server")),
+    (aioice.ice.StunProtocol, "request", ("self", "request", "addr", "integrity_key", "retransmissions")),
+    (aioice.candidate, "candidate_foundation", ("candidate_type", "candidate_transport", "base_address")),
+    (aioice.candidate, "candidate_priority", ("candidate_component", "candidate_type", "local_pref")),
     (aiortc.RTCCertificate, "_create_ssl_context", ("self", "srtp_profiles")),
     (aiortc.RTCDtlsTransport, "_setup_srtp", ("self",)),
     (aiortc.RTCDtlsTransport, "_set_role", ("self", "role")),
