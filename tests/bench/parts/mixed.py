@@ -3,7 +3,8 @@
 
 Our end offers, over the SDP bridge (net/rtc/bridge.py) in packets of 1200 octets. Within a round plain aiortc and ours meet the
 same kind of peer one after the other. Hashes are compared of random octets that are moved apart from what is timed;
-Chromium hashes in any case, outside of the time that counts.
+Chromium hashes in any case, outside of the time that counts. Two Chromiums show what its processes can do with each
+other on this machine.
 """
 
 import statistics
@@ -27,6 +28,15 @@ NAMES = {**{stack: name for stack, (name, _) in STACKS.items()}, BROWSER: "Chrom
 TWICE = Bar(2.0)
 
 
+async def two_browsers(plan: Plan, first: Browser, second: Browser) -> float:
+    """MB/s between two pages, each of a browser of its own."""
+    pair = Pair(await PageEnd.made(first), await PageEnd.made(second))
+    await pair.open()
+    rate = (await timed(pair, plan.seconds))["mb_per_s"]
+    await pair.close()
+    return rate
+
+
 @asynccontextmanager
 async def met(kind: str, peer: str, browser: Browser | None) -> AsyncIterator[Pair]:
     """An open pair of one of our kinds and a peer."""
@@ -46,17 +56,21 @@ async def met(kind: str, peer: str, browser: Browser | None) -> AsyncIterator[Pa
 async def measure(plan: Plan) -> dict:
     missing = {NAMES[stack]: problem for stack in STACKS if (problem := native(stack)[1])}
     rates: dict[str, list[dict[str, float]]] = {}
+    browsers: list[float] = []
     for stack in STACKS:
         if NAMES[stack] not in missing:
             rates[stack] = [await _round(plan, stack, None) for _ in range(plan.rounds)]
             say(f"{NAMES[stack]} is done, hashes right")
     try:
-        async with chromium() as browser:
-            rates[BROWSER] = [await _round(plan, BROWSER, browser) for _ in range(plan.rounds)]
+        async with chromium() as browser, chromium() as another:
+            rates[BROWSER] = []
+            for _ in range(plan.rounds):
+                rates[BROWSER].append(await _round(plan, BROWSER, browser))
+                browsers.append(await two_browsers(plan, browser, another))
             say("Chromium is done, hashes right")
     except (BrowserError, OSError, TimeoutError) as problem:
         missing[NAMES[BROWSER]] = str(problem) or "it does not answer"
-    return {"samples": rates, "missing": missing}
+    return {"samples": rates, "browsers": browsers, "missing": missing}
 
 
 async def _round(plan: Plan, peer: str, browser: Browser | None) -> dict[str, float]:
@@ -80,4 +94,6 @@ def rows(found: dict) -> list[Row]:
             ratio = statistics.median(own / other for own, other in zip(ours, raw, strict=True))
             words = f"ours {way} {NAMES[peer]}, hash right: × raw aiortc"
             told.append(Row(words, statistics.median(ours), "MB/s", ratio, TWICE))
+    if found["browsers"]:
+        told.append(Row("Chromium to Chromium", statistics.median(found["browsers"]), "MB/s"))
     return told

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A path with a round trip of 50 ms, 25 MB/s and random losses: plain aiortc and the data channel, packets of 1200 octets.
+"""A path with a round trip of 50 ms, 50 MB/s and random losses: plain aiortc and the data channel, packets of 1200 octets.
 
 The path is a proxy in this process (support/udpproxy.py). Both send for the same time, from small windows on, and what arrives in
 it counts. A stall is a time without any message at the receiver.
@@ -20,7 +20,7 @@ TITLE = "50 ms round trip"
 LOSSES = {0.0: 3.0, 0.001: 2.0, 0.01: 1.5}
 VARIANTS = {"raw": "raw aiortc", "fast_1200": "data channel"}
 ONE_WAY = 0.025
-RATE = 25e6
+RATE, QUEUE = 50e6, 1e6
 SETTLE = 4 * MESSAGE
 MOST = 1 << 40
 LONGEST_STALL = 3.0
@@ -88,7 +88,7 @@ async def measure(plan: Plan) -> dict:
 async def _round(loss: float, seconds: float, seed: int) -> dict[str, dict[str, float]]:
     figures: dict[str, dict[str, float]] = {}
     for variant in VARIANTS:
-        there, back = (Bottleneck(Conditions(ONE_WAY, loss, RATE), 2 * seed + way) for way in (1, 2))
+        there, back = (Bottleneck(Conditions(ONE_WAY, loss, RATE, QUEUE), 2 * seed + way) for way in (1, 2))
         async with crossed(variant, there, back) as pair:
             await pair.move(SETTLE)
             await pair.answerer.ask("expect", size=MOST)
