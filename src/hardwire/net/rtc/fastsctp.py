@@ -101,6 +101,7 @@ class FastSctp(MtuProber, PacketReceiver):
         self._most = most
         self._reach = reach
         self._in_from: tuple[int, int] | None = None
+        self._kept_sack: Sack | None = None
 
     def packet(self, view: memoryview, size: int) -> None:
         """One packet from DTLS; see :class:`~hardwire.net.rtc.fastdtls.PacketReceiver`."""
@@ -189,13 +190,29 @@ class FastSctp(MtuProber, PacketReceiver):
         tsn, window, gaps, duplicates = SACK_FIELDS.unpack_from(packet, at + CHUNK_HEADER)
         if length < SACK_SIZE + GAP_SIZE * (gaps + duplicates):
             raise SackRefused("a SACK that is shorter than it says")
+        if not gaps and not duplicates:
+            # Of those in a batch that miss nothing the last one says all.
+            kept = self._kept_sack
+            if kept is None or (tsn - kept.tsn) & TSN_MASK < TSN_HALF:
+                self._kept_sack = Sack(tsn, window)
+            return
+        self._hear_kept_sack()
         looked_at = min(gaps, MOST_GAPS)
         blocks = read_gaps(packet, at + SACK_SIZE, gaps) if gaps and self._out.affords(looked_at) else ()
-        self._out.acknowledged(Sack(tsn, window, blocks, duplicates), self._clock.time())
+        self._hear_sack(Sack(tsn, window, blocks, duplicates))
+
+    def _hear_kept_sack(self) -> None:
+        kept, self._kept_sack = self._kept_sack, None
+        if kept is not None:
+            self._hear_sack(kept)
+
+    def _hear_sack(self, sack: Sack) -> None:
+        self._out.acknowledged(sack, self._clock.time())
         self._last_sacked_tsn = self._out.tsn(self._out.cumulative)
 
     def _take_other(self, kind: int, flags: int, body: bytes) -> int:
         """What is not data; units of work that it was."""
+        self._hear_kept_sack()
         if kind == TYPE_HEARTBEAT:
             self._answer_heartbeat(body)
             return work.HEARTBEAT
@@ -293,6 +310,7 @@ class FastSctp(MtuProber, PacketReceiver):
         if self._association_state == self.State.CLOSED:
             return
         try:
+            self._hear_kept_sack()
             self.transmit()
             if self._owed and (self._sack_at_once or self._owed >= _SACK_EVERY or (self._in and self._in.beyond)):
                 self._sack_alone()
@@ -303,6 +321,8 @@ class FastSctp(MtuProber, PacketReceiver):
             self._dtls.flush()
             if came and self._dribble.end(pieces=self._in.pieces if self._in else 0, flight=self._out.flight):
                 self._dtls.linger()
+        except SackRefused as refused:
+            self._refuse(str(refused))
         except ConnectionError:
             self._set_state(self.State.CLOSED)
 

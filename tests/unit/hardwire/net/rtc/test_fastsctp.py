@@ -434,3 +434,43 @@ def test_bulk_in_dribbles_is_waited_for_and_round_trips_are_not():
         assert first.dtls.lingered > 10
 
     run(main())
+
+
+async def sacks_of(side, peer, steps):
+    """SACKs that ``peer`` would send, so many packets after what ``side`` knows to have arrived."""
+    out = side.sctp._out
+    return await packets_of(peer, [sack(out.tsn(out.cumulative + step)) for step in steps])
+
+
+def test_of_the_sacks_of_a_batch_the_furthest_is_worked_on():
+    async def main():
+        first, second = await both(("fast", "aiortc"), Weather(delay=1.0))
+        for number in range(8):
+            first.send(0, bytes(900 + number))
+        await asyncio.sleep(0)
+        out, heard = first.sctp._out, []
+        plain, start = out.acknowledged, out.cumulative
+        out.acknowledged = lambda sack, now: (heard.append(sack.tsn), plain(sack, now))
+        hand_in(first, await sacks_of(first, second, [1, 4, 2]))
+        assert out.cumulative == start + 4
+        assert heard == [out.tsn(start + 4)]
+        # What reports gaps is worked on in its turn, behind what was kept.
+        behind = await sacks_of(first, second, [1])
+        with_gap = await packets_of(second, [sack(out.tsn(out.cumulative + 1), [(2, 2)])])
+        hand_in(first, [*behind, *with_gap])
+        assert heard[1:] == [out.tsn(start + 5), out.tsn(start + 5)]
+        assert out.cumulative == start + 5
+
+    run(main())
+
+
+def test_what_was_never_sent_is_no_better_among_others():
+    async def main():
+        first, second = await both(("fast", "aiortc"), Weather(delay=1.0))
+        for number in range(4):
+            first.send(0, bytes(900 + number))
+        await asyncio.sleep(0)
+        hand_in(first, await sacks_of(first, second, [1, 1000, 2]))
+        assert "never sent" in first.sctp.refusal
+
+    run(main())
