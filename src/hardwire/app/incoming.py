@@ -34,7 +34,7 @@ from hardwire.errors import HardwireError, LocalError, PeerError, TransferIncomp
 MARK_EVERY: Final = 64 << 20
 """Octets after which what was written is put on the disk, and that is noted."""
 HASHED_BESIDE: Final = 1 << 18
-"""Octets that are hashed on a thread of their own while they are written; fewer are not worth waking one."""
+"""Octets that are hashed on a thread of their own while they are written: waking it takes as long as hashing half."""
 
 
 class Sink(Protocol):
@@ -53,8 +53,8 @@ class Sink(Protocol):
         """See the class."""
         ...
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Take the next octets. Raises TransferIncomplete."""
+    def write(self, offset: int, *pieces: bytes | memoryview) -> None:
+        """Take the next octets, as they came. Raises TransferIncomplete."""
         ...
 
     def finish(self, size: int, root: bytes) -> Path | None:
@@ -157,20 +157,16 @@ class Incoming:
             return self._offer.size
         return self._walk.octets if self._walk else 0
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, *pieces: bytes | memoryview) -> None:
         """See :class:`Sink`."""
         if offset != self.received:
             raise TransferIncomplete(f"{printable(self._offer.name)}: a piece that does not belong there")
-        head = data[: max(0, self._offer.preface - offset)]
+        position = max(0, offset - self._offer.preface)
         try:
-            if head:
-                self._head += head
-                if len(self._head) == self._offer.preface:
-                    self._open_preface()
-            self._write_content(max(0, offset - self._offer.preface), memoryview(data)[len(head) :])
+            self._write_content(position, [self._behind_preface(memoryview(piece)) for piece in pieces])
         except OSError as problem:
             raise self._refused(problem) from None
-        self.received += len(data)
+        self.received += sum(map(len, pieces))
 
     def finish(self, size: int, root: bytes) -> Path:
         """See :class:`Sink`."""
@@ -285,6 +281,15 @@ class Incoming:
     def _lay_out(self, manifest: Manifest) -> Layout:
         return Layout(self._place.data, manifest, self._place.inside)
 
+    def _behind_preface(self, piece: memoryview) -> memoryview:
+        """What is content of a piece; the rest is taken in."""
+        head = piece[: self._offer.preface - len(self._head)] if self._walk is None else piece[:0]
+        if head:
+            self._head += head
+            if len(self._head) == self._offer.preface:
+                self._open_preface()
+        return piece[len(head) :]
+
     def _open_preface(self) -> None:
         try:
             preface = open_preface(self._offer, bytes(self._head))
@@ -313,33 +318,38 @@ class Incoming:
                 hint="choose a directory on another disk with --dir, or ask your peer to pack it first",
             ) from None
 
-    def _write_content(self, offset: int, data: memoryview) -> None:
+    def _write_content(self, offset: int, pieces: list[memoryview]) -> None:
         if self._layout is None:
             return
-        if self._whole is not None:
-            self._whole.update(data)
-        if len(data) < HASHED_BESIDE:
-            self._layout.write(offset, data)
-            self._judge(data)
-        else:
-            judging = self._hasher.submit(self._judge, data)
-            try:
-                self._layout.write(offset, data)
-            finally:
+        size = sum(map(len, pieces))
+        judging = self._hasher.submit(self._judge, pieces) if size >= HASHED_BESIDE else None
+        try:
+            for piece in pieces:
+                if self._whole is not None:
+                    self._whole.update(piece)
+                self._layout.write(offset, piece)
+                offset += len(piece)
+        finally:
+            if judging is not None:
                 wait([judging])
+        if judging is not None:
             judging.result()
-        self._unmarked += len(data)
+        else:
+            self._judge(pieces)
+        self._unmarked += size
         if self._unmarked >= MARK_EVERY:
             self._mark_soon()
 
-    def _judge(self, data: memoryview) -> None:
-        if self._walk is None:
-            self._stream.update(data)
-            return
-        while data:
-            part = data[: self._walk.missing]
-            self._walk.update(part)
-            data = data[len(part) :]
+    def _judge(self, pieces: list[memoryview]) -> None:
+        for piece in pieces:
+            data = piece
+            if self._walk is None:
+                self._stream.update(data)
+                continue
+            while data:
+                part = data[: self._walk.missing]
+                self._walk.update(part)
+                data = data[len(part) :]
 
     def _mark_soon(self) -> None:
         if self._marking is not None:

@@ -180,9 +180,13 @@ class PipeSink:
         self._stream = StreamHash()
         self._closed = False
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, *pieces: bytes | memoryview) -> None:
         """See :class:`~hardwire.app.incoming.Sink`."""
         del offset  # a pipe has one end only; the machine below gives no gaps
+        for piece in pieces:
+            self._take(piece)
+
+    def _take(self, data: bytes | memoryview) -> None:
         self.received += len(data)
         head = self._offer.preface - len(self._head) if self._walk is None else 0
         if head:

@@ -13,6 +13,9 @@ from hardwire.errors import WireError
 REPEATS_MAX: Final = 8
 """Windows of octets that may come again without a chunk that is all new: a way that breaks while a disk is busy costs
 one of them."""
+STEP_MAX: Final = 2 << 20
+"""Octets that the window is widened by, at most a quarter of it: it also is how finely a sender sees its progress, and
+what comes again when a way breaks."""
 
 
 class State(Enum):
@@ -141,10 +144,10 @@ class Incoming(Flow):
         self.end = finish.size
 
     def news(self) -> bool:
-        """Whether it is time to widen the window: a quarter of it at a time, and at the end; never while paused."""
+        """Whether it is time to widen the window: a step of it at a time, and at the end; never while paused."""
         step = self.written - self.told
         last = self.written == self.received == self.end
-        return step > 0 and not self.held and (last or step >= self.window // 4)
+        return step > 0 and not self.held and (last or step >= min(self.window // 4, STEP_MAX))
 
 
 def wrong(transfer: int, what: str) -> WireError:

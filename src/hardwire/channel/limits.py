@@ -53,7 +53,7 @@ class Limits:
     life: float = 86_400.0
     keepalive: float = 2.0
     silence: float = 15.0
-    window: int = 8 * MIB
+    window: int = 16 * MIB
     queue: int = MIB
     transfers: int = 16
     chats: int = 256

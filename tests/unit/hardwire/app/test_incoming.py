@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -421,6 +422,20 @@ def test_a_mark_that_fails_fails_the_transfer(tmp_path, inbox, monkeypatch):
     sink.release(keep=True)
 
 
+@pytest.mark.parametrize("size", [1000, 3 * MIB + 5], ids=["small", "large"])
+def test_pieces_that_came_together_are_taken_together(tmp_path, inbox, size):
+    file = a_file(tmp_path, size)
+    reader = OutgoingReader(file)
+    stream = reader.read(0, file.offer.end)
+    reader.close()
+    begin = file.offer.preface
+    cuts = [0, 1, begin - 1, begin, begin + 1, begin + 900, file.offer.end]
+    sink = Incoming(inbox, PEER, file.offer)
+    sink.write(0, *(stream[start:end] for start, end in itertools.pairwise(cuts)))
+    assert sink.received == file.offer.end
+    assert finish(sink).read_bytes() == stream[begin:]
+
+
 @pytest.mark.parametrize("step", [65_487, MIB], ids=["hashed there and then", "hashed beside"])
 def test_other_octets_are_noticed_within_a_leaf(tmp_path, inbox, step):
     file = a_file(tmp_path)
@@ -444,10 +459,10 @@ def test_a_write_that_fails_waits_for_the_hash_beside_it(tmp_path, inbox, monkey
     ended = []
     judge = sink._judge
 
-    def judged_late(data):
+    def judged_late(pieces):
         time.sleep(0.1)
-        judge(data)
-        ended.append(len(data))
+        judge(pieces)
+        ended.append(sum(map(len, pieces)))
 
     def refused(*_):
         raise OSError(errno.EIO, "no")

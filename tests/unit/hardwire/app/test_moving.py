@@ -521,7 +521,7 @@ def held_after(end, octets):
 async def test_consent_is_for_one_offer_and_each_of_them(tmp_path, inbox):
     """The same thing into two directories goes on in both; the same root with other words is a new question."""
     (tmp_path / "other").mkdir()
-    file = a_file(tmp_path, 24 * MIB)  # two windows and more, so that neither ends before it is held
+    file = a_file(tmp_path, 40 * MIB)  # two windows and more, so that neither ends before it is held
     alice, bob = memory_pair()
     held_after(bob, MIB)
     for where in (inbox, tmp_path / "other"):

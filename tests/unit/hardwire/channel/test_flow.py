@@ -2,7 +2,7 @@
 import pytest
 
 from hardwire.channel.filecontrol import FileFinish
-from hardwire.channel.flow import REPEATS_MAX, Incoming, Outgoing, State, wrong
+from hardwire.channel.flow import REPEATS_MAX, STEP_MAX, Incoming, Outgoing, State, wrong
 from hardwire.channel.messages import Chunk
 from hardwire.errors import WireError
 
@@ -115,6 +115,14 @@ def test_when_to_widen_the_window():
     assert flow.news()
     flow.told = 10
     assert not flow.news()
+
+
+def test_a_wide_window_is_widened_in_steps_no_larger_than_others():
+    flow = incoming(1 << 30, window=1 << 26)
+    flow.received, flow.written = 1 << 25, STEP_MAX - 1
+    assert not flow.news()
+    flow.written = STEP_MAX
+    assert flow.news()
 
 
 def test_a_sender_goes_back_and_jumps_forward():

@@ -23,7 +23,7 @@ def test_the_protocols_numbers():
         "life": 86_400.0,
         "keepalive": 2.0,
         "silence": 15.0,
-        "window": 8_388_608,
+        "window": 16_777_216,
         "queue": 1_048_576,
         "transfers": 16,
         "chats": 256,
