@@ -460,6 +460,10 @@ def test_of_the_sacks_of_a_batch_the_furthest_is_worked_on():
         hand_in(first, [*behind, *with_gap])
         assert heard[1:] == [out.tsn(start + 5), out.tsn(start + 5)]
         assert out.cumulative == start + 5
+        # A sender of ours sends few, and each is a sample of the round trip.
+        first.sctp.knows_padding = True
+        hand_in(first, await sacks_of(first, second, [1, 2]))
+        assert heard[3:] == [out.tsn(start + 6), out.tsn(start + 7)]
 
     run(main())
 
