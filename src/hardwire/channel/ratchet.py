@@ -38,11 +38,10 @@ class Chain:
         secret: 32 octets; the caller keeps no copy.
     """
 
-    __slots__ = ("_ahead", "_secret")
+    __slots__ = ("_secret",)
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self._ahead: tuple[bytes, bytes] | None = None
 
     def step(self) -> tuple[bytes, bytes]:
         """(key of 32 octets, IV of 12 octets) of the next frame; never the same twice.
@@ -50,30 +49,20 @@ class Chain:
         Raises:
             Misuse: after :meth:`erase`.
         """
-        if self._ahead is None:
-            return self._derive()
-        keys, self._ahead = self._ahead, None
-        return keys
-
-    def prepare(self) -> None:
-        """Step now, and keep the key for the frame that will come. Nothing when that is done, or after :meth:`erase`.
-
-        Whoever copies the state reads the same frames as without it: the next one and those behind.
-        """
-        if self._ahead is None and self._secret:
-            self._ahead = self._derive()
-
-    def erase(self) -> None:
-        """Forget; the chain yields no key any more."""
-        self._secret = b""
-        self._ahead = None
-
-    def _derive(self) -> tuple[bytes, bytes]:
         if not self._secret:
             raise Misuse("the keys of this epoch are gone")
         message, self._secret = mac_both(self._secret, _MESSAGE_KEY, _NEXT_CHAIN)
         material = expand(message, _FRAME_INFO, _FRAME_SIZE)
         return material[:KEY_SIZE], material[KEY_SIZE:]
+
+    @property
+    def is_erased(self) -> bool:
+        """It yields no key any more."""
+        return not self._secret
+
+    def erase(self) -> None:
+        """Forget."""
+        self._secret = b""
 
 
 class Epoch:

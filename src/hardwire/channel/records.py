@@ -63,6 +63,30 @@ class _Position:
     chain: Chain
     seq: int = 0
     following: Epoch | None = None
+    prepared: tuple[AESGCM, bytes] | None = None
+
+    def step(self) -> tuple[AESGCM, bytes]:
+        """Cipher and IV of the next frame, once."""
+        found, self.prepared = self.prepared or self._derive(), None
+        self.seq += 1
+        return found
+
+    def prepare(self) -> None:
+        """Step the chain now for the frame that will come.
+
+        Whoever copies the state reads the same frames as without it: the next one and those behind.
+        """
+        if self.prepared is None and not self.chain.is_erased:
+            self.prepared = self._derive()
+
+    def erase(self) -> None:
+        """Forget the keys of this epoch."""
+        self.chain.erase()
+        self.prepared = None
+
+    def _derive(self) -> tuple[AESGCM, bytes]:
+        key, iv = self.chain.step()
+        return AESGCM(key), iv
 
 
 class RecordLayer:
@@ -96,9 +120,8 @@ class RecordLayer:
         position = self._outgoing[channel]
         header = HEADER.pack(VERSION, TYPE, channel, position.epoch, position.seq)
         plain = b"".join((PREFIX.pack(kind, size), *parts, bytes(bucket - PREFIX.size - size)))
-        key, iv = position.chain.step()
-        position.seq += 1
-        return header + AESGCM(key).encrypt(iv, plain, header)
+        cipher, iv = position.step()
+        return header + cipher.encrypt(iv, plain, header)
 
     def open(self, channel: int, data: bytes) -> Record:
         """The record in a frame that came in on ``channel``.
@@ -117,18 +140,17 @@ class RecordLayer:
         moved = self._place(position, channel, header)
         if moved:
             self._enter(position, channel)
-        key, iv = position.chain.step()
-        position.seq += 1
+        cipher, iv = position.step()
         try:
-            plain = AESGCM(key).decrypt(iv, memoryview(data)[HEADER.size :], header)
+            plain = cipher.decrypt(iv, memoryview(data)[HEADER.size :], header)
         except InvalidTag as error:
             raise RecordRefused("a frame was changed on its way, or is not the peer's", code="frame-forged") from error
         return _unpad(plain, bucket, moved=moved)
 
     def prepare(self, channel: int) -> None:
         """Derive the keys of the next frame in each direction, so that it need not wait for them."""
-        self._outgoing[channel].chain.prepare()
-        self._incoming[channel].chain.prepare()
+        self._outgoing[channel].prepare()
+        self._incoming[channel].prepare()
 
     def expect(self, epoch: Epoch) -> None:
         """From now on, each incoming channel may move to ``epoch``, once.
@@ -148,13 +170,13 @@ class RecordLayer:
     def drop_old(self, channel: int) -> None:
         """Erase the old keys of an incoming channel that is behind: the next frame there opens the new epoch."""
         position = self._incoming[channel]
-        position.chain.erase()
+        position.erase()
         position.epoch = _NO_EPOCH
 
     def advance(self, channel: int, epoch: Epoch) -> None:
         """Send everything more on ``channel`` in ``epoch``; the old keys are erased."""
         position = self._outgoing[channel]
-        position.chain.erase()
+        position.erase()
         self._outgoing[channel] = _Position(epoch.number, epoch.chain(self._role, channel))
 
     @property
@@ -165,7 +187,7 @@ class RecordLayer:
     def erase(self) -> None:
         """Forget every key; nothing can be sealed or opened any more."""
         for position in (*self._outgoing.values(), *self._incoming.values()):
-            position.chain.erase()
+            position.erase()
             if position.following is not None:
                 position.following.erase()
 
@@ -188,7 +210,7 @@ class RecordLayer:
         epoch = position.following
         if epoch is None:
             raise Misuse("no epoch is expected on this channel")
-        position.chain.erase()
+        position.erase()
         position.epoch, position.chain = epoch.number, epoch.chain(PEER_OF[self._role], channel)
         position.seq, position.following = 0, None
 

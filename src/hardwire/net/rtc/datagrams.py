@@ -56,6 +56,8 @@ def is_framed(data: bytes) -> bool:
 def all_records(data: memoryview, segment: int) -> bool:
     """Whether each datagram of a train is one whole record of data, so that the train can be read in one go."""
     whole = len(data)
+    if _HEADER < whole <= segment <= MAX_DATAGRAM:
+        return data[0] == _APPLICATION_DATA and _end(data, 0) == whole
     if not whole or not 0 < segment <= MAX_DATAGRAM or (whole - 1) % segment < _HEADER:
         return False
     many, last = (whole - 1) // segment, (whole - 1) % segment + 1
@@ -68,5 +70,5 @@ def all_records(data: memoryview, segment: int) -> bool:
     )
 
 
-def _end(data: bytes, at: int) -> int:
+def _end(data: bytes | memoryview, at: int) -> int:
     return at + _HEADER + int.from_bytes(data[at + _LENGTH_AT : at + _HEADER])

@@ -200,16 +200,12 @@ class FastSctp(MtuProber, PacketReceiver):
         self._hear_kept_sack()
         looked_at = min(gaps, MOST_GAPS)
         blocks = read_gaps(packet, at + SACK_SIZE, gaps) if gaps and self._out.affords(looked_at) else ()
-        self._hear_sack(Sack(tsn, window, blocks, duplicates))
+        self._out.acknowledged(Sack(tsn, window, blocks, duplicates), self._clock.time())
 
     def _hear_kept_sack(self) -> None:
         kept, self._kept_sack = self._kept_sack, None
         if kept is not None:
-            self._hear_sack(kept)
-
-    def _hear_sack(self, sack: Sack) -> None:
-        self._out.acknowledged(sack, self._clock.time())
-        self._last_sacked_tsn = self._out.tsn(self._out.cumulative)
+            self._out.acknowledged(kept, self._clock.time())
 
     def _take_other(self, kind: int, flags: int, body: bytes) -> int:
         """What is not data; units of work that it was."""
@@ -313,7 +309,9 @@ class FastSctp(MtuProber, PacketReceiver):
         try:
             self._hear_kept_sack()
             self.transmit()
-            if self._owed and (self._sack_at_once or self._owed >= _SACK_EVERY or (self._in and self._in.beyond)):
+            if self._owed and (
+                self._sack_at_once or self._owed >= _SACK_EVERY or (self._in and self._in.beyond.starts)
+            ):
                 self._sack_alone()
             elif self._owed and self._sack_due == math.inf:
                 self._sack_due = self._clock.time() + SACK_DELAY

@@ -47,7 +47,7 @@ _ATTRIBUTES: Final[Attributes] = (
         aiortc.RTCSctpTransport,
         (
             *("_advertised_rwnd", "_association_state", "_data_channel_queue", "_inbound_streams"),
-            *("_last_received_tsn", "_last_sacked_tsn", "_local_partial_reliability", "_local_port", "_local_tsn"),
+            *("_last_received_tsn", "_local_partial_reliability", "_local_port", "_local_tsn"),
             *("_local_verification_tag", "_outbound_queue", "_outbound_stream_seq", "_reconfig_deferred"),
             *("_reconfig_queue", "_reconfig_request_seq", "_reconfig_response_seq", "_remote_extensions"),
             *("_remote_partial_reliability", "_remote_port", "_remote_verification_tag"),

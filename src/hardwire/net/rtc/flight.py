@@ -43,7 +43,7 @@ class Flight:
         cumulative: Everything through this number is acknowledged.
         number: Of the last fragment that was cut.
         lost: Numbers of fragments to be sent again, in order; some of them may have arrived by now.
-        given_up: Everything through this number is acknowledged or given up.
+        given_up: Everything through this number is acknowledged or given up, if anything ever was given up.
         timeouts: One after the other, without anything acknowledged in between.
         copies_lost: Packets that only a path wider than the least carries, sent again and lost again, without one of
             that size arriving in between.
@@ -83,6 +83,7 @@ class Flight:
         self._probed = False
         self._judge_at = math.inf
         self.given_up = 0
+        self._gives_up = False
         self._given_up_streams: dict[int, tuple[int, int]] = {}
 
     def tsn(self, number: int) -> int:
@@ -128,9 +129,10 @@ class Flight:
                 self.window.acknowledged(min(octets, in_flight), now)
         if sack.duplicates and self._recovery:
             self._reorder = min(self._reorder + 1, _MOST_REORDER)
-        if self._arrived or self._resent:
+        if self._arrived.starts or self._resent:
             self._judge(now)
-        self._advance_given_up()
+        if self._gives_up:
+            self._advance_given_up()
 
     def _may_grow(self) -> bool:
         """Not until something has arrived that was sent since the window shrank for a loss.
@@ -165,7 +167,7 @@ class Flight:
         self._judged = max(self._judged, number + 1)
         self._highest = max(self._highest, number)
         self._progress = now
-        if self._arrived:
+        if self._arrived.starts:
             self._arrived.drop_through(number)
         return octets
 

@@ -138,7 +138,7 @@ class Inbound:
         number = self.cumulative + distance
         if distance == 1:
             self.cumulative = number
-            if self.beyond:
+            if self.beyond.starts:
                 self._catch_up()
             elif not self._by_last and flags & WHOLE == WHOLE:
                 # Nothing is held that it could meet: a small message on its own.

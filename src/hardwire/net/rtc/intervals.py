@@ -11,36 +11,40 @@ from collections.abc import Iterator
 
 
 class Intervals:
-    """Disjoint runs of numbers, none touching another, in order."""
+    """Disjoint runs of numbers, none touching another, in order.
 
-    __slots__ = ("_ends", "_starts")
+    Attributes:
+        starts: First number of each run; none when the set is empty.
+    """
+
+    __slots__ = ("_ends", "starts")
 
     def __init__(self) -> None:
-        self._starts: list[int] = []
+        self.starts: list[int] = []
         self._ends: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.starts)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """First and last number of each run."""
-        return zip(self._starts, self._ends, strict=True)
+        return zip(self.starts, self._ends, strict=True)
 
     def __contains__(self, number: int) -> bool:
-        place = bisect_right(self._starts, number) - 1
+        place = bisect_right(self.starts, number) - 1
         return place >= 0 and self._ends[place] >= number
 
     def first_run(self) -> tuple[int, int]:
         """The lowest run."""
-        return self._starts[0], self._ends[0]
+        return self.starts[0], self._ends[0]
 
     def head(self, most: int) -> list[tuple[int, int]]:
         """The lowest runs."""
-        return list(zip(self._starts[:most], self._ends[:most], strict=True))
+        return list(zip(self.starts[:most], self._ends[:most], strict=True))
 
     def add(self, first: int, last: int) -> list[tuple[int, int]]:
         """Put a run in; the runs within it that were not there before, in order."""
-        starts, ends = self._starts, self._ends
+        starts, ends = self.starts, self._ends
         if not ends or first > ends[-1] + 1:
             starts.append(first)
             ends.append(last)
@@ -67,11 +71,11 @@ class Intervals:
     def drop_through(self, number: int) -> None:
         """Take out everything up to and with ``number``."""
         place = bisect_right(self._ends, number)
-        del self._starts[:place], self._ends[:place]
-        if self._starts and self._starts[0] <= number:
-            self._starts[0] = number + 1
+        del self.starts[:place], self._ends[:place]
+        if self.starts and self.starts[0] <= number:
+            self.starts[0] = number + 1
 
     def clear(self) -> None:
         """Take everything out."""
-        self._starts.clear()
+        self.starts.clear()
         self._ends.clear()

@@ -239,7 +239,7 @@ class Outbound(Flight):
 
     def give_up(self, message: Message) -> None:
         """Send no more of it. What was cut off keeps its numbers, and one more stands for the rest."""
-        message.given_up = True
+        message.given_up = self._gives_up = True
         for fragment in self._sent.values():
             if fragment.message is message:
                 if fragment.state == FLYING:

@@ -98,7 +98,7 @@ class RttEstimator:
         return self._timeout
 
     def _work_out_timeout(self) -> None:
-        base = max(LEAST_TIMEOUT, self.smoothed + 4 * self.variance) if self.is_known else INITIAL_TIMEOUT
+        base = max(LEAST_TIMEOUT, self.smoothed + 4 * self.variance) if self.smoothed else INITIAL_TIMEOUT
         self._timeout = min(base * (1 << self._back_off), MOST_TIMEOUT)
 
     def probe_timeout(self, *, alone: bool) -> float:

@@ -151,6 +151,9 @@ class LineSctp(FastSctp):
 
     # ------------------------------------------------------------------ sending
 
+    def _holds_more(self) -> bool:
+        return self._queued_octets > 0
+
     def _refill(self) -> bool:
         """Hand on the next message that waits: stream 0 overtakes stream 1."""
         if self._out.waiting or not self._queued_octets:

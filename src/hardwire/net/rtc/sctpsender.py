@@ -78,11 +78,17 @@ class SctpSender(RTCSctpTransport):
 
     def transmit(self) -> None:
         """Send what the windows allow now. Within a batch the datagrams leave at its end."""
-        if not self.is_open or self._filling or self._dtls.is_blocked:
+        if not self.is_open or self._filling:
             return
+        out = self._out
         self._filling = True
         try:
-            self._fill()
+            if out.waiting or out.lost or self._holds_more():
+                if self._dtls.is_blocked:
+                    return
+                self._fill()
+            if out.given_up > out.cumulative:
+                self._send_forward()
         finally:
             self._filling = False
         if self._reconfig_queue:
@@ -99,8 +105,10 @@ class SctpSender(RTCSctpTransport):
                 self._send_packet(fragment, now)
             elif out.waiting or out.lost:
                 break  # the windows have no room
-        if out.given_up > out.cumulative:
-            self._send_forward()
+
+    def _holds_more(self) -> bool:
+        """Whether messages wait with whoever holds them."""
+        return bool(self._data_channel_queue)
 
     def _refill(self) -> bool:
         """Hand on the next message of whoever holds them; whether there was one."""
@@ -162,7 +170,7 @@ class SctpSender(RTCSctpTransport):
             return COMMON_SIZE
         gaps: list[tuple[int, int]] = []
         duplicates: list[int] = []
-        if inbound.beyond or inbound.duplicates:
+        if inbound.beyond.starts or inbound.duplicates:
             room = (most - COMMON_SIZE - SACK_SIZE) // GAP_SIZE
             through = inbound.cumulative
             gaps = [

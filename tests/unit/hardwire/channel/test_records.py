@@ -48,6 +48,37 @@ def test_prepared_keys_change_no_frame_and_no_answer():
         assert frames[0] == frames[1]
 
 
+def test_a_key_is_prepared_once_and_its_chain_value_is_gone():
+    layer, _ = pair()
+    position = layer._outgoing[0]
+    layer.prepare(0)
+    after = Epoch(0, SECRET).chain(Role.INITIATOR, 0)
+    after.step()
+    assert position.chain._secret == after._secret
+    kept = position.prepared
+    layer.prepare(0)
+    assert position.prepared is kept
+    layer.seal(0, 1)
+    assert position.prepared is None
+    assert position.chain._secret == after._secret
+
+
+def test_prepared_keys_are_erased_with_the_others():
+    following = Epoch(0, SECRET).following(bytes(32), b"", b"")
+    for erase in (
+        lambda layer: layer.erase(),
+        lambda layer: (layer.advance(0, following), layer.enter(0)),
+        lambda layer: (layer.advance(0, following), layer.drop_old(0)),
+    ):
+        layer, _ = pair()
+        layer.expect(following)
+        layer.prepare(0)
+        erase(layer)
+        assert layer._outgoing[0].prepared is layer._incoming[0].prepared is None
+    layer.prepare(0)  # nothing, where there is no key
+    assert layer._incoming[0].prepared is None
+
+
 def test_a_frame_has_at_most_64_kib():
     sender, _ = pair()
     assert len(sender.seal(1, 3, bytes(PAYLOAD_MAX))) == FRAME_MAX == 65_536

@@ -64,19 +64,19 @@ async def test_keys_for_the_next_word_are_derived_when_the_last_one_has_left(pro
     first, _ = pair.lines
     pair.settle()
     records = first._channel._records
-    chains = [records._outgoing[0].chain, records._incoming[0].chain]
+    positions = [records._outgoing[0], records._incoming[0]]
     ready = []
     plain = pair.links[0].send
 
     def send(channel, data):
-        ready.append([chain._ahead is not None for chain in chains])
+        ready.append(positions[0].prepared)
         plain(channel, data)
 
     pair.links[0].send = send
     for _ in range(2):
         first.send_chat("a word")
-        assert all(chain._ahead is not None for chain in chains)
-    assert [one for one, _ in ready] == [False, False]
+        assert None not in [one.prepared for one in positions]
+    assert ready == [None, None]
     await pair.end()
 
 

@@ -57,6 +57,22 @@ def test_a_train_of_whole_records_is_read_in_one_go(count, last):
     assert all_records(memoryview(whole), 1213)
 
 
+@pytest.mark.parametrize(
+    "data, whole",
+    [
+        (record(DATA, 1), True),
+        (record(DATA, 0), False),
+        (record(HANDSHAKE, 40), False),
+        (record(DATA, 40)[:-1], False),
+        (record(DATA, 40) + b"x", False),
+        (record(DATA, 40)[:12], False),
+        (record(DATA, MAX_DATAGRAM), False),
+    ],
+)
+def test_a_datagram_on_its_own(data, whole):
+    assert all_records(memoryview(data), len(data)) is whole
+
+
 @pytest.mark.parametrize("place, value", [(0, HANDSHAKE), (1213, ALERT), (12, 7), (1213 + 11, 9), (2426 + 12, 1)])
 def test_a_train_with_anything_else_in_it_is_not(place, value):
     whole = bytearray(record(DATA, 1200) * 3)
