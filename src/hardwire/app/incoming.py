@@ -129,6 +129,7 @@ class Incoming:
         self._offer = offer
         self._head = bytearray()
         self._walk: LeafWalk | None = None
+        self._leaves = 0  # that are right, and written: a hash may be ahead of a disk that refuses
         self._stream = StreamHash()
         self._whole: FileHash | None = None
         self._layout: Layout | None = None
@@ -155,7 +156,7 @@ class Incoming:
         """Octets of content that are here and right."""
         if self._final is not None:
             return self._offer.size
-        return self._walk.octets if self._walk else 0
+        return min(self._leaves * self._walk.leaf_size, self._offer.size) if self._walk else 0
 
     def write(self, offset: int, *pieces: bytes | memoryview) -> None:
         """See :class:`Sink`."""
@@ -252,6 +253,7 @@ class Incoming:
         self._layout = layout
         self._walk = LeafWalk(self._offer.size, preface.leaves, marked)
         self._reprove(self._walk, layout)
+        self._leaves = self._walk.proved
         # Most of it, or all, has its room already. What has none is what is missing; elsewhere a disk says more than
         # it takes (compressed), or less (one that cannot set room aside).
         check_room(self._directory, min(layout.unreserved(), self._offer.size - self._walk.octets))
@@ -332,10 +334,10 @@ class Incoming:
         finally:
             if judging is not None:
                 wait([judging])
-        if judging is not None:
-            judging.result()
-        else:
-            self._judge(pieces)
+        try:
+            judging.result() if judging is not None else self._judge(pieces)
+        finally:
+            self._leaves = self._walk.proved if self._walk else 0
         self._unmarked += size
         if self._unmarked >= MARK_EVERY:
             self._mark_soon()
@@ -358,14 +360,14 @@ class Incoming:
             self._marking.result()
         self._unmarked = 0
         if self._layout is not None:
-            self._marking = self._marker.submit(self._mark, self._layout.touched(), self._leaves())
+            self._marking = self._marker.submit(self._mark, self._layout.touched(), self._leaves)
 
     def _settle(self) -> None:
         """Everything that was written is on the disk now, and noted. Raises OSError."""
         if self._marking is not None:
             self._marking.result()
         if self._layout is not None:
-            self._mark(self._layout.touched(), self._leaves())
+            self._mark(self._layout.touched(), self._leaves)
 
     def _mark(self, files: frozenset[Path], leaves: int) -> None:
         put_on_disk(files, self._place.inside)
@@ -376,9 +378,6 @@ class Incoming:
     def _note_name(self, name: str) -> None:
         with _without_room():  # without it, a line that is lost just now brings a second copy: better than none
             self._place.note_name(name)
-
-    def _leaves(self) -> int:
-        return self._walk.proved if self._walk else 0
 
 
 @contextlib.contextmanager

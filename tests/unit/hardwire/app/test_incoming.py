@@ -477,6 +477,31 @@ def test_a_write_that_fails_waits_for_the_hash_beside_it(tmp_path, inbox, monkey
     assert not [one for one in threading.enumerate() if one.name.startswith("hardwire hash")]
 
 
+def test_what_is_right_and_was_not_written_does_not_count(tmp_path, inbox, monkeypatch):
+    file = a_file(tmp_path)
+    sink = Incoming(inbox, PEER, file.offer)
+    feed(sink, file, until=file.offer.preface + MIB)
+    write = sink._layout.write
+
+    def full(offset, data):
+        if offset >= 2 * MIB:
+            raise OSError(errno.ENOSPC, "full")
+        write(offset, data)
+
+    monkeypatch.setattr(sink._layout, "write", full)
+    reader = OutgoingReader(file)
+    rest = reader.read(sink.received, 2 * MIB)
+    reader.close()
+    with pytest.raises(TransferIncomplete) as caught:
+        sink.write(sink.received, rest[:MIB], rest[MIB:])
+    assert caught.value.code == "disk-full"
+    assert sink.proved == MIB
+    sink.release(keep=True)
+    again = Incoming(inbox, PEER, file.offer)
+    assert again.proved == 2 * MIB, "the one that was written before the disk refused is read, and right"
+    again.release(keep=False)
+
+
 def test_another_preface(tmp_path, inbox):
     file = a_file(tmp_path)
     sink = Incoming(inbox, PEER, replace(file.offer, root=bytes(32)))
