@@ -64,8 +64,8 @@ MOST_MESSAGE: Final = 262_144
 SACK_DELAY: Final = 0.02
 _SACK_EVERY: Final = 2
 _SACK_WITHIN: Final = 4
-"""Packets in order for a SACK within a batch. A sender of ours sends what the window allows; other stacks send no more
-than four for each SACK, however much their window has grown."""
+"""Packets in order for a SACK within a batch, however many chunks are in them. A sender of ours sends what the window
+allows; other stacks send no more than four for each SACK, however much their window has grown."""
 _State = MtuProber.State
 _OPENING: Final = frozenset({_State.CLOSED, _State.COOKIE_WAIT, _State.COOKIE_ECHOED})
 
@@ -124,7 +124,8 @@ class FastSctp(MtuProber, PacketReceiver):
             if int.from_bytes(packet[TAG_AT : TAG_AT + 4], "big") == self._local_verification_tag:
                 self.packets_heard += 1
                 self._take_chunks(packet, size)
-                if self.is_open and not self.knows_padding:
+                self._since_sack += 1
+                if self._since_sack >= _SACK_WITHIN and self.is_open and not self.knows_padding:
                     self._sack_within()
             else:
                 self._take_init(packet, size)

@@ -64,6 +64,7 @@ class SctpSender(RTCSctpTransport):
         self._in: Inbound | None = None
         self._owed = 0
         self._sacked = 0
+        self._since_sack = 0
         self._sack_at_once = False
         self._sack_due = math.inf
         self._sack_timer: asyncio.TimerHandle | None = None
@@ -182,6 +183,7 @@ class SctpSender(RTCSctpTransport):
             inbound.duplicates.clear()
         self._owed = 0
         self._sacked = inbound.cumulative
+        self._since_sack = 0
         self._sack_at_once = False
         self._sack_due = math.inf
         view = self._dtls.plain
