@@ -49,13 +49,15 @@ class Helpers:
         except (OSError, TimeoutError) as error:
             self._problems.append(f"the STUN server {server.host} gave no answer ({reason(error)})")
             return
-        asked = [protocol for protocol in hosts if _family(protocol.local_candidate) in endpoints]
+        asked = [protocol for protocol in hosts if _family(protocol.local_candidate.host) in endpoints]
         mapped = await _answers(
-            [_outside(protocol, endpoints[_family(protocol.local_candidate)]) for protocol in asked]
+            [_outside(protocol, endpoints[_family(protocol.local_candidate.host)]) for protocol in asked]
         )
         self.seen["stun"] = tuple(dict.fromkeys(one.host for one in mapped))
         if mapped:
-            self._stun |= {family: endpoints[family] for family in map(_family, mapped)}
+            # Of the address that was asked from: behind a translator (NAT64) the outside is of the other family.
+            asked_from = {_family(one.related_address or "") for one in mapped}
+            self._stun |= {family: endpoints[family] for family in asked_from}
             found.extend(mapped)
         elif asked:
             self._problems.append(f"the STUN server {server.host} gave no answer")
@@ -93,7 +95,7 @@ class Helpers:
         while self._stun:
             await asyncio.sleep(_MAPPING_INTERVAL)
             for protocol in protocols:
-                endpoint = self._stun.get(_family(protocol.local_candidate))
+                endpoint = self._stun.get(_family(protocol.local_candidate.host))
                 if endpoint and protocol.local_candidate.type == "host" and not protocol.transport.is_closing():
                     protocol.send_stun(_binding_request(), endpoint)
 
@@ -104,8 +106,8 @@ def reason(error: BaseException) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words)[:_MAX_REASON]
 
 
-def _family(own: aioice.Candidate) -> int:
-    return socket.AF_INET6 if ":" in own.host else socket.AF_INET
+def _family(host: str) -> int:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 async def _endpoints(server: ServerAddress) -> dict[int, tuple[str, int]]:

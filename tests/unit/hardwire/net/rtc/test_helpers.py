@@ -98,3 +98,11 @@ async def test_a_stun_server_of_another_family_is_told(monkeypatch):
     await one.ask_stun([Bound("2001:db8:1::1")], found)
     assert "no address that can be reached" in one._problems[0]
     assert found == []
+
+
+async def test_a_server_that_sees_an_address_of_the_other_family_is_reminded_where_it_was_asked(monkeypatch):
+    """As behind NAT64; or it says whatever it likes."""
+    one, found = known_at(monkeypatch, "2001:db8::1"), []
+    await one.ask_stun([Bound("2001:db8:1::1", "198.51.100.9")], found)
+    assert [each.host for each in found] == ["198.51.100.9"]
+    assert one._stun == {socket.AF_INET6: ("2001:db8::1", 3478)}
