@@ -330,6 +330,14 @@ class FastSctp(MtuProber, PacketReceiver):
         """The socket has room again."""
         self.batch_ended()
 
+    def _expired(self) -> None:
+        """Over a relay a batch ends a turn of the loop later, behind timers that are due: what came is heard first."""
+        try:
+            self._hear_kept_sack()
+        except SackRefused as refused:
+            self._refuse(str(refused))
+        super()._expired()
+
     def _sack_late(self) -> None:
         """Data takes most SACKs along: the timer is left to fire early, and is then set anew if another one is owed."""
         self._sack_timer = None

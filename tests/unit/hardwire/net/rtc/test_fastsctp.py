@@ -500,3 +500,23 @@ def test_what_was_never_sent_is_no_better_among_others():
         assert "never sent" in first.sctp.refusal
 
     run(main())
+
+
+@pytest.mark.parametrize("step", [4, 1000], ids=["right", "never sent"])
+def test_a_sack_that_came_is_heard_before_a_timer_that_is_due_with_it(step):
+    """The process was held up; over a relay the batch ends behind the timers."""
+
+    async def main():
+        first, second = await both(("fast", "aiortc"), Weather(delay=1.0))
+        for number in range(4):
+            first.send(0, bytes(900 + number))
+        await asyncio.sleep(0)
+        out, loop = first.sctp._out, asyncio.get_running_loop()
+        [packet] = await sacks_of(first, second, [step])
+        loop._now += 10
+        first.sctp.packet(memoryview(bytearray(packet)), len(packet))
+        first.sctp._expired()
+        assert out.timeouts == 0
+        assert out.is_empty or "never sent" in first.sctp.refusal
+
+    run(main())
