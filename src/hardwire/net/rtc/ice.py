@@ -124,7 +124,6 @@ class LineConnection(DatagramAgent):
         room = max(0, _MAX_OWN - len(bound))
         new = self._bind_all([address for address in self._addresses if address not in bound][:room])
         self._local_candidates += [protocol.local_candidate for protocol in new]
-        await self._helpers.ask_stun(new, self._local_candidates)
         for remote in self._remote_candidates:
             self._pair_remote_candidate(remote)
         self.sort_check_list()
@@ -133,6 +132,8 @@ class LineConnection(DatagramAgent):
             for pair in [pair for pair in self._check_list if pair.state is CandidatePair.State.FROZEN]:
                 self.check_state(pair, CandidatePair.State.WAITING)
                 self.check_start_task(pair)
+        # Last: a new address from which no STUN server answers must not hold up what is tried from it.
+        await self._helpers.ask_stun(new, self._local_candidates)
 
     async def get_event(self) -> aioice.ice.ConnectionEvent:
         """Like aioice's, but a closed agent gives its last event again: aiortc's monitor would spin on ``None``."""

@@ -98,6 +98,29 @@ async def test_an_address_that_comes_late_is_looked_from_as_well():
     assert await finding is False
 
 
+async def test_a_stun_server_that_is_silent_holds_up_no_address_that_comes_late(monkeypatch):
+    first, second = two_paths()
+    await asyncio.gather(first.gather(), second.gather())
+    await first.add_peer([candidate("192.0.2.1")], last=True)
+    finding = asyncio.create_task(first.find())
+    await asyncio.sleep(0.1)
+    agent, asked = first.connection, asyncio.Event()
+
+    async def silence(hosts, found):
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(agent._helpers, "ask_stun", silence)
+    adapting = asyncio.create_task(first.adapt((*HERE, ipaddress.ip_address("127.0.0.2"))))
+    await asyncio.wait_for(asked.wait(), 5)
+    late = [pair for pair in agent._check_list if pair.local_candidate.host == "127.0.0.2"]
+    assert late
+    assert all(pair.task is not None for pair in late)
+    adapting.cancel()
+    await asyncio.gather(first.close(), second.close())
+    assert await finding is False
+
+
 async def test_the_peer_may_tell_its_credentials_later():
     secrets = fresh_secrets()
     first = Path(PathSettings(True, secrets.offer, None, HERE, NO_SERVERS))
