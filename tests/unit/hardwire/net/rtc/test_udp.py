@@ -246,16 +246,20 @@ async def test_an_empty_datagram_is_nothing():
 
 
 async def test_who_lingers_reads_later_and_then_all_in_one_go(monkeypatch):
-    monkeypatch.setattr(udp_module, "LINGER", 0.3)
-    (one, heard), (two, _) = port(), port()
-    plain, drained_with = heard.drained, []
+    loop, (one, heard), (two, _) = asyncio.get_running_loop(), port(), port()
+    plain_drained, drained_with = heard.drained, []
+    plain_later, later = loop.call_later, []
+
+    def call_later(delay, callback, *args, **how):
+        return later.append(callback) if delay == udp_module.LINGER else plain_later(delay, callback, *args, **how)
 
     def drained():
         drained_with.append(len(heard.datagrams))
         if len(drained_with) == 1:
             one.linger()
-        plain()
+        plain_drained()
 
+    monkeypatch.setattr(loop, "call_later", call_later)
     heard.drained = drained
     two.sendto(b"0", address(one))
     await heard.until(lambda: drained_with)
@@ -264,7 +268,8 @@ async def test_who_lingers_reads_later_and_then_all_in_one_go(monkeypatch):
         await asyncio.sleep(0)
     assert heard.datagrams == [b"0"]
     one.sendto(b"still sends", address(two))
-    await heard.until(lambda: len(drained_with) == 2)
+    [look_again] = later
+    look_again()
     assert drained_with == [1, 40]
     two.sendto(b"at once again", address(one))
     await heard.until(lambda: len(drained_with) == 3)
