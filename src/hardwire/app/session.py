@@ -272,9 +272,11 @@ class Session:
         """Say goodbye and give everything back; safe to call twice."""
         if self._again is not None:
             await self._again.close()
-        await self.transfers.last_words()
-        # What it did not hear of it will offer again, and the peer shall not get it twice.
-        await self._line.close(CloseReason.SHUTDOWN if self.transfers.unjudged else CloseReason.NORMAL)
+        try:
+            await self.transfers.last_words()
+        finally:  # the goodbye leaves at once, however impatient somebody is
+            # What it did not hear of it will offer again, and the peer shall not get it twice.
+            await self._line.close(CloseReason.SHUTDOWN if self.transfers.unjudged else CloseReason.NORMAL)
         await self._give_up_files(_closed())
 
     async def _give_up_files(self, error: HardwireError) -> None:

@@ -187,3 +187,24 @@ async def test_closing_waits_a_moment_for_that_and_no_longer(tmp_path, inbox, mo
         async with asyncio.timeout(10):
             await bob.session.close()
     assert left(inbox) == {"data.bin", SIDE_DIRECTORY}
+
+
+async def test_closing_that_is_broken_off_meanwhile_still_says_goodbye(tmp_path, inbox, monkeypatch):
+    """Somebody presses Ctrl-C once more."""
+    async with open_ends() as (alice, bob, lines):
+        honest = lines[1].delivered
+
+        async def not_yet():
+            return await honest() and False
+
+        monkeypatch.setattr(lines[1], "delivered", not_yet)
+        number = alice.session.offer(a_file(tmp_path))
+        await bob.person.until(FileOffer, id=number)
+        bob.transfers.accept(number, inbox)
+        await bob.person.until(FileDone)
+        closing = asyncio.create_task(bob.session.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert closing.cancelled()
+        await alice.person.until(LineClosed, clean=True)
