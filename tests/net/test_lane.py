@@ -197,14 +197,15 @@ async def test_a_lane_that_is_reset_on_the_way_and_one_that_follows():
     async with machines("", "") as (sender, receiver):
         sender.say(f"file {size}")
         await receiver.until(60, way="direct")
+        await receiver.until(60, progress=...)
         await guarded(receiver, CUT)
         for end in (sender, receiver):
             await end.until(60, way="line")
-        before = max(told["progress"] for told in receiver.told if "progress" in told)
+        before = max(receiver.all("progress"), default=0)
         await guarded(receiver, "")
         arrived = await receiver.until(60, done=size)
         assert arrived["sha256"] == hashlib.sha256(random.Random(size).randbytes(size)).hexdigest()
-        steps = [told["progress"] for told in receiver.told if "progress" in told]
+        steps = receiver.all("progress")
         assert steps == sorted(steps), "it never went back"
         assert before < size
         assert await crossed(sender, receiver, SIZE) > 0

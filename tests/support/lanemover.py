@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hardwire.app import events
+from hardwire.app import events, underway
 from hardwire.app.outgoing import inspect_outgoing
 from hardwire.app.transfers import Transfers
 from hardwire.net.pending import host, join
@@ -35,6 +35,7 @@ def sha256_of(path: Path) -> str:
 async def main(mode: str) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    underway._PROGRESS_EVERY = 0.02  # a whole file takes no longer than a person is left without news
     tell(ready=True)
     await words(reader)  # the cards are plugged in now
     config = config_for_test(loopback=False, patience=120.0)

@@ -31,7 +31,8 @@ def every_step(monkeypatch):
     monkeypatch.setattr(underway, "_PROGRESS_EVERY", 0.0)
 
 
-def a_file(tmp_path, size=12 * MIB + 5):
+def a_file(tmp_path, size=40 * MIB + 5):
+    """By default much more than a window: something is left to do when the first of it has arrived."""
     (tmp_path / "data.bin").write_bytes(os.urandom(size))
     return inspect_outgoing(tmp_path / "data.bin")
 
@@ -267,8 +268,8 @@ async def test_going_on_after_both_ends_were_gone(tmp_path, inbox):
 async def test_another_line_takes_over(tmp_path, inbox):
     """A file each way and a stream; the old line is cut, nobody is asked again, nothing is sent twice."""
     reading, writing = os.pipe()
-    data = os.urandom(9 * MIB)
-    file, back = a_file(tmp_path), inspect_outgoing(a_tree(tmp_path / "photos", octets=9 * MIB))
+    data = os.urandom(40 * MIB)
+    file, back = a_file(tmp_path), inspect_outgoing(a_tree(tmp_path / "photos", octets=40 * MIB))
     alice, bob = memory_pair()
     numbers = [await begun(alice, bob, file, inbox), await begun(alice, bob, PipeSource(reading, "stream"), inbox)]
     numbers.append(await begun(bob, alice, back, inbox))
@@ -343,7 +344,7 @@ async def test_no_other_line_came(tmp_path, inbox, taken):
 
 
 async def test_real_lines_one_after_another(tmp_path, inbox):
-    file = a_file(tmp_path, 8 * MIB)
+    file = a_file(tmp_path, 64 * MIB)
     async with open_ends() as (alice, bob, lines):
         number = alice.session.offer(file)
         await bob.person.until(FileOffer)

@@ -230,7 +230,7 @@ class AnotherLine:
     def __init__(self, transfers, **others):
         self.handle = transfers.handle
         self.abandon, self.settled, self.goodbye = transfers.abandon, transfers.settled, transfers.goodbye
-        self.offered = transfers.offered
+        self.offered, self.last_words = transfers.offered, transfers.last_words
         self.waiting, self.unjudged = (), False
         vars(self).update(others)
 
