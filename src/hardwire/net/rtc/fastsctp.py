@@ -299,7 +299,7 @@ class FastSctp(MtuProber, PacketReceiver):
     def _sack_within(self) -> None:
         """Do not let another stack wait for the end of the batch; while something is missing that will do."""
         inbound = self._in
-        if inbound is not None and inbound.cumulative >= self._sacked + _SACK_WITHIN and not inbound.beyond:
+        if inbound is not None and inbound.cumulative >= self._sacked + _SACK_WITHIN and not inbound.beyond.starts:
             self._sack_alone()
 
     def batch_ended(self) -> None:

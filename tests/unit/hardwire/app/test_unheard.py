@@ -171,19 +171,25 @@ async def test_who_has_it_all_and_closes_at_once_leaves_no_note(tmp_path, inbox)
         assert left(inbox) == {"data.bin"}
 
 
+async def taken_and_never_heard_of(monkeypatch, ends, line, file, inbox):
+    """The file is whole at Bob's, and Alice's machine never has the word of it."""
+    alice, bob = ends
+    honest = line.delivered
+
+    async def not_yet():
+        return await honest() and False
+
+    monkeypatch.setattr(line, "delivered", not_yet)
+    number = alice.session.offer(file)
+    await bob.person.until(FileOffer, id=number)
+    bob.transfers.accept(number, inbox)
+    await bob.person.until(FileDone)
+
+
 async def test_closing_waits_a_moment_for_that_and_no_longer(tmp_path, inbox, monkeypatch):
     monkeypatch.setattr(unheard, "_LAST_WORDS", 0.05)
     async with open_ends() as (alice, bob, lines):
-        honest = lines[1].delivered
-
-        async def not_yet():
-            return await honest() and False
-
-        monkeypatch.setattr(lines[1], "delivered", not_yet)
-        number = alice.session.offer(a_file(tmp_path))
-        await bob.person.until(FileOffer, id=number)
-        bob.transfers.accept(number, inbox)
-        await bob.person.until(FileDone)
+        await taken_and_never_heard_of(monkeypatch, (alice, bob), lines[1], a_file(tmp_path), inbox)
         async with asyncio.timeout(10):
             await bob.session.close()
     assert left(inbox) == {"data.bin", SIDE_DIRECTORY}
@@ -192,16 +198,7 @@ async def test_closing_waits_a_moment_for_that_and_no_longer(tmp_path, inbox, mo
 async def test_closing_that_is_broken_off_meanwhile_still_says_goodbye(tmp_path, inbox, monkeypatch):
     """Somebody presses Ctrl-C once more."""
     async with open_ends() as (alice, bob, lines):
-        honest = lines[1].delivered
-
-        async def not_yet():
-            return await honest() and False
-
-        monkeypatch.setattr(lines[1], "delivered", not_yet)
-        number = alice.session.offer(a_file(tmp_path))
-        await bob.person.until(FileOffer, id=number)
-        bob.transfers.accept(number, inbox)
-        await bob.person.until(FileDone)
+        await taken_and_never_heard_of(monkeypatch, (alice, bob), lines[1], a_file(tmp_path), inbox)
         closing = asyncio.create_task(bob.session.close())
         await asyncio.sleep(0)
         closing.cancel()
