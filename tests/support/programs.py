@@ -185,7 +185,7 @@ class Program:
         assert len(errors) == 1, (self.seen, self.stderr)
         assert errors[0]["exit_code"] == code
         assert self.seen[-1] is errors[0]
-        assert not self.stderr
+        assert not self.stderr, self.stderr
         return errors[0]
 
     def kill(self) -> None:

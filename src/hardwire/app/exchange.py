@@ -6,6 +6,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from hardwire.app import events
@@ -93,7 +94,7 @@ class Exchange(Underway):
             was, known.key, known.before = known.number, event.id, self._before
             self._add(known)
             self._emit(events.FileMoved(number, was, offer.name, "in"))
-            self._start(known, self._receive(known, known.destination))
+            self._start(known, partial(self._receive, known, known.destination))
             return
         # After those under way: of two alike, the peer may know that one is through, and never that both are.
         if self._unheard.offered(event.id, offer):
@@ -105,7 +106,7 @@ class Exchange(Underway):
     def _on_accepted(self, transfer: Transfer, start: int) -> None:
         transfer.accepted = True
         self._begin(transfer, start)
-        self._start(transfer, self._send(transfer))
+        self._start(transfer, partial(self._send, transfer))
 
     def _on_progress(self, transfer: Transfer, written: int) -> None:
         if isinstance(transfer.source, PipeSource):

@@ -19,6 +19,7 @@ What the peer does with them: ``exchange.py``.
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from hardwire.app import events
 from hardwire.app.entropy import monotonic
@@ -115,7 +116,7 @@ class Transfers(Exchange):
         """
         transfer = self._waiting(key)
         transfer.answered, transfer.destination, transfer.sha256 = True, destination, sha256
-        self._start(transfer, self._receive(transfer, destination))
+        self._start(transfer, partial(self._receive, transfer, destination))
 
     def describe(self, key: int) -> events.FileOffer:
         """What an offer is that waits for an answer.

@@ -63,7 +63,7 @@ class Underway:
         self._outcomes[transfer.number] = transfer.over
         self.last = max(self.last, transfer.number)
 
-    def _start(self, transfer: Transfer, work: Awaitable[None]) -> None:
+    def _start(self, transfer: Transfer, work: Callable[[], Awaitable[None]]) -> None:
         transfer.task = self._beside(self._drive(transfer, work), f"hardwire file {transfer.number}")
 
     def _beside(self, work: Coroutine[None, None, None], name: str = "hardwire verdict") -> asyncio.Task[None]:
@@ -72,9 +72,9 @@ class Underway:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _drive(self, transfer: Transfer, work: Awaitable[None]) -> None:
+    async def _drive(self, transfer: Transfer, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except ConnectionLost:
             while not transfer.idle:  # the line's last event is on its way, and says why
                 await transfer.changed()
@@ -85,6 +85,9 @@ class Underway:
         except OSError as problem:
             reason = (problem.strerror or str(problem)).lower()
             self._stop(transfer, TransferIncomplete(f"{printable(transfer.offer.name)}: {reason}", code="disk"))
+        except Exception:  # a fault of ours, which the loop reports; nobody waits for this transfer
+            self._stop(transfer, TransferIncomplete("an internal error", code="failed"))
+            raise
         finally:
             transfer.task = None
             if not transfer.detached:
@@ -156,7 +159,7 @@ class Underway:
             self._active.pop(transfer.number, None)
             self._consented = [one for one in self._consented if one is not transfer]
             if transfer.task is None and (transfer.sink is not None or transfer.reader is not None):
-                self._start(transfer, _nothing())  # it waited for another line, and what is open has to be let go
+                self._start(transfer, _nothing)  # it waited for another line, and what is open has to be let go
             self._announce(transfer)
 
     def _announce(self, transfer: Transfer) -> None:

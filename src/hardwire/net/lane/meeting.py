@@ -15,9 +15,10 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from hardwire.channel.lane import (
     GREETING_SIZE,
@@ -80,9 +81,9 @@ class Meeting:
         keep = False
         try:
             if self._door is not None:
-                self._start(self._answer_door(self._door))
+                self._start(partial(self._answer_door, self._door))
             if self._port:
-                self._start(self._dial())
+                self._start(self._dial)
             async with asyncio.timeout(within):
                 met = await asyncio.shield(self._met)
             keep = True
@@ -113,7 +114,7 @@ class Meeting:
                 oldest, task = self._unproven.popleft()
                 task.cancel()
                 self._close(oldest)
-            self._unproven.append((connection, self._start(self._greet(connection, dialled=False))))
+            self._unproven.append((connection, self._start(partial(self._greet, connection, dialled=False))))
 
     # ------------------------------------------------------------------ on a connection
 
@@ -162,7 +163,7 @@ class Meeting:
 
     # ------------------------------------------------------------------ its tasks
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         task = asyncio.create_task(_quietly(work), name="hardwire lane meeting")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -196,10 +197,10 @@ class Meeting:
             self._keys.erase()
 
 
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+async def _quietly(work: Callable[[], Awaitable[None]]) -> None:
     """A connection that fails is one connection less; what it was is nobody's business."""
     with contextlib.suppress(OSError, RecordRefused, NetworkFailed, TimeoutError):
-        await work
+        await work()  # made only now: of a task that is cancelled before it began, no coroutine is left unawaited
 
 
 async def _exactly(connection: socket.socket, size: int) -> bytes:

@@ -2,6 +2,7 @@
 """The book of a line's transfers; what is done with it: test_transfers.py and test_moving.py."""
 
 import asyncio
+import gc
 
 from hardwire.app import underway as module
 from hardwire.app.events import FileFailed, FileProgress
@@ -38,7 +39,7 @@ async def test_an_end_is_told_once_and_after_the_task():
     transfer = Transfer(2, "in", FILE, Meter(5, 0.0))
     book._add(transfer)
     go_on = asyncio.Event()
-    book._start(transfer, go_on.wait())
+    book._start(transfer, go_on.wait)
     book._stop(transfer, TransferIncomplete("no", code="disk-full"))
     book._stop(transfer, TransferIncomplete("again", code="cancelled"))
     assert line.said == [(2, StopReason.NO_SPACE)]
@@ -56,7 +57,7 @@ async def test_what_the_disk_says():
     book, events, _ = a_book()
     transfer = Transfer(2, "in", FILE, Meter(5, 0.0))
     book._add(transfer)
-    book._start(transfer, breaks())
+    book._start(transfer, breaks)
     await book.settled()
     assert (events[0].code, events[0].reason) == ("disk", "a: input/output error")
 
@@ -76,9 +77,27 @@ async def test_whatever_goes_wrong_is_an_end():
     book, events, _ = a_book()
     transfer = Transfer(2, "in", FILE, Meter(5, 0.0))
     book._add(transfer)
-    book._start(transfer, breaks())
+    book._start(transfer, breaks)
     await book.settled()
     assert (events[0].code, events[0].reason) == ("failed", "a machine that was used wrongly")
+
+
+async def test_a_fault_of_ours_ends_the_transfer_and_is_reported():
+    async def breaks():
+        raise ZeroDivisionError("division by zero")
+
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what["exception"]))
+    book, events, line = a_book()
+    transfer = Transfer(2, "in", FILE, Meter(5, 0.0), accepted=True)
+    book._add(transfer)
+    book._start(transfer, breaks)
+    await book.settled()
+    gc.collect()
+    assert (events[0].code, events[0].reason) == ("failed", "an internal error")
+    assert line.said == [(2, StopReason.FAILED)]
+    assert await transfer.over == events[0]
+    assert [type(one) for one in reported] == [ZeroDivisionError]
 
 
 async def test_offers_that_nobody_answered_are_forgotten():

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import contextlib
+import gc
 import os
 import socket
+import warnings
 
 import pytest
 
@@ -194,6 +196,28 @@ async def test_given_up_it_leaves_nothing():
     assert both[I]._door._listener.fileno() == -1
     caller.close()
     both[R]._door.close()
+
+
+async def test_given_up_before_a_greeting_began_it_says_nothing():
+    class Hurried(Door):
+        async def accept(self):
+            connection = await super().accept()
+            running.cancel()
+            return connection
+
+    door = Hurried.open(LOOPBACK)
+    meeting = Meeting(keys_of()[R], LOOPBACK, door, 0, KernelEntropy())
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        running = asyncio.create_task(meeting.run())
+        caller = await stream_to(door.port)
+        await asyncio.wait({running})
+        assert running.cancelled()
+        gc.collect()
+    assert not said
+    assert not meeting._open
+    assert await asyncio.get_running_loop().sock_recv(caller, 1) == b""
+    caller.close()
 
 
 @pytest.mark.parametrize("role", list(Role))
