@@ -21,6 +21,8 @@ from typing import Final
 
 from aiortc.rtcsctptransport import (
     CHUNK_TYPES,
+    DATA_CHANNEL_OPEN,
+    RECONFIG_RESULT_SUCCESS_PERFORMED,
     SCTP_DATA_FIRST_FRAG,
     WEBRTC_DCEP,
     Chunk,
@@ -66,6 +68,7 @@ _SACK_EVERY: Final = 2
 _SACK_WITHIN: Final = 4
 """Packets in order for a SACK within a batch, however many chunks are in them. A sender of ours sends what the window
 allows; other stacks send no more than four for each SACK, however much their window has grown."""
+_OPEN: Final = bytes([DATA_CHANNEL_OPEN])
 _State = MtuProber.State
 _OPENING: Final = frozenset({_State.CLOSED, _State.COOKIE_WAIT, _State.COOKIE_ECHOED})
 
@@ -268,6 +271,19 @@ class FastSctp(MtuProber, PacketReceiver):
         asked = self._reconfig_response_seq if isinstance(param, StreamResetResponseParam) else param.request_sequence
         if (asked - self._reconfig_response_seq) & TSN_MASK < TSN_HALF:
             await super()._receive_reconfig_param(param)
+
+    async def _data_channel_receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
+        """Who uses the number of a channel again has closed it: our reset was done, and the answer to it was lost."""
+        asked = self._reconfig_request
+        if (
+            asked is not None
+            and pp_id == WEBRTC_DCEP
+            and data[:1] == _OPEN
+            and stream_id in self._data_channel_inbound_reset.intersection(asked.streams)
+        ):
+            done = StreamResetResponseParam(asked.request_sequence, RECONFIG_RESULT_SUCCESS_PERFORMED)
+            await super()._receive_reconfig_param(done)
+        await super()._data_channel_receive(stream_id, pp_id, data)
 
     def _peer_begins(self, tag: int, initial_tsn: int, window: int) -> None:
         if self._in_from == (tag, initial_tsn):

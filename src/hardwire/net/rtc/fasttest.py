@@ -23,6 +23,7 @@ _SIGNATURES: Final[Signatures] = (
     (aiortc.RTCDtlsTransport, "_set_state", ("self", "state")),
     (aiortc.RTCSctpTransport, "_abort", ("self",)),
     (aiortc.RTCSctpTransport, "_data_channel_flush", ("self",)),
+    (aiortc.RTCSctpTransport, "_data_channel_receive", ("self", "stream_id", "pp_id", "data")),
     (aiortc.RTCSctpTransport, "_handle_data", ("self", "data")),
     (aiortc.RTCSctpTransport, "_receive", ("self", "stream_id", "pp_id", "data")),
     (aiortc.RTCSctpTransport, "_receive_chunk", ("self", "chunk")),
@@ -46,7 +47,8 @@ _ATTRIBUTES: Final[Attributes] = (
     (
         aiortc.RTCSctpTransport,
         (
-            *("_advertised_rwnd", "_association_state", "_data_channel_queue", "_inbound_streams"),
+            *("_advertised_rwnd", "_association_state", "_data_channel_inbound_reset", "_data_channel_queue"),
+            *("_inbound_streams", "_reconfig_request"),
             *("_last_received_tsn", "_local_partial_reliability", "_local_port", "_local_tsn"),
             *("_local_verification_tag", "_outbound_queue", "_outbound_stream_seq", "_reconfig_deferred"),
             *("_reconfig_queue", "_reconfig_request_seq", "_reconfig_response_seq", "_remote_extensions"),
