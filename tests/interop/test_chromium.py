@@ -12,6 +12,7 @@ import pytest_asyncio
 from hardwire.errors import HandshakeRefused
 from hardwire.net.rtc import SdpBridge
 from hardwire.net.rtc import bridge as bridge_module
+from hardwire.net.rtc.pmtu import CAUTIOUS
 from support.chromium import BrowserError, chromium
 from support.sdppeers import LOOPBACK, BridgePeer, connect, move
 from support.sdptexts import line_of
@@ -50,6 +51,7 @@ async def test_two_hundred_megabytes_each_way_and_less_with_the_other_role(brows
         for sender, receiver in ((ours, theirs), (theirs, ours)):
             rate = await move(sender, receiver, size)
             print(f"{type(sender).__name__} to {type(receiver).__name__}: {rate:.1f} MB/s")
+        assert ours.bridge._sctp.packet_size == max(CAUTIOUS)
         assert not ours.errors
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from hardwire.net.rtc import bridge as bridge_module
+from hardwire.net.rtc.pmtu import COMMON, TRIES
+from hardwire.net.rtc.sctpmtu import READ_AT_ONCE
 from support.sdppeers import LOOPBACK, AiortcPeer, BridgePeer, connect, move
 
 SIZE = 20_000_000
@@ -32,6 +34,20 @@ async def test_twenty_megabytes_each_way(we_offer):
         assert ours.channel == theirs.channel.id
         for sender, receiver in ((ours, theirs), (theirs, ours)):
             assert await move(sender, receiver, SIZE) > 0
+
+
+async def test_it_is_not_left_behind_by_probes_that_it_reads_in_pieces(monkeypatch):
+    async with connected() as (ours, theirs):
+        dtls, pieces = theirs.connection.sctp.transport, []
+        take = dtls._data_receiver._handle_data
+        monkeypatch.setattr(dtls._data_receiver, "_handle_data", lambda data: (pieces.append(len(data)), take(data))[1])
+        async with asyncio.timeout(10):
+            while ours.bridge._sctp.packet_size < max(COMMON):  # noqa: ASYNC110 (nothing tells it)
+                await asyncio.sleep(0.01)
+        assert [pieces[at : at + 2] for at, size in enumerate(pieces) if size == READ_AT_ONCE] == [[1500, 548]] * TRIES
+        await ours.say("still in time")
+        assert await theirs.heard(1) == ["still in time"]
+        assert dtls._ssl.pending() == 0
 
 
 @pytest.mark.parametrize("we_offer", [True, False])

@@ -8,6 +8,7 @@ loop's time goes on only when nothing is left to do: a minute of timeouts takes 
 import asyncio
 import random
 import selectors
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from hardwire.net.rtc.fastsctp import FastSctp
 from hardwire.net.rtc.sctp import LineSctp
 
 ROOM = 20_000
+AIORTC_READS = 1500
+"""Octets of a record: the rest comes with the next datagram."""
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -91,7 +94,7 @@ class Pipe:
                 return
             self._free_at[0] = begin + len(packet) / weather.rate
             wait += self._free_at[0] - loop.time()
-        if chance.random() < weather.corrupt:
+        if packet and chance.random() < weather.corrupt:
             place = chance.randrange(len(packet))
             packet = packet[:place] + bytes([packet[place] ^ (1 << chance.randrange(8))]) + packet[place + 1 :]
         for _ in range(2 if chance.random() < weather.repeat else 1):
@@ -116,6 +119,7 @@ class FakeDtls:
         self._receiver: Any = None
         self._ending = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self.unread: deque[bytes] = deque()
         self.is_blocked = False
         self.lingered = 0
 
@@ -141,6 +145,9 @@ class FakeDtls:
         self._pipe.send(bytes(self.plain[:size]), whole=not fragments)
         return True
 
+    def push(self) -> None:
+        self._pipe.send(b"")
+
     async def _send_data(self, data: bytes) -> None:
         # As in the real one: whatever is half built in there is gone.
         self.plain[: len(data)] = data
@@ -149,12 +156,17 @@ class FakeDtls:
 
     def deliver(self, packet: bytes) -> None:
         if isinstance(self._receiver, PacketReceiver):
+            if not packet:
+                return
             self._receiver.packet(memoryview(bytearray(packet)), len(packet))
             if not self._ending:
                 self._ending = True
                 asyncio.get_running_loop().call_soon(self._end)
         elif self._receiver is not None:
-            task = asyncio.ensure_future(self._receiver._handle_data(packet))
+            self.unread.extend(packet[at : at + AIORTC_READS] for at in range(0, len(packet), AIORTC_READS))
+            if not self.unread:
+                return
+            task = asyncio.ensure_future(self._receiver._handle_data(self.unread.popleft()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bulk between our transport and other people's WebRTC, each way, beside plain aiortc with the same peer.
 
-Our end offers, over the SDP bridge (net/rtc/bridge.py) in packets of 1200 octets. Within a round plain aiortc and ours meet the
+Our end offers, over the SDP bridge (net/rtc/bridge.py), in packets of the size that it finds. Within a round plain aiortc and ours meet the
 same kind of peer one after the other. Hashes are compared of random octets that are moved apart from what is timed;
 Chromium hashes in any case, outside of the time that counts. Two Chromiums show what its processes can do with each
 other on this machine.

@@ -29,6 +29,8 @@ RECORD_OVERHEAD: Final = 37
 """Header, explicit nonce and tag of AES-GCM in DTLS 1.2; other suites take less."""
 RECORD_HEADER: Final = Struct("!B10xH")
 HEADER_SIZE: Final = 13
+_NO_DATA: Final = memoryview(bytes.fromhex("17 fefd 0001 000000000000 0000"))
+"""The header of the first record that anybody encrypts, which the peer has had in the handshake."""
 _READ_AT_ONCE: Final = 16_000
 """OpenSSL reads at most one buffer of 16 KiB from a memory BIO and takes it for one datagram."""
 _OUT: Final = 262_144
@@ -192,6 +194,13 @@ class FastDtls(RTCDtlsTransport):
             return False
         length = openssl_lib.BIO_read(connection._from_ssl, self._out_at, _OUT)  # noqa: SLF001
         return self._path.send_probe(self._out_view[:length], fragments=fragments)
+
+    def push(self) -> None:
+        """Send a datagram without data, for a stack that reads one piece of a record with each datagram: it reads on.
+
+        It is the header of a record that was received long ago, which every stack drops (RFC 6347 §4.1.2.6).
+        """
+        self._path.send_probe(_NO_DATA, fragments=False)
 
     def linger(self) -> None:
         """Packets come in a dribble, and many more are on their way: read less often for a moment."""

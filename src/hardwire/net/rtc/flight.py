@@ -46,7 +46,7 @@ class Flight:
         given_up: Everything through this number is acknowledged or given up, if anything ever was given up.
         timeouts: One after the other, without anything acknowledged in between.
         copies_lost: Packets that only a path wider than the least carries, sent again and lost again, without one of
-            that size arriving in between.
+            that size arriving that was sent later.
         cut_in_vain: Copies of the first fragment that is missing which left larger than a full packet, so that a router
             had to cut them, without one of that size arriving in between.
     """
@@ -61,6 +61,7 @@ class Flight:
         self.number = 0
         self.timeouts = 0
         self.copies_lost = self.cut_in_vain = 0
+        self._wide_at = 0.0  # when the latest was sent that arrived and that only such a path carries
         self._before = (initial - 1) & TSN_MASK
         self._sent: dict[int, Fragment] = {}
         self._arrived = Intervals()
@@ -203,6 +204,7 @@ class Flight:
         """Of something that was sent once, the round trip is known (Karn); what was sent again is a guess."""
         if fragment.place + fragment.size > _PASSES:
             self.copies_lost = 0
+            self._wide_at = max(self._wide_at, fragment.sent_at)
             if fragment.size > self.payload:
                 self.cut_in_vain = 0
         took = now - fragment.sent_at
@@ -267,8 +269,8 @@ class Flight:
             self.flight -= fragment.size
             self.lost.append(fragment.number)
             # The chunk with which a packet became larger than what passes everywhere stands for all of it.
-            if fragment.count > 1 and fragment.place - DATA_HEADER <= _PASSES < fragment.place + fragment.size:
-                self.copies_lost += 1
+            is_wide = fragment.place - DATA_HEADER <= _PASSES < fragment.place + fragment.size
+            self.copies_lost += is_wide and fragment.count > 1 and fragment.sent_at > self._wide_at
         # Once in a round trip: what was out before the window shrank says nothing new about it. What was sent again
         # since then does, or a peer that takes no copy would be sent a whole window of them each time.
         if any(one.number > self._recovery or (one.count > 1 and one.sent_at >= self._reduced_at) for one in lost):

@@ -17,10 +17,12 @@ from typing import Final
 
 BASE: Final = 1188
 """With DTLS, UDP and IPv6 around it just below IPv6's least MTU of 1280."""
-CAUTIOUS: Final = (1412, 1404, 1312)
+COMMON: Final = (1412, 1404, 1312)
 """Ethernet, PPPoE, and what is left in most tunnels; a peer that reads 1500 octets at a time takes each of them."""
-SIZES: Final = (16_340, 8912, *CAUTIOUS)
-"""One DTLS record, jumbo frames, and the above."""
+SIZES: Final = (16_340, 8912, *COMMON)
+"""For a peer that takes any: one DTLS record, jumbo frames, and the above."""
+CAUTIOUS: Final = (2048, *COMMON)
+"""For any other peer: what libwebrtc reads of a record at a time, which other stacks exceed, and the above."""
 TRIES: Final = 3
 BEGIN_AFTER: Final = 0.1
 ANSWER_TIME: Final = 1.0

@@ -2,8 +2,9 @@
 """Probes for larger packets, sent and answered: HEARTBEAT with a PAD chunk behind it (RFC 8261 §5, RFC 4820).
 
 Every SCTP stack answers a HEARTBEAT with what was in it, and skips padding that it does not know. A peer that says it
-knows padding is one that takes DTLS records of any size; others are asked for what fits an Ethernet only, because some
-read no more than 1500 octets of a record at a time.
+knows padding is one that takes DTLS records of any size; others are asked for 2048 octets at most. aiortc is one that
+reads even those in pieces, one piece for each datagram that comes: it would be a datagram late from then on. So a
+datagram without data follows, with which it reads the rest; and again before the next probe, in case it was lost.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from hardwire.net.rtc.sctpwire import CHUNK, CHUNK_HEADER, COMMON_SIZE, DATA_HEA
 
 TYPE_PAD: Final = 0x84
 SUPPORTED_EXTENSIONS: Final = 0x8008
+READ_AT_ONCE: Final = 1500
+"""Octets of a record that every stack reads with the datagram in which it came."""
 _INFO: Final = 1
 _NONCE: Final = 12
 _HOLE_AFTER: Final = 2
@@ -83,14 +86,21 @@ class MtuProber(SctpSender):
 
     def _mtu_probe(self) -> None:
         self._mtu_timer = None
+        self._mtu_read_out()
         now = self._clock.time()
         while self.is_open and (size := self._mtu.probe(now)) is not None:
             nonce = os.urandom(_NONCE)
             if self._send_probe(size, nonce):
                 self._mtu_asked[nonce] = size
+                self._mtu_read_out()
                 break
             self._mtu.refused(now)
         self._mtu_wait()
+
+    def _mtu_read_out(self) -> None:
+        """Whatever probe the peer has read a piece of, let it read the rest."""
+        if not self.knows_padding and any(size > READ_AT_ONCE for size in self._mtu_asked.values()):
+            self._dtls.push()
 
     def _send_probe(self, size: int, nonce: bytes) -> bool:
         heartbeat = HeartbeatChunk()

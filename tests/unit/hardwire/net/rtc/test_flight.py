@@ -223,6 +223,20 @@ def test_a_large_packet_of_small_ones_that_is_lost_again_counts_once():
     assert out.copies_lost == 0
 
 
+@pytest.mark.parametrize("later, counted", [(1384, 0), (200, 9)])
+def test_copies_that_are_lost_before_a_large_one_arrives_are_no_hole(later, counted):
+    """A queue that overflows takes a whole burst of them; a path that became narrower takes whatever is large."""
+    out = sending(10, payload=1384)
+    out.acknowledged(Sack(0, WINDOW, [(10, 10)]), 1.05)
+    out.expired(1.07)
+    assert resent(out, 1.07) == [*range(1, 10)]
+    out.put(Message(0, 1, 53, bytes(later)))
+    assert resent(out, 1.08) == [11]
+    out.acknowledged(Sack(0, WINDOW, [(10, 11)]), 1.13)
+    out.expired(1.15)
+    assert (len(out.lost), out.copies_lost) == (9, counted)
+
+
 def test_copies_that_routers_have_to_cut_are_counted_until_one_arrives():
     out = sending(6, payload=8000)
     out.payload = PAYLOAD
