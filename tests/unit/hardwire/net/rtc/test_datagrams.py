@@ -9,8 +9,8 @@ from support.links import open_pair
 DATA, HANDSHAKE, ALERT = 23, 22, 21
 
 
-def record(kind: int, size: int) -> bytes:
-    return bytes([kind, 0xFE, 0xFD]) + bytes(8) + size.to_bytes(2) + bytes(size)
+def record(kind: int, size: int, version: int = 0xFEFD) -> bytes:
+    return bytes([kind]) + version.to_bytes(2) + bytes(8) + size.to_bytes(2) + bytes(size)
 
 
 def test_one_record_of_data_that_one_read_takes_whole():
@@ -39,6 +39,24 @@ def test_when_it_is_connected_a_record_of_data_may_be_large():
     assert not is_framed(record(DATA, 10) * 2)
 
 
+def test_of_an_older_version_may_be_what_begins_a_connection():
+    assert is_readable(record(HANDSHAKE, 200, 0xFEFF))
+    assert not is_framed(record(HANDSHAKE, 200, 0xFEFF))
+
+
+@pytest.mark.parametrize("version", [0, 0xFEFF, 0xFEFC, 0xFDFD, 0x0303])
+def test_another_version_would_be_a_header_without_a_body(version):
+    data = record(DATA, 1200, version)
+    assert not is_framed(data)
+    assert not is_readable(data)
+    assert not all_records(memoryview(data), len(data))
+    assert not is_framed(record(HANDSHAKE, 40) + record(HANDSHAKE, 40, version))
+    for place in range(3):
+        train = [record(DATA, 1200)] * 3
+        train[place] = data
+        assert not all_records(memoryview(b"".join(train)), 1213)
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\x00", b"\x80" * 40, b"\x17", record(DATA, 40)[:-1], b"\x16" * MAX_DATAGRAM + b"x"]
 )
@@ -63,6 +81,7 @@ def test_a_train_of_whole_records_is_read_in_one_go(count, last):
         (record(DATA, 1), True),
         (record(DATA, 0), False),
         (record(HANDSHAKE, 40), False),
+        (record(DATA, 40, 0xFEFF), False),
         (record(DATA, 40)[:-1], False),
         (record(DATA, 40) + b"x", False),
         (record(DATA, 40)[:12], False),

@@ -201,7 +201,7 @@ async def test_what_strangers_send_while_a_code_is_carried_is_not_kept():
 async def test_nor_is_all_of_what_the_peer_sends_before_there_is_a_path():
     agent = connection()
     for _ in range(1000):
-        agent.data_received(b"\x16" * 1000, 1)
+        agent.data_received(b"\x16\xfe\xfd" + bytes(8) + (987).to_bytes(2) + bytes(987), 1)
     assert agent._queue.qsize() == datapath._MAX_QUEUED_EARLY
     agent._nominated[1] = object()
     agent.data_received(b"\x16" * (MAX_DATAGRAM + 1), 1)
