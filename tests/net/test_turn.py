@@ -171,11 +171,14 @@ class FarSideOfANat(asyncio.DatagramProtocol):
     def __init__(self, outside="192.0.2.77"):
         self.asked = 0
         self.outside = outside
+        self.is_away = False
 
     def connection_made(self, transport):
         self.transport = transport
 
     def datagram_received(self, data, addr):
+        if self.is_away:
+            return
         request = aioice.stun.parse_message(data)
         self.asked += 1
         response = aioice.stun.Message(request.message_method, aioice.stun.Class.RESPONSE, request.transaction_id)
@@ -207,6 +210,28 @@ async def test_a_public_address_goes_into_the_code_and_its_mapping_is_kept(monke
         assert nat.asked > asked  # while nobody has taken it
         first, second = await asyncio.gather(offer.accept(answer.text), knocking)
         await asyncio.gather(first.close(), second.close())
+    finally:
+        transport.close()
+
+
+async def test_a_mapping_that_is_learned_late_is_kept_too(monkeypatch):
+    """Nobody answers while the code is made, and then this machine gets another address, from where somebody does."""
+    monkeypatch.setattr(helpers, "_MAPPING_INTERVAL", 0.1)
+    monkeypatch.setattr(helpers, "_SERVER_TIMEOUT", 0.3)
+    loop = asyncio.get_running_loop()
+    transport, nat = await loop.create_datagram_endpoint(FarSideOfANat, local_addr=("127.0.0.1", 0))
+    nat.is_away = True
+    try:
+        servers = IceServers(stun=f"stun:127.0.0.1:{transport.get_extra_info('sockname')[1]}")
+        async with await host(config_for_test(servers=servers)) as offer:
+            assert offer.problems
+            nat.is_away, found = False, []
+            agent = offer._link._path.connection
+            await agent._helpers.ask_stun(agent._protocols, found)
+            assert [one.host for one in found] == ["192.0.2.77"]
+            asked = nat.asked
+            await asyncio.sleep(0.3)
+            assert nat.asked > asked
     finally:
         transport.close()
 

@@ -91,8 +91,11 @@ class Helpers:
         return protocol
 
     async def keep_mappings(self, protocols: Sequence[StunProtocol]) -> None:
-        """Remind the NAT on the way to the STUN server of these sockets (RFC 8445 §11); until it is cancelled."""
-        while self._stun:
+        """Remind the NAT on the way to the STUN server of these sockets (RFC 8445 §11); until it is cancelled.
+
+        Also of a server that answers later, from an address that this machine has only then.
+        """
+        while self.servers.stun_address is not None:
             await asyncio.sleep(_MAPPING_INTERVAL)
             for protocol in protocols:
                 endpoint = self._stun.get(_family(protocol.local_candidate.host))
