@@ -19,6 +19,7 @@ from aiortc import RTCDataChannel, RTCDataChannelParameters, RTCSctpCapabilities
 from hardwire.net.rtc.fastdtls import PacketReceiver
 from hardwire.net.rtc.fastsctp import FastSctp
 from hardwire.net.rtc.sctp import LineSctp
+from hardwire.net.rtc.udp import Departure
 
 ROOM = 20_000
 AIORTC_READS = 1500
@@ -140,10 +141,16 @@ class FakeDtls:
     def linger(self) -> None:
         self.lingered += 1
 
-    def probe(self, size: int, *, fragments: bool = False) -> bool:
+    def probe(self, size: int) -> Departure:
         self.flush()
-        self._pipe.send(bytes(self.plain[:size]), whole=not fragments)
-        return True
+        if self.is_blocked:
+            return Departure.NOT_NOW
+        self._pipe.send(bytes(self.plain[:size]))
+        return Departure.LEFT
+
+    def send_in_pieces(self, size: int) -> None:
+        self.flush()
+        self._pipe.send(bytes(self.plain[:size]), whole=False)
 
     def push(self) -> None:
         self._pipe.send(b"")

@@ -18,6 +18,7 @@ from hardwire.net.rtc.checkgate import CheckGate
 from hardwire.net.rtc.datagrams import all_records, is_framed, is_readable
 from hardwire.net.rtc.fastdtls import DatagramSink
 from hardwire.net.rtc.ports import HostProtocol
+from hardwire.net.rtc.udp import Departure
 
 _MAX_QUEUED: Final = 8192
 _MAX_QUEUED_EARLY: Final = 64
@@ -95,26 +96,34 @@ class DatagramAgent(aioice.Connection):
             self._relay(pair, data[at : at + size])
             at += size
 
-    def send_probe(self, data: memoryview, *, fragments: bool) -> bool:
-        """One datagram, now or never; whether this system took it.
+    def send_probe(self, data: memoryview) -> Departure:
+        """One datagram, now or never. Through a relay no larger sizes are tried."""
+        pair = self._nominated.get(_COMPONENT)
+        if pair is None:
+            return Departure.NOT_NOW
+        if isinstance(pair.protocol, HostProtocol):
+            return pair.protocol.port.send_whole(data, pair.remote_addr)
+        return Departure.TOO_LARGE
 
-        Through a relay no larger sizes are tried. What was cut for a direct path that is gone has no other way: it is
-        handed to the relay as it is, and whether it comes out of it in pieces is the relay's matter.
+    def send_in_pieces(self, data: memoryview) -> None:
+        """One datagram that routers may cut.
+
+        What was cut for a direct path that is gone has no other way: a relay gets it as it is, and whether it comes out
+        of it in pieces is the relay's matter.
         """
         pair = self._nominated.get(_COMPONENT)
         if pair is None:
-            return False
+            return
         if isinstance(pair.protocol, HostProtocol):
-            return pair.protocol.port.send_whole(data, pair.remote_addr, fragments=fragments)
-        return fragments and self._relay(pair, data)
+            pair.protocol.port.send_in_pieces(data, pair.remote_addr)
+        else:
+            self._relay(pair, data)
 
     @staticmethod
-    def _relay(pair: aioice.ice.CandidatePair, data: memoryview) -> bool:
+    def _relay(pair: aioice.ice.CandidatePair, data: memoryview) -> None:
         # Transports of relays differ in what they make of a connection that was just closed.
         with contextlib.suppress(RuntimeError, OSError):
             pair.protocol.transport.sendto(bytes(data), pair.remote_addr)
-            return True
-        return False
 
     def train_received(self, protocol: StunProtocol, data: memoryview, segment: int, source: tuple[str, int]) -> None:
         """What one of our sockets got in one call."""

@@ -23,6 +23,8 @@ from aiortc.rtcdtlstransport import State
 from OpenSSL._util import ffi as openssl_ffi
 from OpenSSL._util import lib as openssl_lib
 
+from hardwire.net.rtc.udp import Departure
+
 MOST_PLAIN: Final = 16_384
 """Octets of data in a DTLS record (RFC 6347 §4.1.1)."""
 RECORD_OVERHEAD: Final = 37
@@ -82,8 +84,11 @@ class DatagramPath(Protocol):
     def send_records(self, data: memoryview, sizes: Sequence[int]) -> None:
         """Datagrams that lie one after the other; without a path they are lost."""
 
-    def send_probe(self, data: memoryview, *, fragments: bool) -> bool:
-        """One datagram now, or never; whether the system took it."""
+    def send_probe(self, data: memoryview) -> Departure:
+        """One datagram now, or never."""
+
+    def send_in_pieces(self, data: memoryview) -> None:
+        """One datagram that routers may cut."""
 
     def linger(self) -> None:
         """What comes is to be read less often for a moment."""
@@ -177,30 +182,34 @@ class FastDtls(RTCDtlsTransport):
             if size < _OUT:
                 break
 
-    def probe(self, size: int, *, fragments: bool = False) -> bool:
-        """Encrypt the first octets of :attr:`plain` into one datagram and send it past everything else.
-
-        Args:
-            size: Of the packet.
-            fragments: Routers may cut the datagram into pieces.
+    def probe(self, size: int) -> Departure:
+        """Encrypt so many octets of :attr:`plain` into one datagram and send it whole, behind everything else.
 
         Returns:
             Whether this system took it; the network may still lose it.
         """
+        data = self._seal_alone(size)
+        return self._path.send_probe(data) if data else Departure.NOT_NOW
+
+    def send_in_pieces(self, size: int) -> None:
+        """Encrypt so many octets of :attr:`plain` into one datagram that routers may cut."""
+        if data := self._seal_alone(size):
+            self._path.send_in_pieces(data)
+
+    def _seal_alone(self, size: int) -> memoryview:
         self._send_all()
         connection = self._ssl
         if connection is None or openssl_lib.SSL_write(connection._ssl, self._plain_at, size) <= 0:  # noqa: SLF001
             openssl_lib.ERR_clear_error()
-            return False
-        length = openssl_lib.BIO_read(connection._from_ssl, self._out_at, _OUT)  # noqa: SLF001
-        return self._path.send_probe(self._out_view[:length], fragments=fragments)
+            return self._out_view[:0]
+        return self._out_view[: openssl_lib.BIO_read(connection._from_ssl, self._out_at, _OUT)]  # noqa: SLF001
 
     def push(self) -> None:
         """Send a datagram without data, for a stack that reads one piece of a record with each datagram: it reads on.
 
         It is the header of a record that was received long ago, which every stack drops (RFC 6347 §4.1.2.6).
         """
-        self._path.send_probe(_NO_DATA, fragments=False)
+        self._path.send_probe(_NO_DATA)
 
     def linger(self) -> None:
         """Packets come in a dribble, and many more are on their way: read less often for a moment."""

@@ -344,6 +344,7 @@ class FastSctp(MtuProber, PacketReceiver):
 
     def unblocked(self) -> None:
         """The socket has room again."""
+        self._mtu_has_room()
         self.batch_ended()
 
     def _expired(self) -> None:

@@ -6,7 +6,7 @@ nothing but padding and that no router may cut; one that is answered is used fro
 costs no time at all, what the network loses costs three tries. Data is never risked on a size that was not answered.
 
 When packets of the size in use stop arriving, the path has become narrower without a word (a "black hole"): back to
-the base size, and after a while the search begins again below the size that failed. Now and then it begins again
+the base size, and after a while, which doubles each time, the search begins again. Now and then it begins again
 anyway: paths get wider, too. One direction is probed here; the other end probes the other one.
 
 Pure: the clock is a parameter. Sizes are those of SCTP packets, in octets.
@@ -27,6 +27,7 @@ TRIES: Final = 3
 BEGIN_AFTER: Final = 0.1
 ANSWER_TIME: Final = 1.0
 HOLE_TIME: Final = 15.0
+"""Seconds, the first time."""
 RAISE_TIME: Final = 600.0
 
 
@@ -38,6 +39,7 @@ class PathMtu:
 
     Attributes:
         size: Octets of a packet that is known to pass.
+        is_put_off: A probe is due as soon as the socket has room.
     """
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
@@ -46,6 +48,8 @@ class PathMtu:
         self._places = list(sizes)
         self._tries = 0
         self._at = math.inf
+        self.is_put_off = False
+        self._hole_time = HOLE_TIME
 
     @property
     def deadline(self) -> float:
@@ -55,6 +59,7 @@ class PathMtu:
     def begin(self, now: float) -> None:
         """The path is new: the base size, and the search from the beginning."""
         self.size = BASE
+        self._hole_time = HOLE_TIME
         self._search(self._sizes, now + BEGIN_AFTER)
 
     def probe(self, now: float) -> int | None:
@@ -70,7 +75,18 @@ class PathMtu:
             return None
         self._tries += 1
         self._at = now + ANSWER_TIME
+        self.is_put_off = False
         return self._places[0]
+
+    def put_off(self, now: float) -> None:
+        """The probe could not leave, for a reason that has nothing to do with its size: the same one again, later."""
+        self._tries -= 1
+        self._at = now + ANSWER_TIME
+        self.is_put_off = True
+
+    def hurry(self, now: float) -> None:
+        """What was put off can leave now."""
+        self._at = now
 
     def refused(self, now: float) -> None:
         """This machine would not send the probe: the next size, at once."""
@@ -85,12 +101,14 @@ class PathMtu:
         self._search(tuple(one for one in self._sizes if one > size), now + RAISE_TIME)
 
     def fell_into_hole(self, now: float) -> None:
-        """Packets of the size in use do not arrive any more."""
+        """Packets of the size in use do not arrive any more, or nothing arrived for a while: probes will tell."""
         if self.size > BASE:
-            failed, self.size = self.size, BASE
-            self._search(tuple(size for size in self._sizes if size < failed), now + HOLE_TIME)
+            self.size = BASE
+            self._search(self._sizes, now + self._hole_time)
+            self._hole_time = min(2 * self._hole_time, RAISE_TIME)
 
     def _search(self, places: tuple[int, ...], at: float) -> None:
         self._places = list(places)
         self._tries = 0
+        self.is_put_off = False
         self._at = at if places else math.inf

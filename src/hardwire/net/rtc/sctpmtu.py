@@ -18,6 +18,7 @@ from hardwire.net.rtc.fastdtls import FastDtls
 from hardwire.net.rtc.pmtu import BASE, CAUTIOUS, SIZES, PathMtu
 from hardwire.net.rtc.sctpsender import SctpSender
 from hardwire.net.rtc.sctpwire import CHUNK, CHUNK_HEADER, COMMON_SIZE, DATA_HEADER, TYPE_HEARTBEAT_ACK
+from hardwire.net.rtc.udp import Departure
 
 TYPE_PAD: Final = 0x84
 SUPPORTED_EXTENSIONS: Final = 0x8008
@@ -85,24 +86,34 @@ class MtuProber(SctpSender):
             self._mtu_timer = self._clock.call_at(self._mtu.deadline, self._mtu_probe)
 
     def _mtu_probe(self) -> None:
-        self._mtu_timer = None
         self._mtu_read_out()
         now = self._clock.time()
         while self.is_open and (size := self._mtu.probe(now)) is not None:
             nonce = os.urandom(_NONCE)
-            if self._send_probe(size, nonce):
+            sent = self._send_probe(size, nonce)
+            if sent is Departure.TOO_LARGE:
+                self._mtu.refused(now)
+                continue
+            if sent is Departure.LEFT:
                 self._mtu_asked[nonce] = size
                 self._mtu_read_out()
-                break
-            self._mtu.refused(now)
+            else:
+                self._mtu.put_off(now)
+            break
         self._mtu_wait()
+
+    def _mtu_has_room(self) -> None:
+        """The socket has room for a probe that had none; data would fill it again."""
+        if self._mtu.is_put_off:
+            self._mtu.hurry(self._clock.time())
+            self._mtu_probe()
 
     def _mtu_read_out(self) -> None:
         """Whatever probe the peer has read a piece of, let it read the rest."""
         if not self.knows_padding and any(size > READ_AT_ONCE for size in self._mtu_asked.values()):
             self._dtls.push()
 
-    def _send_probe(self, size: int, nonce: bytes) -> bool:
+    def _send_probe(self, size: int, nonce: bytes) -> Departure:
         heartbeat = HeartbeatChunk()
         heartbeat.params.append((_INFO, nonce))
         head = bytes(heartbeat)

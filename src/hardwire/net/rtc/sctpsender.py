@@ -151,7 +151,7 @@ class SctpSender(RTCSctpTransport):
         if fragment.size > out.payload:
             # It was cut for a wider path, and keeps its size: routers may take it apart.
             self._close(at)
-            self._dtls.probe(at, fragments=True)
+            self._dtls.send_in_pieces(at)
         else:
             self._seal(at)
 

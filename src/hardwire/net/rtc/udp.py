@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any, Final, Protocol
 
 LINUX: Final = sys.platform == "linux"
@@ -45,6 +46,16 @@ _DISCOVER_OFF: Final = 0
 _DISCOVER_PROBE: Final = 3
 
 Address = tuple[Any, ...]
+
+
+class Departure(Enum):
+    """What became of a datagram that was to leave at once and whole."""
+
+    LEFT = "left"
+    TOO_LARGE = "too large"
+    """This system sends none of that size to there."""
+    NOT_NOW = "not now"
+    """The socket has no room, or the network is away: it says nothing of the size."""
 
 
 class Receiver(Protocol):
@@ -103,7 +114,7 @@ class UdpPort(asyncio.DatagramTransport):
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
         self._train = _train
-        self._waiting: deque[tuple[bytes, Address]] = deque()
+        self._waiting: deque[tuple[bytes, Address, bool]] = deque()
         self._closing = False
         self._lingers = False
         self.segments_out = LINUX
@@ -142,15 +153,15 @@ class UdpPort(asyncio.DatagramTransport):
         if not self._closing:
             self._send_one(data, addr)
 
-    def _send_one(self, data: Any, addr: Any) -> bool:
+    def _send_one(self, data: Any, addr: Any, *, pieces: bool = False) -> bool:
         """Whether the system took it; what has to wait is kept."""
         if self._waiting:
-            self._wait(bytes(data), addr)
+            self._wait(bytes(data), addr, pieces=pieces)
             return False
         try:
-            self._socket.sendto(data, addr)
+            self._put(data, addr, pieces=pieces)
         except (BlockingIOError, InterruptedError):
-            self._wait(bytes(data), addr)
+            self._wait(bytes(data), addr, pieces=pieces)
             return False
         except OSError:
             return False
@@ -176,26 +187,31 @@ class UdpPort(asyncio.DatagramTransport):
                     self.segments_out = False
             at, place = end, place + many
 
-    def send_whole(self, data: memoryview, addr: Address, *, fragments: bool) -> bool:
-        """One datagram now or never: whether the system took it.
-
-        Args:
-            data: The datagram.
-            addr: Where to.
-            fragments: Routers may cut it into pieces; otherwise it arrives only where the path carries it whole.
-        """
+    def send_whole(self, data: memoryview, addr: Address) -> Departure:
+        """One datagram, now or never; it arrives only where the path carries it whole."""
         if self._closing or self._waiting:
-            return False
+            return Departure.NOT_NOW
         try:
-            if fragments:
-                self._discover(_DISCOVER_OFF)
             self._socket.sendto(data, addr)
-        except OSError:
-            return False
+        except OSError as error:
+            return Departure.TOO_LARGE if error.errno == errno.EMSGSIZE else Departure.NOT_NOW
+        return Departure.LEFT
+
+    def send_in_pieces(self, data: memoryview, addr: Address) -> None:
+        """One datagram that routers may cut."""
+        if not self._closing:
+            self._send_one(data, addr, pieces=True)
+
+    def _put(self, data: Any, addr: Address, *, pieces: bool) -> None:
+        """Raises OSError."""
+        if not pieces:
+            self._socket.sendto(data, addr)
+            return
+        self._discover(_DISCOVER_OFF)
+        try:
+            self._socket.sendto(data, addr)
         finally:
-            if fragments:
-                self._discover(_DISCOVER_PROBE)
-        return True
+            self._discover(_DISCOVER_PROBE)
 
     def _send_segments(self, data: memoryview, size: int, addr: Address) -> int:
         """The number of the error that it ended with; 0: sent."""
@@ -205,18 +221,18 @@ class UdpPort(asyncio.DatagramTransport):
             return error.errno or errno.EIO
         return 0
 
-    def _wait(self, data: bytes, addr: Address) -> None:
+    def _wait(self, data: bytes, addr: Address, *, pieces: bool) -> None:
         if len(self._waiting) >= _MOST_WAITING:
             return
         if not self._waiting:
             self._loop.add_writer(self._socket.fileno(), self._writable)
-        self._waiting.append((data, addr))
+        self._waiting.append((data, addr, pieces))
 
     def _writable(self) -> None:
         while self._waiting:
-            data, addr = self._waiting[0]
+            data, addr, pieces = self._waiting[0]
             try:
-                self._socket.sendto(data, addr)
+                self._put(data, addr, pieces=pieces)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:

@@ -6,6 +6,7 @@ import asyncio
 from aioice import stun
 
 from hardwire.net.rtc.datapath import MOST_EARLY, DatagramAgent
+from hardwire.net.rtc.udp import Departure
 from support.links import open_pair
 
 
@@ -142,7 +143,8 @@ async def test_an_agent_that_takes_over_feeds_the_same_sink():
 async def test_without_a_path_datagrams_are_lost_and_nothing_is_blocked():
     one = agent()
     one.send_records(memoryview(record(10)), [23])
-    assert not one.send_probe(memoryview(record(10)), fragments=False)
+    assert one.send_probe(memoryview(record(10))) is Departure.NOT_NOW
+    one.send_in_pieces(memoryview(record(10)))
     assert not one.is_blocked
     one.linger()
 
@@ -170,9 +172,9 @@ async def test_a_relay_gets_datagrams_one_by_one():
     assert not one.is_blocked
     one.linger()  # a relay's connection is read as it comes
     # No size is tried; but what was cut for a direct path has to arrive over the relay as well.
-    assert not one.send_probe(memoryview(b"x"), fragments=False)
-    assert one.send_probe(memoryview(b"cut for another"), fragments=True)
+    assert one.send_probe(memoryview(b"x")) is Departure.TOO_LARGE
+    one.send_in_pieces(memoryview(b"cut for another"))
     assert relay.sent[2:] == [(b"cut for another", Pair.remote_addr)]
     one._nominated[1] = Pair(Relay(broken=True))
     one.send_records(memoryview(b"one"), [3])
-    assert not one.send_probe(memoryview(b"x"), fragments=True)
+    one.send_in_pieces(memoryview(b"x"))

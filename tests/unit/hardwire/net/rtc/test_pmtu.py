@@ -44,7 +44,7 @@ def test_what_this_machine_refuses_costs_no_time():
     assert now == pmtu.BEGIN_AFTER
 
 
-def test_a_hole_leads_back_to_the_base_and_then_below_what_failed():
+def test_a_hole_leads_back_to_the_base_and_then_to_what_passes():
     path = PathMtu(SIZES)
     path.fell_into_hole(0.0)
     assert path.deadline == math.inf
@@ -54,8 +54,35 @@ def test_a_hole_leads_back_to_the_base_and_then_below_what_failed():
     path.fell_into_hole(100.0)
     assert path.size == BASE
     assert path.deadline == 100.0 + pmtu.HOLE_TIME
-    search(path, carries=20_000, now=100.0 + pmtu.HOLE_TIME)
+    search(path, carries=9000, now=100.0 + pmtu.HOLE_TIME)
     assert path.size == SIZES[1]
+    # Each time it takes twice as long: a path may carry probes and nothing else.
+    for wait in (30.0, 60.0, 120.0, 240.0, 480.0, pmtu.RAISE_TIME, pmtu.RAISE_TIME):
+        path.fell_into_hole(1000.0)
+        assert path.deadline == 1000.0 + wait
+        search(path, carries=9000, now=path.deadline)
+        assert path.size == SIZES[1]
+    path.begin(5000.0)
+    search(path, carries=9000, now=5000.0)
+    path.fell_into_hole(6000.0)
+    assert path.deadline == 6000.0 + pmtu.HOLE_TIME
+
+
+def test_a_probe_that_had_no_room_is_no_try():
+    path = PathMtu(SIZES)
+    path.begin(0.0)
+    now = path.deadline
+    for _ in range(10 * TRIES):
+        assert path.probe(now) == SIZES[0]
+        path.put_off(now)
+        assert path.is_put_off
+        assert path.probe(now) is None
+        now = path.deadline
+    path.hurry(now - 0.5)
+    assert path.probe(now - 0.5) == SIZES[0]
+    assert not path.is_put_off
+    path.answered(SIZES[0], now)
+    assert path.size == SIZES[0]
 
 
 def test_wider_sizes_are_tried_again_now_and_then():

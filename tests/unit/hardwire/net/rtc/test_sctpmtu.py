@@ -71,8 +71,7 @@ def test_a_path_that_becomes_narrower_without_a_word_loses_nothing():
         assert first.sctp.packet_size == BASE
         first.dtls._pipe.weather.largest = 20_000
         await asyncio.sleep(30)
-        # The size that failed is left alone for a while.
-        assert first.sctp.packet_size == SIZES[1]
+        assert first.sctp.packet_size == SIZES[0]
 
     run(main())
 
@@ -150,6 +149,22 @@ def test_a_queue_that_overflows_is_no_hole():
         await second.until(lambda: len(second.got) == 400)
         assert first.sctp.packet_size == 1412
         assert first.dtls._pipe.lost > 50
+
+    run(main())
+
+
+def test_a_socket_that_is_full_says_nothing_of_sizes():
+    """It is full whenever bulk moves: a probe leaves first when there is room."""
+
+    async def main():
+        first, _ = await connect(("line", "line"), Weather())
+        first.dtls.is_blocked = True
+        await asyncio.sleep(3.5)
+        assert first.sctp.packet_size == BASE
+        first.dtls.is_blocked = False
+        first.sctp.unblocked()
+        await asyncio.sleep(0.1)
+        assert first.sctp.packet_size == SIZES[0]
 
     run(main())
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hardwire.net.rtc import udp as udp_module
-from hardwire.net.rtc.udp import MOST_SEGMENTS, MOST_TRAIN, UdpPort, train_length
+from hardwire.net.rtc.udp import MOST_SEGMENTS, MOST_TRAIN, Departure, UdpPort, train_length
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
 
@@ -157,13 +157,14 @@ async def test_what_the_socket_has_no_room_for_waits_in_order():
     one.send_train(data, [50] * 4, address(two))
     one.sendto(b"last", address(two))
     assert one.is_blocked
-    assert not one.send_whole(data, address(two), fragments=False)
+    assert one.send_whole(data, address(two)) is Departure.NOT_NOW
+    one.send_in_pieces(memoryview(b"cut for another path"), address(two))
     await asyncio.sleep(0.01)
     assert heard.datagrams == []
     full.full = False
     await told.until(lambda: told.free == 1)
-    await heard.until(lambda: len(heard.datagrams) == 5)
-    assert heard.datagrams == [*parts, b"last"]
+    await heard.until(lambda: len(heard.datagrams) == 6)
+    assert heard.datagrams == [*parts, b"last", b"cut for another path"]
     assert not one.is_blocked
     full.full = True
     for _ in range(udp_module._MOST_WAITING + 10):
@@ -178,15 +179,16 @@ async def test_a_datagram_goes_whole_or_not_at_all():
     one, _ = port()
     two, heard = port()
     assert one.may_discover
-    assert one.send_whole(memoryview(bytes(16_000)), address(two), fragments=False)
+    assert one.send_whole(memoryview(bytes(16_000)), address(two)) is Departure.LEFT
     # Beyond what loopback carries: the system says so at once.
-    assert not one.send_whole(memoryview(bytes(65_530)), address(two), fragments=False)
-    assert one.send_whole(memoryview(bytes(9000)), address(two), fragments=True)
+    assert one.send_whole(memoryview(bytes(65_530)), address(two)) is Departure.TOO_LARGE
+    one.send_in_pieces(memoryview(bytes(9000)), address(two))
     await heard.until(lambda: len(heard.datagrams) == 2)
     assert [len(one) for one in heard.datagrams] == [16_000, 9000]
     one.close()
     two.close()
-    assert not one.send_whole(memoryview(b"x"), address(two), fragments=False)
+    assert one.send_whole(memoryview(b"x"), address(two)) is Departure.NOT_NOW
+    one.send_in_pieces(memoryview(b"x"), address(two))
 
 
 async def test_what_icmp_reports_is_no_reason_to_stop():
