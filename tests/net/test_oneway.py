@@ -12,6 +12,7 @@ from hardwire.handshake import machine
 from hardwire.net import listening as listening_module
 from hardwire.net.config import Clock, Stage
 from hardwire.net.listening import Dialling, Listen, listen, take
+from hardwire.net.paths import PathLost
 from hardwire.net.pending import PendingAnswer, host
 from hardwire.net.rtc import LinkSettings, RtcLink
 from hardwire.net.rtc import link as link_module
@@ -68,6 +69,40 @@ async def test_a_code_is_used_up_by_the_first_who_sends_a_message(monkeypatch):
         with pytest.raises(HardwireError) as caught:
             await listening.accept()
         assert caught.value.code == "invite-used"
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_whoever_dials_behind_the_first_is_in_nobodys_way(is_open, monkeypatch):
+    """Before the first is through, whose person is still being asked, or when the line stands."""
+    monkeypatch.setattr(listening_module, "PATH_TIMEOUT", 1.0)
+    go_on, base = asyncio.Event(), config_for_test()
+
+    async def ask(credential, leaf, role):
+        await go_on.wait()
+        return await base.verify(credential, leaf, role)
+
+    async with await listen(config_for_test()) as listening:
+        first = await take(config_for_test(verify=ask), listening.text)
+        opening = asyncio.gather(listening.accept(), first.connect())
+        if is_open:
+            go_on.set()
+            await opening
+        else:
+            await asyncio.sleep(0.5)
+        async with await take(config_for_test(), listening.text) as second:
+            with pytest.raises(NetworkFailed) as caught:
+                await second.connect()
+            assert caught.value.code == "not-reached"
+        go_on.set()
+        here, there = await asyncio.wait_for(opening, 10)
+        here.send_chat("nobody noticed")
+        seen = []
+        async for event in there:
+            seen.append(type(event))
+            if isinstance(event, ChatReceived):
+                break
+        assert PathLost not in seen
+        await asyncio.gather(here.close(), there.close())
 
 
 async def test_whoever_knocks_and_breaks_off_has_not_used_it_up():

@@ -26,7 +26,7 @@ class SettleDriver(Driver[Settlement]):
     """
 
     _lost = "the line closed before it was open"
-    _lost_hint = "your peer may have learned that your certificate is revoked: ask whoever issued it"
+    _lost_hint = "your peer may have left, or learned that your certificate is revoked: ask, and make a new invite"
 
     def __init__(
         self, done: HandshakeDone, link: RtcLink, config: LineConfig, on_settled: Callable[[HandshakeDone], None]

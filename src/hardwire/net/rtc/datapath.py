@@ -8,6 +8,8 @@ aioice's queue, a few of them; after that they go to a sink, in trains as the so
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
@@ -26,6 +28,8 @@ MOST_EARLY: Final = 256 * 1024
 """Octets for the handshake of DTLS: a few kilobytes, sent some times."""
 _STUN_FIRST_OCTET: Final = 3
 _COMPONENT: Final = 1
+_SILENCE: Final = 4.0
+"""Seconds: a peer that is there is heard every two (:mod:`hardwire.net.rtc.watch`)."""
 
 
 class DatagramAgent(aioice.Connection):
@@ -40,6 +44,7 @@ class DatagramAgent(aioice.Connection):
     def __init__(self, *, ice_controlling: bool, local_username: str, local_password: str) -> None:
         super().__init__(ice_controlling=ice_controlling, local_username=local_username, local_password=local_password)
         self._last_source: tuple[str, int] | None = None
+        self._heard_at = -math.inf
         self._sink: DatagramSink | None = None
         self._draining = False
         self._replaced = False
@@ -129,7 +134,7 @@ class DatagramAgent(aioice.Connection):
         """What one of our sockets got in one call."""
         sink = self._sink
         if sink is not None and (source == self._last_source or self._is_peer(source)) and all_records(data, segment):
-            self._last_source = source
+            self._last_source, self._heard_at = source, time.monotonic()
             sink.train(data, segment)
             return
         for at in range(0, len(data), segment):
@@ -188,8 +193,12 @@ class DatagramAgent(aioice.Connection):
             except Exception:  # noqa: BLE001  (struct.error, KeyError and others, for what a stranger sent)
                 return
         elif source == self._last_source or self._is_peer(source):
-            self._last_source = source
+            self._last_source, self._heard_at = source, time.monotonic()
             self.data_received(data, _COMPONENT)
+
+    def _hears_peer(self) -> bool:
+        """There is a path, and something came over it a moment ago."""
+        return bool(self._nominated) and time.monotonic() - self._heard_at < _SILENCE
 
     def _is_peer(self, source: tuple[str, int]) -> bool:
         """The code names that address, or a check with the right password came from it."""

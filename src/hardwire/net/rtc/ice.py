@@ -242,7 +242,13 @@ class LineConnection(DatagramAgent):
         super().check_incoming(message, addr, protocol)
 
     def request_received(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
-        """A check from whoever: aioice keeps those that come before it knows the peer, and would keep any number."""
+        """A check from whoever: aioice keeps those that come before it knows the peer, and would keep any number.
+
+        The code of a one-way invite is all that it takes to be whoever. One who comes from elsewhere while the peer is
+        heard gets no answer, and no path; when the peer falls silent it may be the peer, from behind another NAT.
+        """
+        if self._hears_peer() and not self._is_peer(addr):
+            return
         if self._early_checks_done or len(self._early_checks) < _MAX_EARLY_CHECKS:
             super().request_received(message, addr, protocol)
         self._tell_knock()
