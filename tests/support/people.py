@@ -45,8 +45,9 @@ class Person:
     async def code(self, wanted: str) -> bytes | None:
         return await self.codes.get()
 
-    async def another_code(self, *, invited: bool) -> bytes | None:
-        self.invited.append(invited)
+    async def another_code(self, *, invited: bool, waiting: bool = False) -> bytes | None:
+        if not waiting:
+            self.invited.append(invited)
         return None if self.again is None else await self.again.get()
 
     def refused(self, problem: HardwireError) -> bool:

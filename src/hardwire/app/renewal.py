@@ -6,15 +6,17 @@
     line = await Renewal(make_config, face, tell).open()         None when nobody is there to carry codes
 
 Either person makes the new invite, or both do; what is pasted says by itself what it is. What went wrong is shown, and
-the next code is another attempt. Another device than before ends it.
+the next code is another attempt. While the peer's invite is knocked at, another code takes its place: it may have been
+the wrong one. Another device than before ends it.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
 from hardwire.app.events import AnswerReady, Event, InviteReady
 from hardwire.errors import HardwireError, IdentityChanged, InviteRefused, PeerNotVerified
-from hardwire.net import Line, LineConfig, PendingOffer, carriers
+from hardwire.net import Dialling, Line, LineConfig, PendingAnswer, PendingOffer, carriers
 from hardwire.net import host as net_host
 from hardwire.net import take as net_take
 from hardwire.net.invite import is_answer
@@ -28,11 +30,12 @@ class CodeFace(Protocol):
         """Show an event."""
         ...
 
-    async def another_code(self, *, invited: bool) -> bytes | None:
+    async def another_code(self, *, invited: bool, waiting: bool = False) -> bytes | None:
         """A code of the peer's; empty for an invite of one's own; None when nobody is there, or wants to.
 
         Args:
             invited: An own invite was made, and can be answered.
+            waiting: The peer's invite was taken, and what comes now takes its place.
         """
         ...
 
@@ -55,6 +58,7 @@ class Renewal:
         self._face = face
         self._tell = tell
         self._own: PendingOffer | None = None
+        self._made: set[bytes] = set()
 
     async def open(self) -> Line | None:
         """Make and take codes until a line is open.
@@ -64,44 +68,98 @@ class Renewal:
             PeerNotVerified: It may not be talked to any more.
         """
         try:
-            while (code := await self._face.another_code(invited=self._own is not None)) is not None:
+            code = await self._another()
+            while code is not None:
                 try:
-                    line = await self._attempt(code)
+                    came = await self._attempt(code)
                 except (IdentityChanged, PeerNotVerified):
                     raise
                 except HardwireError as problem:
                     self._face.refused(problem)
-                else:
-                    if line is not None:
-                        return line
+                    came = None
+                if isinstance(came, Line):
+                    return came
+                code = await self._another() if came is None else came
             return None
         finally:
             await self._drop()
 
-    async def _attempt(self, code: bytes) -> Line | None:
+    async def _another(self, *, waiting: bool = False) -> bytes | None:
+        return await self._face.another_code(invited=self._own is not None, waiting=waiting)
+
+    async def _attempt(self, code: bytes) -> Line | bytes | None:
+        """A line, or the code that took the place of this one, or neither."""
+        self._check(code)
         if not code:
             await self._drop()
             self._own = await net_host(self._make_config())
+            self._made.add(self._own.blob)
             self._tell(self._own)
             self._face.emit(InviteReady(self._own.text, self._own.expiry))
             return None
         text = carriers.to_text(code)
-        if is_answer(code):
-            return await self._answered(text)
+        if self._own is not None and is_answer(code):
+            return await self._answered(self._own, text)
         async with await net_take(self._make_config(), text) as pending:
             self._tell(pending)
             if pending.text is not None:
                 self._face.emit(AnswerReady(pending.text))
-            return await pending.connect()
+            return await self._connect(pending, code)
 
-    async def _answered(self, text: str) -> Line:
+    def _check(self, code: bytes) -> None:
+        """Refuse what can be no attempt."""
+        if code in self._made:
+            wanted = "invite" if self._own is None else "answer"
+            raise InviteRefused(
+                f"this is your own invite; your peer's {wanted} is wanted here",
+                code="invite-own",
+                hint="it goes to your peer, and what they send back is pasted here",
+            )
+        if not is_answer(code):
+            return
         if self._own is None:
             raise InviteRefused(
                 "that is an answer, and no invite was made here",
                 code="invite-kind",
                 hint="paste your peer's invite, or press Enter to make one here",
             )
-        own = self._own
+        self._own.check(code)
+
+    async def _connect(self, pending: PendingAnswer | Dialling, code: bytes) -> Line | bytes:
+        """Knock until there is a line, or a person has another code."""
+        connecting = asyncio.create_task(pending.connect(), name="hardwire connect")
+        try:
+            other = await self._unless(connecting, pending, code)
+        except BaseException:
+            if await _stopped(connecting):
+                await connecting.result().close()
+            raise
+        opened = await _stopped(connecting)
+        return connecting.result() if opened or other is None else other
+
+    async def _unless(
+        self, connecting: asyncio.Task[Line], pending: PendingAnswer | Dialling, code: bytes
+    ) -> bytes | None:
+        """Wait for the line; another code that came before it and can be used."""
+        while not connecting.done():
+            asking = asyncio.create_task(self._another(waiting=True), name="hardwire another code")
+            await _first(connecting, asking)
+            other = None if asking.cancelled() else asking.result()
+            if other is None:
+                await asyncio.wait({connecting})
+            elif other == code:
+                if pending.text is not None:
+                    self._face.emit(AnswerReady(pending.text))
+            else:
+                try:
+                    self._check(other)
+                except InviteRefused as problem:
+                    self._face.refused(problem)
+                else:
+                    return other
+        return None
+
+    async def _answered(self, own: PendingOffer, text: str) -> Line:
         try:
             return await own.accept(text)
         finally:
@@ -112,3 +170,19 @@ class Renewal:
         own, self._own = self._own, None
         if own is not None:
             await own.close()
+
+
+async def _stopped(connecting: asyncio.Task[Line]) -> bool:
+    """End it; whether it had come to a line."""
+    connecting.cancel()
+    await asyncio.wait({connecting})
+    return not connecting.cancelled() and connecting.exception() is None
+
+
+async def _first(connecting: asyncio.Task[Line], asking: asyncio.Task[bytes | None]) -> None:
+    """Wait for one of the two; nobody is asked any more when there is a line."""
+    try:
+        await asyncio.wait({connecting, asking}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asking.cancel()
+        await asyncio.wait({asking})

@@ -55,7 +55,7 @@ class Face(Protocol):
         """The other side's ``invite`` or ``answer``; None when the person gave up."""
         ...
 
-    async def another_code(self, *, invited: bool) -> bytes | None:
+    async def another_code(self, *, invited: bool, waiting: bool = False) -> bytes | None:
         """The line is lost for good: see :class:`hardwire.app.renewal.CodeFace`."""
         ...
 

@@ -36,6 +36,7 @@ _AGAIN: Final = {
     False: "press Enter to make a new invite, or paste your peer's; /quit ends it",
     True: "paste the answer here, or your peer's invite; Enter makes another one; /quit ends it",
 }
+_INSTEAD: Final = "looking for your peer; another code may be pasted, /invite makes a new one here, /quit ends it"
 
 
 @dataclass(slots=True)
@@ -133,19 +134,20 @@ class Face:
                 if not self.refused(problem):
                     raise
 
-    async def another_code(self, *, invited: bool) -> bytes | None:
+    async def another_code(self, *, invited: bool, waiting: bool = False) -> bytes | None:
         """What a person types into a conversation whose line is lost; None where nobody does.
 
         Args:
             invited: An own invite was made, and waits for its answer.
+            waiting: The peer's invite was taken: a stray Enter shall not end that.
         """
         if self.typed is None:
             return None
-        self.wants_code = True
+        self.wants_code = not waiting
         try:
             while True:
                 if self.typed.empty():
-                    self.out.say(_AGAIN[invited], style="yellow")
+                    self.out.say(_INSTEAD if waiting else _AGAIN[invited], style="yellow")
                 text = await self.typed.get()
                 if not text.strip():
                     return b""

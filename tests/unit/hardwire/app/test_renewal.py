@@ -136,6 +136,66 @@ async def test_what_cannot_be_used_is_said_and_the_next_code_is_another_attempt(
     assert [problem.code for problem in alice.person.refusals] == ["invite-kind", "invite-other-offer"]
 
 
+async def refused(end: End, count: int = 1) -> list[str]:
+    """What the person heard of the codes that could not be used."""
+    async with asyncio.timeout(10):
+        while len(end.person.refusals) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return [problem.code for problem in end.person.refusals]
+
+
+async def test_ones_own_invite_is_not_the_peers(two):
+    alice, bob = two.ends
+    await lose(alice, bob)
+    invite = await code(alice, InviteReady, lambda: alice.person.again.put_nowait(b""))
+    paste(alice, invite)
+    assert await refused(alice) == ["invite-own"]
+    assert "your peer's answer is wanted here" in alice.person.refusals[0].message
+    assert not alice.person.all(AnswerReady)
+    paste(bob, invite)
+    paste(alice, (await bob.person.until(AnswerReady)).code)
+    await asyncio.gather(*(end.person.until(Reconnected) for end in two.ends))
+
+
+async def test_another_code_takes_the_place_of_one_that_is_waited_for(two):
+    """A wrong invite was pasted: what is pasted or made after it counts."""
+    alice, bob = two.ends
+    await lose(alice, bob)
+    async with await net_host(config_for_test()) as other, await net_host(config_for_test()) as third:
+        paste(alice, other.text)
+        answer = (await alice.person.until(AnswerReady)).code
+        stray = await listening.take(config_for_test(), third.text)
+        paste(alice, stray.text)  # an answer to nothing
+        assert await refused(alice) == ["invite-kind"]
+        await stray.close()
+        assert await code(alice, AnswerReady, lambda: paste(alice, other.text)) == answer, "it is still waited for"
+        assert await code(alice, AnswerReady, lambda: paste(alice, third.text)) != answer
+    await carry(alice, bob)
+    await asyncio.gather(*(end.person.until(Reconnected) for end in two.ends))
+
+
+async def test_the_answer_to_ones_own_invite_counts_while_another_is_waited_for(two):
+    alice, bob = two.ends
+    await lose(alice, bob)
+    invite = await code(alice, InviteReady, lambda: alice.person.again.put_nowait(b""))
+    async with await net_host(config_for_test()) as other:
+        paste(alice, other.text)
+        await alice.person.until(AnswerReady)
+        paste(bob, invite)
+        paste(alice, (await bob.person.until(AnswerReady)).code)
+        await asyncio.gather(*(end.person.until(Reconnected) for end in two.ends))
+
+
+async def test_whoever_leaves_while_a_line_is_waited_for_leaves_nothing_behind(two):
+    alice, bob = two.ends
+    await lose(alice, bob)
+    async with await net_host(config_for_test()) as other:
+        paste(alice, other.text)
+        await alice.person.until(AnswerReady)
+        await alice.session.close()
+        assert isinstance(await alice.ended(), ConnectionLost)
+
+
 async def test_a_new_invite_after_one_that_came_to_nothing(two, monkeypatch):
     alice, bob = two.ends
     await lose(alice, bob)
@@ -218,4 +278,4 @@ async def test_a_peer_that_closed_the_line_is_not_asked_for(two):
     await alice.person.until(LineClosed)
     assert not alice.person.all(InviteNeeded)
     with pytest.raises(InviteRefused):
-        await Renewal(lambda: two.configs[0], alice.person, lambda _: None)._answered("")
+        await Renewal(lambda: two.configs[0], alice.person, lambda _: None)._check(b"\x11")

@@ -158,6 +158,12 @@ async def test_codes_for_another_line_are_what_is_typed_into_the_conversation(tm
     assert said.err.count("hint: ") == 2
     face.typed.put_nowait("  ")
     assert await face.another_code(invited=True) == b""
+    asking = asyncio.create_task(face.another_code(invited=True, waiting=True))
+    await asyncio.sleep(0)
+    assert "another code may be pasted" in said.err
+    assert not face.wants_code, "a stray Enter"
+    face.typed.put_nowait("")
+    assert await asking == b""
     face.emit(InviteReady(CODE, 2**40))
     assert "who pastes it, or runs `hardwire join`," in said.err
     assert not (tmp_path / "invite.txt").exists()  # there may be the first one
