@@ -27,6 +27,7 @@ SIDE_DIRECTORY: Final = ".hardwire-partial"
 """Where transfers lie that are not whole (``place.py``). What is in it is believed, so nobody may send one."""
 NOTES: Final = 4
 """Files that are kept about an unfinished transfer (``place.py``), at the same time."""
+RENAME_HINT: Final = "rename it and send again"
 _NAME_MAX: Final = 255
 _SAME_NAME_MAX: Final = 1000
 
@@ -75,7 +76,7 @@ def is_side_directory(name: str) -> bool:
 
 def _bad_name(name: str, reason: str) -> LocalError:
     return TransferIncomplete(
-        f"file name {printable(name)[:80]!r} refused: {reason}", code="bad-name", hint="rename it and send again"
+        f"file name {printable(name)[:80]!r} refused: {reason}", code="bad-name", hint=RENAME_HINT
     )
 
 

@@ -4,8 +4,9 @@
 from typing import Final
 
 from hardwire.app.events import FileFailed
+from hardwire.app.files import RENAME_HINT
 from hardwire.channel import StopReason
-from hardwire.errors import HardwireError
+from hardwire.errors import HardwireError, TransferIncomplete
 
 _WORDS: Final = {
     StopReason.PERSON: "the peer said no",
@@ -23,8 +24,19 @@ _REASONS: Final = {
     "busy": StopReason.BUSY,
     "file-changed": StopReason.FILE_CHANGED,
 }
-RESUME_HINT: Final = "send the same again: what arrived is kept, and it goes on from there"
-ROOM_HINT: Final = "make room where it was to go, then send the same again: it goes on from there"
+RESUME_HINT: Final = {
+    "out": "send the same again: if your peer kept what arrived, it goes on from there",
+    "in": "ask your peer to send it again: what arrived is kept, and it goes on from there",
+}
+ROOM_HINT: Final = {
+    "out": "make room where it was to go, then send the same again: it goes on from there",
+    "in": "make room, then ask your peer to send the same again: it goes on from there",
+}
+_FOR_RECEIVER: Final = {
+    TransferIncomplete.default_hint: "ask your peer to send it again",
+    RENAME_HINT: "ask your peer to rename it and send it again",
+}
+"""What only a sender can do, for whoever can but ask for it."""
 _GIVEN_UP: Final = frozenset({"cancelled", "declined", "bad-name", "file-changed"})
 """Codes after which nobody will want the rest."""
 
@@ -46,6 +58,7 @@ def given_up(code: str) -> bool:
 
 def failed(key: int, name: str, direction: str, problem: HardwireError, *, resumable: bool = False) -> FileFailed:
     """The end of a transfer that brought no file."""
-    full = problem.code in {"disk-full", "peer-full"}
-    hint = (ROOM_HINT if full else RESUME_HINT) if resumable else problem.hint
+    hint = _FOR_RECEIVER.get(problem.hint, problem.hint) if direction == "in" else problem.hint
+    if resumable:
+        hint = (ROOM_HINT if problem.code in {"disk-full", "peer-full"} else RESUME_HINT)[direction]
     return FileFailed(key, name, direction, problem.code, problem.message, hint, resumable)

@@ -290,6 +290,6 @@ class _Tally:
         if self.first is not None:
             what = f"{printable(self.first.name)}: {self.first.reason}"
             more = f" (and {self.failed - 1} more)" if self.failed > 1 else ""
-            raise TransferIncomplete(what + more, code=self.first.code, hint=self.first.hint or None)
+            raise TransferIncomplete(what + more, code=self.first.code, hint=self.first.hint)
         if not self.done:
             raise TransferIncomplete("the line closed before a file was offered", hint="ask your peer to send again")

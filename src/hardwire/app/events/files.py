@@ -111,6 +111,7 @@ class FileFailed(Event):
     """A transfer that ended without a file; nothing is left under its name.
 
     ``resumable``: what arrived is kept by the receiver, and the same offer by the same peer goes on from there.
+    A sender can only suppose so: what went into a pipe there begins anew. Never after somebody's no.
     """
 
     id: int

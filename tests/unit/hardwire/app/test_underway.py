@@ -46,7 +46,7 @@ async def test_an_end_is_told_once_and_after_the_task():
     assert events == []
     go_on.set()
     await book.settled()
-    assert events == [FileFailed(2, "a", "in", "disk-full", "no", "send it again", False)]
+    assert events == [FileFailed(2, "a", "in", "disk-full", "no", "ask your peer to send it again", False)]
     assert await transfer.over == events[0]
 
 

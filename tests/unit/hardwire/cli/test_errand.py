@@ -68,6 +68,10 @@ def test_the_errand_is_judged_by_its_worst_file():
     with pytest.raises(TransferIncomplete, match="the peer said no") as caught:
         judge(DONE, FAILED)
     assert (caught.value.code, caught.value.hint) == ("declined", "ask your peer")
+    for code in ("declined", "cancelled"):  # a person's no: nobody is told to send it again
+        with pytest.raises(TransferIncomplete) as caught:
+            judge(FileFailed(4, "b", "in", code, "no", ""))
+        assert caught.value.hint == ""
     with pytest.raises(TransferIncomplete, match=r"\(and 1 more\)"):
         judge(FAILED, FAILED)
     with pytest.raises(TransferIncomplete, match="before a file was offered"):
