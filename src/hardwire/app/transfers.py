@@ -126,13 +126,14 @@ class Transfers(Exchange):
         """
         return offer_event(self._waiting(key))
 
-    def decline(self, key: int) -> None:
-        """Do not take an offered file.
+    def decline(self, key: int, why: TransferIncomplete | None = None) -> None:
+        """Do not take an offered file; ``why`` unless a person said so.
 
         Raises:
             UsageError: No such offer.
         """
-        self._stop(self._waiting(key), TransferIncomplete("declined here", code="declined", hint=""))
+        no = TransferIncomplete("declined here", code="declined", hint="")
+        self._stop(self._waiting(key), why or no)
 
     def cancel(self, key: int | None = None) -> int:
         """Stop one transfer, or all; what had arrived is removed. A file that is whole is kept. How many there were.

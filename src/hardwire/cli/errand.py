@@ -201,7 +201,7 @@ async def _take(session: Session, face: Face, destination: Path | int, *, yes: b
             for number in transfers.waiting:
                 try:
                     if isinstance(destination, int) and taken:  # what is in a pipe has no end but the last
-                        transfers.decline(number)
+                        transfers.decline(number, _one_in_a_pipe())
                     elif yes or await _consents(face, transfers, number, destination):
                         transfers.accept(number, destination, sha256=sha256)
                         taken = True
@@ -209,6 +209,12 @@ async def _take(session: Session, face: Face, destination: Path | int, *, yes: b
                         transfers.decline(number)
                 except UsageError:
                     face.out.say(f"file {number} is not offered any more")  # taken back while the person was asked
+
+
+def _one_in_a_pipe() -> TransferIncomplete:
+    """Nobody said no: to the peer it is too much at once."""
+    hint = "take several without --stdout, or ask your peer to send them one at a time"
+    return TransferIncomplete("--stdout takes one file", code="busy", hint=hint)
 
 
 async def _consents(face: Face, transfers: Transfers, number: int, destination: Path | int) -> bool:

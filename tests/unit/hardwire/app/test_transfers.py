@@ -222,6 +222,21 @@ async def test_a_disk_that_fills_up_on_the_way(outbox, inbox):
         assert kept(inbox)
 
 
+async def test_a_reader_of_the_peers_pipe_that_went_away(outbox):
+    """Nothing is kept of what went into a pipe, and nobody says that it is."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        bob.transfers.accept(number, writing)
+        here = await failed(bob, "output-failed")
+        assert (here.hint, here.resumable) == ("ask your peer to send it again", False)
+        there = await alice.transfers.outcome(number)
+        assert there.hint == "send the same again: if your peer kept what arrived, it goes on from there"
+    os.close(writing)
+
+
 async def test_a_file_that_changes_while_it_is_sent(outbox, inbox):
     async with open_ends() as (alice, bob, _):
         file = sparse(outbox, 100_000_000)

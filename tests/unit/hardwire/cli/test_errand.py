@@ -186,7 +186,11 @@ async def test_only_one_file_goes_through_a_pipe(tmp_path):
                 return_exceptions=True,
             )
             assert "to standard output?" in bob.face.lines.prompts[-1]
+            assert "'two' did not arrive: --stdout takes one file" in bob.said.err
+            assert "declined here" not in bob.said.err
+            assert "send it again" not in bob.said.err
     assert isinstance(outcome, TransferIncomplete)
+    assert "or too much at once" in outcome.message
     assert (tmp_path / "out").read_text() == "one"
 
 
