@@ -29,7 +29,7 @@ from hardwire.app.moving import Destination, Transfer
 from hardwire.app.outgoing import OutgoingFile
 from hardwire.app.pipes import PipeSource
 from hardwire.app.progress import Meter
-from hardwire.app.unheard import Unheard
+from hardwire.app.unheard import LAST_WORDS, Unheard
 from hardwire.errors import ConnectionLost, HardwireError, TransferIncomplete, UsageError
 
 
@@ -184,7 +184,12 @@ class Transfers(Exchange):
         return Left(self._peer, tuple(left), self._unheard.left)
 
     async def last_words(self) -> None:
-        """This side is about to end the line: wait a moment for what the peer may not know yet."""
+        """This side is about to end the line: wait a moment for what the peer may not know yet.
+
+        What is being put in its place will be kept: the peer shall hear so while it can.
+        """
+        if finishing := {one.over for one in self._active.values() if one.finishing}:
+            await asyncio.wait(finishing, timeout=LAST_WORDS)
         await self._unheard.last_words()
 
     async def goodbye(self) -> None:

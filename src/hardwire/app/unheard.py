@@ -20,7 +20,7 @@ from hardwire.net import Line
 
 _LOOK_AGAIN: Final = 0.2
 """Seconds until it is asked again whether the peer has everything."""
-_LAST_WORDS: Final = 1.0
+LAST_WORDS: Final = 1.0
 """Seconds that a line which is to be closed here stays open for that."""
 
 
@@ -87,7 +87,7 @@ class Unheard:
     async def last_words(self) -> None:
         """Before this side closes the line: what was told a moment ago shall be heard, and no note of it stay here."""
         if self._asking:
-            await asyncio.wait(self._asking, timeout=_LAST_WORDS)
+            await asyncio.wait(self._asking, timeout=LAST_WORDS)
 
     async def _until_heard(self, transfer: Transfer) -> None:
         with contextlib.suppress(ConnectionLost):

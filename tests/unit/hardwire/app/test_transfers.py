@@ -13,6 +13,7 @@ from hardwire.app.events import FileDone, FileFailed, FileOffer, FilePaused, Fil
 from hardwire.app.files import SIDE_DIRECTORY
 from hardwire.app.incoming import Incoming
 from hardwire.app.outgoing import OutgoingFile, inspect_outgoing
+from hardwire.channel.tree import mismatch
 from hardwire.errors import ConnectionLost, LocalError, Misuse, UsageError
 from support.deliveries import DATA, a_file, empty, failed, kept, offered, pretended
 from support.memoryline import memory_pair
@@ -477,6 +478,30 @@ async def test_the_receiver_leaves_while_a_file_gets_its_name(outbox, inbox, mon
         assert isinstance(await alice.transfers.outcome(number), FileDone)
         await bob.transfers.settled()
         assert [path.name for path in inbox.iterdir()] == ["report.pdf"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_the_verdict_leaves_before_the_goodbye(outbox, inbox, monkeypatch, keeps):
+    """The receiver is stopped in the last instant: what is in its place a moment later has arrived for both."""
+    at_work, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(Incoming, "finish", slowly(Incoming.finish if keeps else refuses, at_work, go_on))
+    async with open_ends() as (alice, bob, _):
+        number = alice.session.offer(a_file(outbox))
+        await offered(bob)
+        bob.transfers.accept(number, inbox)
+        await asyncio.to_thread(at_work.wait, 10)
+        bob.running.cancel()  # as Ctrl-C does: nobody takes in the line's events any more
+        leaving = asyncio.create_task(bob.session.close())
+        await asyncio.sleep(0.1)
+        go_on.set()
+        there = await alice.transfers.outcome(number)
+        assert isinstance(there, FileDone) if keeps else there.code == "hash-mismatch"
+        await leaving
+        await bob.person.until(FileDone if keeps else FileFailed)
+
+
+def refuses(*_arguments: object) -> None:
+    raise mismatch()
 
 
 async def test_an_offer_that_ends_while_the_space_is_reserved(outbox, inbox, monkeypatch):

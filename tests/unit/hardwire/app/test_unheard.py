@@ -187,7 +187,7 @@ async def taken_and_never_heard_of(monkeypatch, ends, line, file, inbox):
 
 
 async def test_closing_waits_a_moment_for_that_and_no_longer(tmp_path, inbox, monkeypatch):
-    monkeypatch.setattr(unheard, "_LAST_WORDS", 0.05)
+    monkeypatch.setattr(unheard, "LAST_WORDS", 0.05)
     async with open_ends() as (alice, bob, lines):
         await taken_and_never_heard_of(monkeypatch, (alice, bob), lines[1], a_file(tmp_path), inbox)
         async with asyncio.timeout(10):
