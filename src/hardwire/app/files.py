@@ -201,12 +201,23 @@ def _only_size(descriptor: int, offset: int, size: int) -> None:
     os.ftruncate(descriptor, offset + size)
 
 
-def disk_problem(problem: OSError, directory: Path, size: int, files: int = 1) -> LocalError:
-    """What a disk that refused means for a transfer of ``size`` octets in so many files and directories."""
+def disk_problem(
+    problem: OSError, directory: Path, size: int, files: int = 1, *, after: int | None = None
+) -> LocalError:
+    """What a disk that refused means for a transfer.
+
+    Args:
+        problem: What it said.
+        directory: Where the transfer goes.
+        size: Its octets.
+        files: In so many files and directories.
+        after: What was written of a stream, whose size nobody knows; None of everything else.
+    """
     if problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         why = ": it is more than your quota allows" if problem.errno == errno.EDQUOT else _free(directory, files)
+        what = f"no room for {human_size(size)}" if after is None else f"the disk became full after {human_size(after)}"
         return TransferIncomplete(
-            f"no room for {human_size(size)} in {directory}{why}",
+            f"{what} in {directory}{why}",
             code="disk-full",
             hint="make room or choose another directory with --dir, and ask for it again",
         )

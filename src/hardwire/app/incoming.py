@@ -226,7 +226,9 @@ class Incoming:
         self.release(keep=False)
 
     def _refused(self, problem: OSError) -> LocalError:
-        return disk_problem(problem, self._directory, self._offer.size, self._offer.files + self._offer.directories)
+        offer, stream = self._offer, self._offer.kind is TransferKind.STREAM
+        after = self.received if stream else None
+        return disk_problem(problem, self._directory, offer.size, offer.files + offer.directories, after=after)
 
     def _is_here(self) -> bool:
         """Whether all of it came before and has its name, and its sender may not know it."""

@@ -115,7 +115,12 @@ def remove(path: Path, inside: int) -> None:
 
 def _open_side(side: Path) -> int:
     """A descriptor of a side directory that nobody else could have laid out, or can look into. Raises OSError."""
-    descriptor = os.open(side, _DIRECTORY)
+    try:
+        descriptor = os.open(side, _DIRECTORY)
+    except OSError as problem:
+        if problem.errno not in {errno.ENOTDIR, errno.ELOOP}:
+            raise
+        raise NotADirectoryError(errno.ENOTDIR, f"{side.name} in it is a link or a file, and no directory") from None
     info = os.fstat(descriptor)
     if info.st_uid != os.geteuid() or info.st_mode & 0o077:
         os.close(descriptor)

@@ -7,6 +7,7 @@ SIGUSR1, which pauses everything that moves, or lets it go on.
 
 import asyncio
 import contextlib
+import re
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -294,7 +295,9 @@ class _Tally:
             TransferIncomplete: Otherwise.
         """
         if self.first is not None:
-            what = f"{printable(self.first.name)}: {self.first.reason}"
+            name, what = printable(self.first.name), self.first.reason
+            if not re.match(rf"(\S*/)?{re.escape(name)}: ", what):  # some begin with the path of what they are about
+                what = f"{name}: {what}"
             more = f" (and {self.failed - 1} more)" if self.failed > 1 else ""
             raise TransferIncomplete(what + more, code=self.first.code, hint=self.first.hint)
         if not self.done:

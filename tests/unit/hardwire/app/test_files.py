@@ -167,6 +167,11 @@ def test_a_disk_that_is_full(tmp_path, number):
     assert "--dir" in problem.hint
 
 
+def test_a_disk_that_became_full(tmp_path):
+    problem = disk_problem(OSError(errno.ENOSPC, "x"), tmp_path, 0, after=5_000_000)
+    assert problem.message.startswith(f"the disk became full after 5.0 MB in {tmp_path}: ")
+
+
 def test_a_disk_that_will_not(tmp_path):
     assert disk_problem(OSError(errno.EIO, "Bad sector"), tmp_path, 1).message == f"{tmp_path}: bad sector"
     assert disk_problem(OSError(errno.ENOSPC, "x"), tmp_path / "gone", 1).message.endswith("gone")

@@ -408,6 +408,19 @@ def test_marks_are_noted_behind_the_back_of_the_stream(tmp_path, inbox, monkeypa
     assert counts[-1] == 8
 
 
+def test_a_disk_that_becomes_full_of_a_stream(inbox, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    sink = Incoming(inbox, PEER, STREAM)
+    sink.write(0, bytes(2000))
+    monkeypatch.setattr(sink._layout, "write", full)
+    with pytest.raises(TransferIncomplete, match=r"the disk became full after 2\.0 kB in ") as caught:
+        sink.write(2000, bytes(2000))
+    assert caught.value.code == "disk-full"
+    sink.release(keep=True)
+
+
 def test_a_mark_that_fails_fails_the_transfer(tmp_path, inbox, monkeypatch):
     def refuses(*_):
         raise OSError(28, "No space left on device")

@@ -36,8 +36,9 @@ def test_a_side_directory_that_was_laid_out_by_somebody(tmp_path, trap):
         side.touch()
     else:
         side.mkdir(mode=0o755)
-    with pytest.raises(OSError):  # noqa: PT011 - which one is the system's affair
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - which one is the system's affair
         Place(tmp_path, NAME)
+    assert SIDE_DIRECTORY in caught.value.strerror
 
 
 def test_a_place_that_is_a_link(tmp_path):

@@ -68,6 +68,12 @@ def test_the_errand_is_judged_by_its_worst_file():
     with pytest.raises(TransferIncomplete, match="the peer said no") as caught:
         judge(DONE, FAILED)
     assert (caught.value.code, caught.value.hint) == ("declined", "ask your peer")
+    for path in ("b", "../b"):
+        with pytest.raises(TransferIncomplete) as caught:
+            judge(FileFailed(4, "b", "out", "file-changed", f"{path}: changed since it was offered", ""))
+        assert caught.value.message == f"{path}: changed since it was offered", "its name is said once"
+    with pytest.raises(TransferIncomplete, match=r"^b: no room for 1 B in /mnt/b: 0 B free$"):
+        judge(FileFailed(4, "b", "in", "disk-full", "no room for 1 B in /mnt/b: 0 B free", ""))
     for code in ("declined", "cancelled"):  # a person's no: nobody is told to send it again
         with pytest.raises(TransferIncomplete) as caught:
             judge(FileFailed(4, "b", "in", code, "no", ""))
