@@ -129,6 +129,7 @@ def test_a_conversation(people, stage, inbox):
     host.enter("/quit")
     guest.see("^line closed: your peer closed the line")
     assert (host.finished(), guest.finished()) == (0, 0)
+    assert b"\x1b[6n" not in host.raw + guest.raw, "an answer of the terminal's may come after the end"
     assert (carol.signatures() - before[0], dave.signatures() - before[1]) == (1, 1)
 
 

@@ -15,7 +15,8 @@ from typing import Final, Protocol, TextIO
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
-from prompt_toolkit.output import create_output
+from prompt_toolkit.output.color_depth import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 from hardwire.cli.output import Output, put
 
@@ -25,6 +26,27 @@ _PASTE_PAUSE: Final = 0.2
 
 class Interrupted(Exception):
     """The person pressed Ctrl-C at the prompt. No error: they know what they did."""
+
+
+class Screen(Vt100_Output):
+    """The terminal, which is never asked where its cursor is.
+
+    Its answer is typed as keys are. Whoever reads next gets it, and after the prompt that is the person's shell.
+    """
+
+    @property
+    def responds_to_cpr(self) -> bool:
+        """No question, no answer."""
+        return False
+
+    def get_rows_below_cursor_position(self) -> int:
+        """One at least: enough for prompt-toolkit to show a status below the typed line, right below it."""
+        return 1
+
+    @classmethod
+    def of_stderr(cls) -> Vt100_Output:
+        """The prompt is talk: stdout may well be a file."""
+        return cls.from_pty(sys.stderr, term=os.environ.get("TERM"), default_color_depth=ColorDepth.from_env())
 
 
 class Lines(Protocol):
@@ -56,8 +78,7 @@ class TerminalLines:
     interactive = True
 
     def __init__(self, out: Output) -> None:
-        # The prompt is talk: stdout may well be a file.
-        self._session: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
+        self._session: PromptSession[str] = PromptSession(output=Screen.of_stderr())
         self._out = out
         self._waiting: list[tuple[TextIO, str]] = []
         self._printing: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import io
+import os
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from prompt_toolkit.output import DummyOutput
 from hardwire.cli import lines as lines_module
 from hardwire.cli.lines import Interrupted, StreamLines, TerminalLines, open_lines
 from hardwire.cli.output import Output
+from support.screens import Terminal
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ async def test_no_more_lines_after_close(stdin):
 async def terminal(monkeypatch):
     """Lines at a terminal that is typed at through a pipe, and the Output around them."""
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
-        monkeypatch.setattr(lines_module, "create_output", lambda **_: DummyOutput())
+        monkeypatch.setattr(lines_module.Screen, "of_stderr", DummyOutput)
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
         out = Output()
@@ -151,3 +153,41 @@ async def test_no_terminal(stdin):
     lines = open_lines(Output(), plain=False)
     assert isinstance(lines, StreamLines)
     assert not lines.interactive
+
+
+REDRAWN = """
+import asyncio
+from hardwire.cli.lines import TerminalLines
+from hardwire.cli.output import Output
+
+async def main():
+    out = Output()
+    lines = TerminalLines(out)
+    typed = asyncio.create_task(lines.line("you: "))
+    for share in range(5):
+        await asyncio.sleep(0.05)
+        out.say(f"word {share}")
+        out.status(1, f"file 1: {share} %")
+    await asyncio.sleep(0.2)
+    out.say("last")
+    typed.cancel()
+    await asyncio.wait({typed})
+    lines.close()
+    input("shell: ")
+
+asyncio.run(main())
+"""
+
+
+def test_nobody_asks_the_terminal_where_its_cursor_is(tmp_path):
+    """An answer that comes when the prompt is gone would be typed into the shell."""
+    window = Terminal([sys.executable, "-c", REDRAWN], os.environ, tmp_path)
+    try:
+        window.see(r"^you: *\nfile 1: 4 %")  # the status stands below the typed line all the same
+        window.see(r"^shell:")
+        window.enter("")
+        assert window.finished() == 0
+        assert b"\x1b[6n" not in window.raw
+        assert "word 4" in window.text
+    finally:
+        window.kill()
