@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where words go: data to stdout, talk to stderr, events as NDJSON when a program listens."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -46,6 +47,11 @@ class Output:
         self._prompt: Prompt | None = None
         self._status: dict[int, str] = {}
         self._quarters: dict[int, int] = {}
+
+    @property
+    def columns(self) -> int | None:
+        """How wide a row may be that is redrawn; None where rows are only written, one after another."""
+        return _width() - 1 if self._redraw else None
 
     def attach(self, prompt: Prompt | None) -> None:
         """From now on print around a line that is being typed; None ends that."""
@@ -192,4 +198,9 @@ def _terminal() -> str:
 
 
 def _width() -> int:
+    """Columns of the terminal that is talked to; stdout may well be a file."""
+    if "COLUMNS" not in os.environ:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if columns := os.get_terminal_size(sys.stderr.fileno()).columns:
+                return columns
     return shutil.get_terminal_size().columns

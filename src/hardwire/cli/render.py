@@ -6,6 +6,7 @@ from typing import Final
 from hardwire.app import events
 from hardwire.app.text import grouped, human_duration, human_size, printable, touch_now
 from hardwire.cli.output import Output
+from hardwire.cli.rows import row
 
 CLOSED_HERE: Final = "closed here"
 """The reason of a :class:`~hardwire.app.events.LineClosed` that this side brought about."""
@@ -153,12 +154,7 @@ def _open(out: Output, event: events.LineOpen) -> None:
 
 def _progress(out: Output, event: events.FileProgress) -> None:
     share = 100 * event.done // event.size if event.size else 0
-    far = f"{share} %  {human_size(event.done)} of {human_size(event.size)}" if event.size else human_size(event.done)
-    words = f"file {event.id}: {printable(event.name)!r} {far}"
-    words += f"  {human_size(round(event.rate))}/s"
-    if event.eta:
-        words += f"  {human_duration(event.eta)} left"
-    out.progress(event.id, int(share), words)
+    out.progress(event.id, share, row(event, out.columns))
 
 
 def offered(event: events.FileOffer) -> str:

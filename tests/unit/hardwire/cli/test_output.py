@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import sys
 
 import pytest
@@ -142,6 +143,21 @@ def test_a_transient_line_fits_one_row(monkeypatch):
 def test_an_error_that_is_not_the_end(capsys):
     Output(json_mode=True).error(TokenMissing("gone"), final=False)
     assert json.loads(capsys.readouterr().out)["final"] is False
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_how_wide_a_row_may_be(monkeypatch, plain):
+    at_terminal(monkeypatch, 40)
+    assert Output(plain=plain).columns == (None if plain else 39)
+
+
+def test_the_width_is_that_of_the_terminal_that_is_talked_to(monkeypatch):
+    at_terminal(monkeypatch).fileno = lambda: 2
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(os, "get_terminal_size", lambda descriptor: os.terminal_size((10 * descriptor, 24)))
+    assert Output().columns == 19, "stdout may be a file"
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    assert Output().columns == 79
 
 
 class Broken(Terminal):

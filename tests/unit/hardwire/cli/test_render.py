@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,6 +171,14 @@ def test_a_member_of_whom_little_is_known(capsys):
 def test_what_was_judged_is_said_when_something_is_missing(capsys):
     assert shown(capsys, events.RevocationJudged("the CRL is 40 d old", None))[1] == "the CRL is 40 d old\n"
     assert shown(capsys, events.RevocationJudged("not revoked", 5.0))[1] == ""
+
+
+def test_a_row_of_progress_fits_the_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    event = events.FileProgress(1, "a name that is long.tar.gz", "in", 510_700_000, 1_500_000_000, 148.5e6, 200.0)
+    assert shown(capsys, event)[1] == "\r\x1b[2K1: a na…r.gz 34 % 148.5 MB/s 3 min 20 s"
 
 
 def test_a_verified_line_shows_nothing_to_compare(capsys):
