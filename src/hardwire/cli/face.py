@@ -17,7 +17,8 @@ from hardwire.app import events
 from hardwire.cli.floods import Floods
 from hardwire.cli.lines import Lines
 from hardwire.cli.output import Output
-from hardwire.cli.render import show
+from hardwire.cli.render import show, show_rows
+from hardwire.cli.rows import Rows
 from hardwire.errors import HardwireError, InviteRefused
 from hardwire.net import carriers
 
@@ -71,6 +72,7 @@ class Face:
     wants_code: bool = False
     asks_for_files: bool = False
     _floods: Floods = field(init=False)
+    _rows: Rows = field(default_factory=Rows)
     _replaces: bool = False
     _signed: bool = False
     _answered: bool = False
@@ -99,6 +101,7 @@ class Face:
             self.out.event(event)
         else:
             show(self.out, event)
+        show_rows(self.out, self._rows, event)
 
     async def ask(self, name: str, prompt: str, *, file: int | None = None) -> str | None:
         """The person's answer to a question, or None when there is no more input.

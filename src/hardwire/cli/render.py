@@ -6,7 +6,7 @@ from typing import Final
 from hardwire.app import events
 from hardwire.app.text import grouped, human_duration, human_size, printable, touch_now
 from hardwire.cli.output import Output
-from hardwire.cli.rows import row
+from hardwire.cli.rows import Rows
 
 CLOSED_HERE: Final = "closed here"
 """The reason of a :class:`~hardwire.app.events.LineClosed` that this side brought about."""
@@ -16,8 +16,17 @@ _PATH: Final = -1
 """The key of the status that is about the path and no file."""
 
 
+def show_rows(out: Output, rows: Rows, event: events.Event) -> None:
+    """Draw the rows of transfers anew that are others after an event; for when the event itself has been shown."""
+    for row in rows.take(event):
+        if isinstance(event, events.FileProgress):
+            out.progress(row.number, row.share, row.words(out.columns))
+        else:
+            out.status(row.number, row.words(out.columns))
+
+
 def show(out: Output, event: events.Event) -> None:  # noqa: C901, PLR0912 (one case an event; the table is the point)
-    """Print one event: for a program as it is, for a person in words."""
+    """Print one event: for a program as it is, for a person in words. Rows are :func:`show_rows`'s."""
     out.event(event)
     match event:
         case events.DeviceAsked(device=device, software=True) | events.DeviceAsked(device=device, touch=False):
@@ -102,8 +111,6 @@ def _file(out: Output, event: events.Event) -> None:
         case events.FileMoved(id=number, was=was, name=name):
             out.status(was, None)
             out.say(f"file {number}: {printable(name)!r} goes on over the new line (it was file {was})", style="dim")
-        case events.FileProgress():
-            _progress(out, event)
         case events.FileDone():
             _done(out, event)
         case events.FileFailed(id=number, name=name, reason=reason, hint=hint):
@@ -150,11 +157,6 @@ def _open(out: Output, event: events.LineOpen) -> None:
     out.say("compare with your peer, by voice or in person:")
     out.data(f"    {out.styled(event.sas, 'bold')}")
     out.data(f"    {' · '.join(event.words)}")
-
-
-def _progress(out: Output, event: events.FileProgress) -> None:
-    share = 100 * event.done // event.size if event.size else 0
-    out.progress(event.id, share, row(event, out.columns))
 
 
 def offered(event: events.FileOffer) -> str:

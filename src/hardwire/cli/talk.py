@@ -21,6 +21,7 @@ from hardwire.cli.conversation import Wishes, compare, conversation, race, requi
 from hardwire.cli.face import Face
 from hardwire.cli.output import Output
 from hardwire.cli.render import CLOSED_HERE, offered, show
+from hardwire.cli.rows import Rows
 from hardwire.errors import ConnectionLost, HardwireError, PeerError, UsageError
 
 PATIENCE: Final = 7200.0
@@ -67,6 +68,7 @@ class Talk:
     directory: Path
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _open_files: dict[int, str] = field(default_factory=dict)
+    _rows: Rows = field(default_factory=Rows)
     _unconfirmed: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -103,20 +105,17 @@ class Talk:
                 self._watch_files(event)
 
     def _watch_files(self, event: events.Event) -> None:
+        for row in self._rows.take(event):
+            self._open_files[row.number] = row.words()
         match event:
             case events.FileOffer(id=number):
                 self._keep(
                     number, f"file {number}: {offered(event)} is offered to you: /accept {number} or /decline {number}"
                 )
-            case events.FileProgress(id=number, name=name, done=done, size=size):
-                far = f"{100 * done // size} % of {human_size(size)}" if size else human_size(done)
-                self._open_files[number] = f"file {number}: {printable(name)!r} {far}"
             case events.Reconnected():  # what goes on is told anew, under other numbers; what was offered, too
                 for number in self._open_files:
                     self.face.out.status(number, None)
                 self._open_files.clear()
-            case events.FileMoved(id=number, name=name):
-                self._open_files[number] = f"file {number}: {printable(name)!r} goes on over the new line"
             case events.FileDone(id=number) | events.FileFailed(id=number):
                 self._open_files.pop(number, None)
             case _:

@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from hardwire.app.events import AnswerReady, InviteGone, InviteReady, Notice, Opening, PeerSeen
+from hardwire.app.events import (
+    AnswerReady,
+    FileFailed,
+    FilePaused,
+    FileProgress,
+    InviteGone,
+    InviteReady,
+    Notice,
+    Opening,
+    PathLost,
+    PeerSeen,
+)
 from hardwire.errors import InviteRefused, UsageError
 from hardwire.net import carriers
 from support.faces import faced
@@ -111,6 +122,19 @@ async def test_without_anybody_to_ask_the_answer_is_no():
     face, said = faced("y", interactive=False, json_mode=True)
     assert await face.accept_inviter(STRANGER)
     assert '"accept-inviter"' in said.out
+
+
+def test_a_row_that_stands_still_shows_no_rate():
+    face, _ = faced()
+    face.emit(FileProgress(1, "a", "in", 1, 5, 1.0, 4.0))
+    face.emit(FilePaused(1, "a", "here", on=True))
+    assert face.out._status == {1: "file 1: 'a' 20 %  1 B of 5 B  paused (you)"}
+    face.emit(FileProgress(1, "a", "in", 2, 5, 1.0, 4.0))
+    face.emit(FilePaused(1, "a", "here", on=False))
+    assert face.out._status == {1: "file 1: 'a' 40 %  2 B of 5 B"}
+    face.emit(FileFailed(1, "a", "in", "stopped", "stopped here", ""))
+    face.emit(PathLost(0))
+    assert 1 not in face.out._status
 
 
 def test_whoever_watches_gets_everything():

@@ -8,7 +8,8 @@ import pytest
 
 from hardwire.app import events
 from hardwire.cli.output import Output
-from hardwire.cli.render import CLOSED_HERE, show
+from hardwire.cli.render import CLOSED_HERE, show, show_rows
+from hardwire.cli.rows import Rows
 
 EVIL = "x\x1b[2J\u202ey\rz"
 OPEN = events.LineOpen("1111 2222 3333", ("🐶 dog", "🐱 cat"), "00", 1.0, 2.0)
@@ -32,7 +33,6 @@ def test_numbers_and_words_stand_side_by_side_as_data(capsys):
         events.Said("peer", "00", EVIL),
         events.FileOffer(1, EVIL, "file", 5, 1, 0, "00"),
         events.FileFailed(1, EVIL, "in", "declined", EVIL, "ask"),
-        events.FileProgress(1, EVIL, "in", 1, 5, 1.0, None),
         events.FileDone(1, EVIL, "out", 5, "00", 1.0, None),
         events.HelperUsed("stun:x", EVIL, (EVIL,)),
         events.Notice(EVIL),
@@ -178,7 +178,20 @@ def test_a_row_of_progress_fits_the_terminal(monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "40")
     event = events.FileProgress(1, "a name that is long.tar.gz", "in", 510_700_000, 1_500_000_000, 148.5e6, 200.0)
-    assert shown(capsys, event)[1] == "\r\x1b[2K1: a na…r.gz 34 % 148.5 MB/s 3 min 20 s"
+    out, rows = Output(), Rows()
+    for happens in (event, events.PathLost(0)):
+        show_rows(out, rows, happens)
+    assert capsys.readouterr().err == (
+        "\r\x1b[2K1: a na…r.gz 34 % 148.5 MB/s 3 min 20 s\r\x1b[2K1: a nam…tar.gz 34 % waiting for a path"
+    )
+
+
+def test_a_row_of_progress_steers_no_terminal(capsys):
+    show_rows(Output(), Rows(), events.FileProgress(1, EVIL, "in", 4, 5, 1.0, None))
+    err = capsys.readouterr().err
+    assert err.startswith("file 1: 'x")
+    for char in "\x1b\u202e\r":
+        assert char not in err
 
 
 def test_a_verified_line_shows_nothing_to_compare(capsys):

@@ -164,8 +164,26 @@ async def test_what_was_open_on_the_last_line_is_not_listed_any_more(tmp_path):
         talk.watch(events.FileMoved(3, 1, "mine", "out"))
         assert list(talk._open_files) == [3]
         await talk._take("/files")
-        assert "file 3: 'mine' goes on over the new line" in alice.said.err
+        assert "file 3: 'mine' 20 %  1 B of 5 B  goes on over the new line" in alice.said.err
         assert "theirs" not in alice.said.err
+
+
+async def test_what_stands_still_says_why_in_the_list_of_files(tmp_path):
+    async with seats() as (alice, _):
+        talk = Talk(alice.session, alice.face, tmp_path)
+        for event, words in (
+            (events.FileProgress(1, "mine", "out", 1, 5, 1.0, 4.0), "1 B/s  4 s left"),
+            (events.FilePaused(1, "mine", "peer", True), "paused (your peer)"),
+            (events.FilePaused(1, "mine", "here", True), "paused (both)"),
+            (events.PathLost(0), "paused (both)"),
+        ):
+            talk.watch(event)
+            await talk._take("/files")
+            assert alice.said.err.endswith(f"file 1: 'mine' 20 %  1 B of 5 B  {words}\n")
+        for event in (events.FilePaused(1, "mine", by, False) for by in ("here", "peer")):
+            talk.watch(event)
+        await talk._take("/files")
+        assert alice.said.err.endswith("1 B of 5 B  waiting for a path\n")
 
 
 async def test_pausing_and_what_is_not_sent(tmp_path):
