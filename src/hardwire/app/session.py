@@ -103,6 +103,7 @@ class Session:
                 open_ms=line.timings.open_ms,
                 handshake_ms=line.timings.handshake_ms - line.timings.asked_ms,
                 verified_by=peer.organisation,
+                pinned=peer.pinned,
             )
         )
 

@@ -154,7 +154,10 @@ def _open(out: Output, event: events.LineOpen) -> None:
     if event.verified_by:
         out.say(f"verified by {printable(event.verified_by)}: there is nothing to compare", style="green")
         return
-    out.say("compare with your peer, by voice or in person:")
+    if event.pinned:
+        out.say("no need to compare: you asked for this peer (--peer). If they ask for the numbers:", style="green")
+    else:
+        out.say("compare with your peer, by voice or in person:")
     out.data(f"    {out.styled(event.sas, 'bold')}")
     out.data(f"    {' · '.join(event.words)}")
 

@@ -140,7 +140,8 @@ class LineOpen(Event):
         sid: Hex session id, for logs.
         open_ms: From both codes known to an open data channel, in ms.
         handshake_ms: HBI/1 itself, signatures and decisions included, in ms.
-        verified_by: The organisation that vouches for the peer; empty when people have to compare.
+        verified_by: The organisation that vouches for the peer; empty without one.
+        pinned: The peer is the one that this side asked for. Otherwise, and without an organisation, people compare.
     """
 
     sas: str
@@ -149,3 +150,4 @@ class LineOpen(Event):
     open_ms: float
     handshake_ms: float
     verified_by: str = ""
+    pinned: bool = False

@@ -76,11 +76,13 @@ async def test_a_line_from_the_first_code_to_the_goodbye(tmp_path):
 async def test_both_are_the_expected_ones(tmp_path):
     async with configs(tmp_path) as (first, second):
         pinned = replace(second, expected=first.identity.own.did)
-        bob = Person(accepts=False)
-        one, two = await meet(first, pinned, Person(), bob)
+        alice, bob = Person(), Person(accepts=False)
+        one, two = await meet(first, pinned, alice, bob)
         async with one, two:
             assert two.verified
             assert not one.verified
+            assert (await bob.until(LineOpen)).pinned
+            assert not (await alice.until(LineOpen)).pinned
             assert bob.asked == [], "somebody who named the peer is not asked whether it is the one"
 
 

@@ -200,6 +200,16 @@ def test_a_verified_line_shows_nothing_to_compare(capsys):
     assert "verified by ACME: there is nothing to compare" in err
 
 
+def test_who_asked_for_this_very_peer_is_not_told_to_compare(capsys):
+    out, err = shown(capsys, replace(OPEN, pinned=True))
+    assert err.splitlines()[-1] == (
+        "no need to compare: you asked for this peer (--peer). If they ask for the numbers:"
+    )
+    assert "compare with your peer" not in err
+    assert out.startswith("    1111 2222 3333\n"), "the peer may have asked for nobody, and wants to hear them"
+    assert "there is nothing to compare" in shown(capsys, replace(OPEN, pinned=True, verified_by="ACME"))[1]
+
+
 @pytest.mark.parametrize(
     "event, words",
     [
