@@ -57,9 +57,11 @@ class Typed:
         self._queue.put_nowait(None)
 
 
-def faced(*texts: str | None, json_mode: bool = False, interactive: bool = True, **fields) -> tuple[Face, Recorder]:
+def faced(
+    *texts: str | None, json_mode: bool = False, plain: bool = False, interactive: bool = True, **fields
+) -> tuple[Face, Recorder]:
     """A face that types ``texts``, and what it is shown."""
-    out, recorder = Output(json_mode=json_mode), Recorder()
+    out, recorder = Output(json_mode=json_mode, plain=plain), Recorder()
     out.attach(recorder)
     return Face(out, Typed(*texts, interactive=interactive), **fields), recorder
 

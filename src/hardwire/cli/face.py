@@ -226,7 +226,15 @@ class Face:
             self._answered = True
             self.out.say("send it back to your peer; the line opens when it is pasted there.")
         if self.qr:  # last: with the prompt below it, an ordinary code's picture just fits 24 rows
-            self.out.say(carriers.qr_terminal(blob))
+            self._picture(carriers.qr_terminal(blob))
+
+    def _picture(self, drawn: str) -> None:
+        if not self.out.picture(drawn):
+            columns = len(drawn.split("\n", 1)[0])
+            self.out.say(
+                f"too narrow for the picture ({columns} columns): use --out-file FILE.png, or a wider window",
+                style="yellow",
+            )
 
     def _reach(self, listens: tuple[str, ...]) -> None:
         """Who must be able to reach this machine, and where: the one condition of a one-way invite."""

@@ -78,6 +78,16 @@ class Output:
             self.clear()
             self._write(sys.stderr, self.styled(self._fitted(text), style))
 
+    def picture(self, text: str) -> bool:
+        """Talk that is no text: never broken. False where a terminal is too narrow for it, and nothing was drawn."""
+        if self.json_mode:
+            return True
+        if sys.stderr.isatty() and max(map(len, text.split("\n"))) > _width():
+            return False
+        self.clear()
+        self._write(sys.stderr, text)
+        return True
+
     def transient(self, text: str) -> None:
         """A line that the next one replaces (progress); nothing where lines cannot be redrawn."""
         if self._redraw:
@@ -138,7 +148,7 @@ class Output:
         self._write(sys.stderr, "\n".join(map(self._fitted, lines)))
 
     def _fitted(self, text: str) -> str:
-        """Sentences broken between words; a code, a name or a picture is left as it is."""
+        """Sentences broken between words; a code or a name is left as it is."""
         if not self._redraw:
             return text
         width = max(_width() - 1, _NARROWEST)

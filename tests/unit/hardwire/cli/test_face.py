@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import json
+import sys
 
 import pytest
 
@@ -31,6 +32,26 @@ def test_an_invite_is_data_and_what_to_do_with_it_is_talk():
     assert said.out == f"{CODE}\n"
     assert "hardwire receive" in said.err
     assert carriers.qr_terminal(BLOB) in said.err
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_picture_is_whole_or_not_there(monkeypatch, plain):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    drawn = carriers.qr_terminal(BLOB)
+    wide = drawn.index("\n")
+    for columns in (wide, wide - 1):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        face, said = faced(hosting=True, qr=True, plain=plain)
+        face.emit(InviteReady(CODE, 2**40))
+        assert said.out == f"{CODE}\n"
+        if columns == wide:
+            assert said.err.endswith(f"\n{drawn}\n")
+        else:
+            words = f"too narrow for the picture ({wide} columns): use --out-file FILE.png, or a wider window"
+            assert words in said.err.replace("\n  ", " ")
+            assert not set("█▀▄") & set(said.err)
 
 
 def test_an_answer_goes_into_a_file_too(tmp_path):
