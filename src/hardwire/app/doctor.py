@@ -31,10 +31,10 @@ from hardwire.app.identity import identity_path, load_identity
 from hardwire.app.keys import describe_device
 from hardwire.app.membership import load_membership, refuse_revoked
 from hardwire.app.organisations import load_organisations
-from hardwire.app.partials import partials
+from hardwire.app.partials import amount, partials
 from hardwire.app.paths import config_dir
 from hardwire.app.setup import describe_pin, find_devices
-from hardwire.app.text import human_duration, human_size
+from hardwire.app.text import human_duration
 from hardwire.errors import HardwireError, NoIdentity
 from hardwire.net import fast_problem, self_test, usable_addresses
 
@@ -240,9 +240,9 @@ def _unfinished(name: str) -> Iterator[Finding]:
     for place in places:
         if found := partials(place):
             nothing, place = False, place.resolve()  # noqa: PLW2901 (as people say it)
-            octets, oldest = sum(one.octets for one in found), found[0].age
+            oldest = found[0].age
             many = "one unfinished transfer" if len(found) == 1 else f"{len(found)} unfinished transfers"
-            text = f"{many} in {place}: {human_size(octets)}, the oldest untouched for {human_duration(oldest)}"
+            text = f"{many} in {place}: {amount(found)}, the oldest untouched for {human_duration(oldest)}"
             side = shlex.quote(str(place / SIDE_DIRECTORY))
             hint = f"they go on when the same is sent again, and go away after two weeks; at once: rm -r {side}"
             yield Finding(name, State.NOTE, text, hint)

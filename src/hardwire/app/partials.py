@@ -7,15 +7,18 @@ another one comes seven days after that: a wall clock that jumps takes nothing a
 
 import contextlib
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hardwire.app.entropy import utc_now
 from hardwire.app.files import SIDE_DIRECTORY
-from hardwire.app.place import GIVEN, MARK
+from hardwire.app.place import GIVEN, MARK, PREFACE, last_mark
 from hardwire.app.sidedir import FLAGS, hold, let_go, open_inside, remove
+from hardwire.app.text import human_size
+from hardwire.channel.tree import leaf_size
 
 LIFE: Final = 7 * 86_400.0
 """Seconds without being touched after which a partial transfer is old, and after which an old one goes."""
@@ -28,13 +31,17 @@ class Partial:
 
     Attributes:
         path: Its directory.
-        octets: What it takes of the disk.
+        octets: What it takes of the disk, where room for all of it may be reserved.
         age: Seconds since it was touched.
+        done: Octets of its content that are there for certain; None while nobody knows.
+        size: Octets of all its content; None while nobody knows.
     """
 
     path: Path
     octets: int
     age: float
+    done: int | None = None
+    size: int | None = None
 
 
 def forget(path: Path) -> None:
@@ -53,11 +60,18 @@ def partials(directory: Path) -> list[Partial]:
     """What lies in a directory, oldest first."""
     now = utc_now().timestamp()
     found = [
-        Partial(path, sum(_size(file) for file in path.rglob("*")), now - _touched(path))
+        Partial(path, sum(_taken(file) for file in path.rglob("*")), now - _touched(path), *_proved(path))
         for path in _places(directory)
         if (path / "data").exists() or not (path / GIVEN).exists()  # otherwise it is whole, and has its name
     ]
     return sorted(found, key=lambda partial: -partial.age)
+
+
+def amount(found: Sequence[Partial]) -> str:
+    """How much of them is there: ``510.7 MB of 1.5 GB``, or what they take of the disk where no more is known."""
+    there = human_size(sum(one.octets if one.done is None else one.done for one in found))
+    sizes = [one.size for one in found if one.size is not None]
+    return f"{there} of {human_size(sum(sizes))}" if len(sizes) == len(found) else there
 
 
 def sweep(directory: Path, life: float = LIFE) -> int:
@@ -112,7 +126,29 @@ def _touched(place: int | Path) -> float:
     return max(times)
 
 
-def _size(path: Path) -> int:
+def _taken(path: Path) -> int:
     with contextlib.suppress(OSError):
         return path.lstat().st_blocks * 512
+    return 0
+
+
+def _proved(path: Path) -> tuple[int, int] | tuple[None, None]:
+    """How much is there for certain, of how much. What came after the last mark counts only when it goes on."""
+    leaves, data = None, path / "data"
+    with contextlib.suppress(OSError):
+        inside = open_inside(path)
+        try:
+            leaves = last_mark(inside) if (path / PREFACE).exists() else None
+        finally:
+            let_go(inside, held=False)
+    if leaves is None:
+        return None, None
+    size = sum(_length(file) for file in (data, *data.rglob("*")))
+    return min(leaves * leaf_size(size), size), size
+
+
+def _length(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        info = path.lstat()
+        return info.st_size if stat.S_ISREG(info.st_mode) else 0
     return 0

@@ -36,7 +36,7 @@ from hardwire.app.sidedir import FLAGS, Twin, claim, let_go, read_note, remove, 
 
 MARK: Final = "mark"
 GIVEN: Final = "given"
-_PREFACE: Final = "preface"
+PREFACE: Final = "preface"
 _RECORD: Final = struct.Struct(">QI")
 _TWINS: Final = 16
 """As many as a line takes at a time."""
@@ -67,14 +67,7 @@ class Place:
 
     def marked(self) -> int | None:
         """The last number of leaves that was noted as being on the disk; None before the first note. Raises OSError."""
-        notes, found = b"", None
-        with absence():
-            notes = read_note(MARK, self.inside)
-        for start in range(0, len(notes) - _RECORD.size + 1, _RECORD.size):
-            leaves, check = _RECORD.unpack_from(notes, start)
-            if check == zlib.crc32(notes[start : start + 8]):  # otherwise the power went in the middle of this note
-                found = leaves
-        return found
+        return last_mark(self.inside)
 
     def mark(self, leaves: int) -> None:
         """Note that so many leaves are on the disk, on the disk. Raises OSError."""
@@ -94,11 +87,11 @@ class Place:
 
     def preface(self) -> bytes:
         """What :meth:`keep_preface` kept. Raises OSError."""
-        return read_note(_PREFACE, self.inside)
+        return read_note(PREFACE, self.inside)
 
     def keep_preface(self, data: bytes) -> None:
         """Keep manifest and hash list, whole or not at all. Raises OSError."""
-        self._keep(_PREFACE, data)
+        self._keep(PREFACE, data)
 
     def note_name(self, name: str) -> None:
         """``data`` is about to be called ``name``, beside the side directory. On the disk. Raises OSError."""
@@ -156,6 +149,18 @@ def open_place(directory: Path, owner: str, root: bytes) -> Place:
         with contextlib.suppress(Twin):
             return Place(directory, place_name(owner, root, twin))
     return Place(directory, place_name(owner, root, _TWINS - 1))
+
+
+def last_mark(inside: int) -> int | None:
+    """See :meth:`Place.marked`; for whoever does not hold the place."""
+    notes, found = b"", None
+    with absence():
+        notes = read_note(MARK, inside)
+    for start in range(0, len(notes) - _RECORD.size + 1, _RECORD.size):
+        leaves, check = _RECORD.unpack_from(notes, start)
+        if check == zlib.crc32(notes[start : start + 8]):  # otherwise the power went in the middle of this note
+            found = leaves
+    return found
 
 
 def place_name(owner: str, root: bytes, twin: int = 0) -> str:

@@ -20,10 +20,11 @@ from hardwire.app import events
 from hardwire.app.entropy import monotonic
 from hardwire.app.files import check_name
 from hardwire.app.outgoing import OutgoingFile, inspect
+from hardwire.app.partials import amount as amount_there
 from hardwire.app.partials import partials
 from hardwire.app.pipes import PipeSource
 from hardwire.app.session import Session
-from hardwire.app.text import human_duration, human_size, printable
+from hardwire.app.text import human_duration, printable
 from hardwire.app.transfers import Transfers
 from hardwire.cli.conversation import Wishes, compare, conversation, race, require_directory, tell_skipped
 from hardwire.cli.face import Face
@@ -141,8 +142,9 @@ def show_partials(out: Output, directory: Path) -> None:
     found = partials(directory)
     for partial in found:
         fields = {"path": str(partial.path), "octets": partial.octets, "age": round(partial.age)}
+        fields |= {"done": partial.done, "size": partial.size}
         out.record({"event": "partial", **fields})
-        out.say(f"{partial.path}  {human_size(partial.octets)}, untouched for {human_duration(partial.age)}")
+        out.say(f"{partial.path}  {amount_there([partial])}, untouched for {human_duration(partial.age)}")
     if not found:
         out.say(f"nothing unfinished in {directory}")
     else:

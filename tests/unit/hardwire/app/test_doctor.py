@@ -66,6 +66,11 @@ def test_unfinished_transfers_here_and_in_downloads(tmp_path, monkeypatch):
     assert one.state is two.state is State.NOTE
     assert one.text.startswith(f"one unfinished transfer in {here}: 10")
     assert two.text.startswith(f"2 unfinished transfers in {downloads}: 20")
+    place = Place(here, "aa")
+    place.keep_preface(b"manifest and list")
+    place.mark(0)
+    place.leave()
+    assert findings("unfinished")[0].text.startswith(f"one unfinished transfer in {here}: 0 B of 100.0 kB, ")
     assert two.hint.endswith(f"rm -r '{downloads}/.hardwire-partial'")
     monkeypatch.chdir(downloads)
     assert len(findings("unfinished")) == 1, "the same directory is told once"

@@ -2,10 +2,11 @@
 import datetime as dt
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from hardwire.app import partials as module
 from hardwire.app.files import SIDE_DIRECTORY
-from hardwire.app.partials import LIFE, forget, partials, sweep
+from hardwire.app.partials import LIFE, amount, forget, partials, sweep
 from hardwire.app.place import Place, open_place, place_name
 
 NAME = place_name("aa" * 32, bytes(32))
@@ -41,6 +42,39 @@ def test_what_is_whole_is_not_unfinished(tmp_path):
     forget(place.path)
     forget(place.path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
+
+
+def test_what_is_there_for_certain_and_not_the_room_for_it(tmp_path):
+    place = Place(tmp_path, NAME)
+    (place.path / "data").write_bytes(bytes(3_500_000))
+    (reserved,) = partials(tmp_path)
+    assert (reserved.done, reserved.size) == (None, None), "the manifest is not there yet"
+    assert amount([reserved]) == "3.5 MB"
+    place.keep_preface(b"manifest and list")
+    place.mark(0)
+    for leaves, done, words in (
+        (0, 0, "0 B of 3.5 MB"),
+        (2, 2 << 20, "2.1 MB of 3.5 MB"),
+        (4, 3_500_000, "3.5 MB of 3.5 MB"),
+    ):
+        place.mark(leaves)
+        (found,) = partials(tmp_path)
+        assert (found.done, found.size) == (done, 3_500_000)
+        assert amount([found]) == words
+    assert amount([found, replace(found, done=None, size=None)]) == "7.0 MB"
+    assert amount([found, replace(found, done=0)]) == "3.5 MB of 7.0 MB"
+    place.leave()
+
+
+def test_a_directory_that_is_partly_there(tmp_path):
+    place = Place(tmp_path, NAME)
+    (place.path / "data" / "inner").mkdir(parents=True)
+    for name in ("a", "inner/b"):
+        (place.path / "data" / name).write_bytes(bytes(2_000_000))
+    place.keep_preface(b"manifest and list")
+    place.mark(1)
+    place.leave()
+    assert amount(partials(tmp_path)) == "1.0 MB of 4.0 MB"
 
 
 def test_what_lies_there_and_what_goes(tmp_path):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import json
 import os
 import signal
 
@@ -210,6 +211,16 @@ def test_what_lies_unfinished(tmp_path, capsys):
     assert '"event": "partial"' in capsys.readouterr().out
     show_partials(Output(), tmp_path)
     assert f"{place.path}  8.2 kB, untouched for" in capsys.readouterr().err
+    place = Place(tmp_path, "ab" * 16)
+    (place.path / "data").write_bytes(bytes(3 << 20))
+    place.keep_preface(b"manifest and list")
+    place.mark(1)
+    place.leave()
+    show_partials(Output(json_mode=True), tmp_path)
+    (told,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (told["done"], told["size"]) == (1 << 20, 3 << 20)
+    show_partials(Output(), tmp_path)
+    assert f"{place.path}  1.0 MB of 3.1 MB, untouched for" in capsys.readouterr().err
 
 
 async def test_what_takes_long_to_read_is_read_meanwhile(tmp_path):
