@@ -241,7 +241,10 @@ class Face:
         if not listens:
             return
         self.out.say(f"this machine listens; your peer must be able to reach it by UDP at {' or '.join(listens)}")
-        if not any(ipaddress.ip_address(one.rpartition(":")[0].strip("[]")).is_global for one in listens):
+        addresses = [ipaddress.ip_address(one.rpartition(":")[0].strip("[]")) for one in listens]
+        if all(one.is_loopback for one in addresses):
+            return
+        if not any(one.is_global for one in addresses):
             self.out.say(
                 "that is inside your own network: for a peer elsewhere forward a port of your router, and name its "
                 "outside with --address",

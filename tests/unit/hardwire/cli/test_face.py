@@ -175,6 +175,10 @@ def test_a_one_way_invite_says_who_must_be_reachable_and_where():
     face, recorder = faced(hosting=True)
     face.emit(InviteReady(CODE, 2**40, ("192.168.1.5:4000", "[2a00:1450::5]:4000")))
     assert "inside your own network" not in recorder.err
+    face, recorder = faced(hosting=True)
+    face.emit(InviteReady(CODE, 2**40, ("127.0.0.1:4000", "[::1]:4000")))
+    assert "reach it by UDP at 127.0.0.1:4000" in recorder.err
+    assert "router" not in recorder.err, "both ends are on this machine"
 
 
 def test_a_dialler_is_told_that_it_connects_and_an_answerer_that_it_waits():
