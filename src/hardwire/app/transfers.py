@@ -223,7 +223,9 @@ class Transfers(Exchange):
 
     def _waiting(self, key: int) -> Transfer:
         if key not in self.waiting:
-            raise UsageError(f"there is no file {key} to answer for", hint="offers are numbered as they come in")
+            which = ", ".join(map(str, self.waiting))
+            hint = f"what waits for an answer: {which}" if which else "nothing is offered to you right now"
+            raise UsageError(f"there is no file {key} to answer for", hint=hint)
         return self._active[key]
 
     def _named(self, key: int | None) -> list[Transfer]:

@@ -261,7 +261,7 @@ def _path(name: str) -> Path:
 
 def _whole(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise UsageError(f"{text[:20]!r} is not a number", hint="files are numbered as they are offered")
+        raise UsageError(f"{text[:20]!r} is not a number", hint="/files shows the numbers")
     return int(text)
 
 

@@ -52,7 +52,7 @@ async def test_words_go_over_and_slashes_do_not(tmp_path):
         ("/\x1b[2J", "there is no /\N{REPLACEMENT CHARACTER}[2J\n"),
         ("/send", "which file?"),
         ("/accept", "nothing is offered to you right now"),
-        ("/accept 7", "hardwire: "),
+        ("/accept 7", "hardwire: there is no file 7 to answer for\nhint: nothing is offered to you right now\n"),
         ("/decline one", "'one' is not a number"),
         ("/cancel one", "'one' is not a number"),
         (f"/cancel {'9' * 5000}", "is not a number"),
@@ -124,6 +124,18 @@ async def test_a_file_that_is_declined_and_one_that_is_taken_back(tmp_path):
         alice.type("/cancel")
         await until(lambda: bob.said.err.count("did not arrive") == 2)
         assert not list((tmp_path / "b").iterdir())
+
+
+async def test_who_takes_another_file_than_is_offered_hears_which_are(tmp_path):
+    async with talks(tmp_path) as (alice, bob, _):
+        for name in ("one", "two"):
+            (tmp_path / name).write_text(name)
+            alice.type(f"/send {tmp_path}/{name}")
+        await until(lambda: bob.said.err.count("peer offers") == 2)
+        first, second = bob.session.transfers.waiting
+        bob.type("/accept 77", "/decline seven")
+        await bob.hears(f"no file 77 to answer for\nhint: what waits for an answer: {first}, {second}\n")
+        await bob.hears("'seven' is not a number\nhint: /files shows the numbers\n")
 
 
 async def test_a_file_that_is_not_there(tmp_path):
