@@ -158,6 +158,27 @@ def test_what_is_typed_stays_whole_while_a_file_comes_and_is_cancelled(people, s
     assert host.finished() == 0
 
 
+def test_a_narrow_terminal_shows_how_fast_a_file_comes_and_why_it_stands_still(people, stage, inbox):
+    carol, _ = people
+    host, guest = opened(stage, people, guest_words=("join", "--dir", str(inbox)), size=(40, 24))
+    with (carol.home / "a video of the holidays.mkv").open("wb") as file:
+        file.truncate(4_000_000_000)
+    host.see(r"^you \(not")
+    host.enter("/send 'a video of the holidays.mkv'")
+    guest.see(r"^file \d+: peer offers")
+    guest.enter("/accept")
+    guest.see(r"^\d+: a.*…\S* \d+ % [\d.]+ MB/s( \d+ (min|s|ms))+$")
+    guest.enter("/pause")
+    guest.see(r"^\d+: a.*\.mkv \d+ %.* paused \(you\)$")
+    host.see(r"^\d+: a.*…\S* \d+ % .*paused \(your peer\)$")
+    host.enter("/pause")
+    guest.see(r"paused \(both\)$")
+    guest.enter("/cancel")
+    host.see("did not")
+    host.enter("/quit")
+    assert (host.finished(), guest.finished()) == (0, 0)
+
+
 def test_wrong_words_are_said_so_and_change_nothing(people, stage):
     host, guest = opened(stage, people)
     host.see(PROMPT)
