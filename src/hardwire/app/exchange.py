@@ -144,11 +144,10 @@ class Exchange(Underway):
         self._begin(transfer, sink.received)
         try:
             path = await Receiving(self._line, transfer, self._advance).run(sink)
-        except TransferIncomplete as problem:
+        except Exception:  # whatever it was: the peer waits for a verdict, and this side for an end
             if transfer.finishing:
                 transfer.finishing = False
                 self._tell(self._line.confirm_file, transfer.key, ok=False)
-                self._fail(transfer, problem)
             raise
         if transfer.finishing:
             self._finish(transfer, path)

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import gc
 import re
 from dataclasses import replace
 
 import pytest
 
-from hardwire.app.events import FileFailed, FileOffer
+from hardwire.app.events import FileDone, FileFailed, FileOffer
+from hardwire.app.incoming import Incoming
 from hardwire.app.moving import Transfer
 from hardwire.channel import events as line_events
 from hardwire.channel.tree import root_of
-from hardwire.errors import TransferIncomplete
+from hardwire.errors import LocalError, TransferIncomplete
 from support.deliveries import a_file, empty, failed, kept, offered, pretended
 from support.memoryline import memory_pair
 from support.people import open_ends
@@ -92,3 +94,46 @@ async def test_what_waited_behind_the_end(outbox, inbox, end):
         alice.transfers.offer(a_file(outbox, "second"))
         await bob.person.until(FileOffer, name="second")
     await alice.transfers.settled()
+
+
+@pytest.mark.parametrize(
+    "fault, shown",
+    [
+        (TransferIncomplete("no room", code="disk-full"), ("disk-full", "no room")),
+        (OSError(5, "Input/output error"), ("disk", "report.pdf: input/output error")),
+        (LocalError("not here"), ("failed", "not here")),
+        (MemoryError(), ("failed", "an internal error")),
+    ],
+    ids=["a refusal", "the disk", "this machine", "a fault of ours"],
+)
+async def test_whatever_goes_wrong_while_a_file_gets_its_name_is_an_end(outbox, inbox, monkeypatch, fault, shown):
+    def fails(*_):
+        raise fault
+
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what["exception"]))
+    alice, bob = memory_pair()
+    file = a_file(outbox)
+    with monkeypatch.context() as patch:
+        patch.setattr(Incoming, "finish", fails)
+        number = alice.transfers.offer(file)
+        await bob.person.until(FileOffer)
+        bob.transfers.accept(number, inbox)
+        there = await asyncio.wait_for(bob.transfers.outcome(number), 10)
+        here = await asyncio.wait_for(alice.transfers.outcome(number), 10)
+    assert ((there.code, there.reason), there.resumable) == (shown, True)
+    assert (here.code, here.reason) == (
+        "hash-mismatch", "the peer got other octets than were offered, or could not keep them",
+    )  # fmt: skip
+    assert not alice.transfers.moving
+    assert not bob.transfers.moving
+    await bob.transfers.settled()
+    gc.collect()
+    assert reported == ([fault] if isinstance(fault, MemoryError) else []), "only a fault of ours is"
+    assert kept(inbox)
+    number = alice.transfers.offer(file)
+    await bob.person.until(FileOffer, id=number)
+    bob.transfers.accept(number, inbox)
+    assert isinstance(await alice.transfers.outcome(number), FileDone)
+    await bob.transfers.settled()
+    assert (inbox / "report.pdf").read_bytes() == file.path.read_bytes()
