@@ -68,8 +68,11 @@ class DirectLane:
     """One way to the peer for chunks (a :class:`~hardwire.channel.bulk.BulkPath`).
 
     Args:
-        met: The connection; it belongs to the lane from now on.
+        met: The connection; it belongs to the lane from now on, also when there can be none.
         events: Who is told.
+
+    Raises:
+        RuntimeError: The system gives no thread.
     """
 
     name: Final = "direct"
@@ -88,14 +91,15 @@ class DirectLane:
         self._running = 2
         self._stopped = asyncio.Event()
         self._sender_stopped = asyncio.Event()
-        _prepare(self._connection)
-        _keep_freed_memory()
         self._threads = [
             threading.Thread(target=self._guard, args=(work,), name=f"hardwire lane {name}", daemon=True)
             for work, name in ((self._send_all, "send"), (self._receive_all, "receive"))
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            self._begin()
+        except BaseException:
+            self._undo()
+            raise
 
     # ------------------------------------------------------------------ what a BulkPath does
 
@@ -151,16 +155,31 @@ class DirectLane:
 
     # ------------------------------------------------------------------ the threads
 
+    def _begin(self) -> None:
+        _prepare(self._connection)
+        _keep_freed_memory()
+        for thread in self._threads:
+            thread.start()
+
+    def _undo(self) -> None:
+        """It could not begin: nobody will close it."""
+        self._over = True
+        self._queue.put(None)  # the thread that sends may have begun, and waits for this
+        self._sealer.erase()
+        self._opener.erase()
+        self._connection.close()
+
     def _guard(self, work: Callable[[], HardwireError | None]) -> None:
-        error: HardwireError | None
+        error: HardwireError | None = _cut("an internal error")
         try:
             error = work()
-        except HardwireError as refusal:  # whatever it is: a thread that ends untold would be waited for in vain
+        except HardwireError as refusal:
             error = refusal
         except OSError as problem:
             error = _cut((problem.strerror or str(problem)).lower())
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-            self._loop.call_soon_threadsafe(self._thread_ended, error, work == self._send_all)
+        finally:  # whatever it is, and to be reported as well: a thread that ends untold would be waited for in vain
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                self._loop.call_soon_threadsafe(self._thread_ended, error, work == self._send_all)
 
     def _send_all(self) -> HardwireError | None:
         try:

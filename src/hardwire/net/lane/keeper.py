@@ -213,20 +213,25 @@ class LaneKeeper:
 
     async def _attempt(self, number: int, meeting: Meeting) -> None:
         try:
-            met = await meeting.run()
+            self._lane = DirectLane(await meeting.run(), self)
         except NetworkFailed:
-            self._meeting = None
-            self._failed()
-            self._say_end(number)
-            self._again()
+            self._missed(number)
             return
+        except Exception:  # no thread or no memory for it; the loop reports that
+            self._missed(number)
+            raise
         self._meeting = None
-        self._lane = DirectLane(met, self)
         self._opened_at = self._carried_at = self._took_at = self._now()
         self._taken = 0
         self._watch()
         if self._user is not None:
             self._user.open_path(self._lane)
+
+    def _missed(self, number: int) -> None:
+        self._meeting = None
+        self._failed()
+        self._say_end(number)
+        self._again()
 
     # ------------------------------------------------------------------ what the lane tells
 

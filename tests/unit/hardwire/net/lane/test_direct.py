@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from hardwire.channel.bulk import PATH_CHUNK_MAX
-from hardwire.channel.lane import LaneKind
+from hardwire.channel.lane import LaneKind, LaneOpener, LaneSealer
 from hardwire.errors import Misuse, RecordRefused
 from hardwire.net.lane import direct as direct_module
 from hardwire.net.lane.direct import QUEUE, DirectLane
@@ -187,6 +187,53 @@ async def test_a_thread_that_ends_for_whatever_reason_says_so():
     async with asyncio.timeout(5):
         await asyncio.gather(here.close(), there.close())
     assert not lane_threads()
+
+
+@pytest.mark.parametrize("what, method", [(LaneSealer, "seal"), (LaneOpener, "receive")], ids=["send", "receive"])
+async def test_a_thread_that_dies_of_a_fault_says_so_and_it_is_reported(monkeypatch, what, method):
+    reported = []
+    monkeypatch.setattr(threading, "excepthook", lambda died: reported.append((died.thread.name, died.exc_type)))
+    (here, told_here), (there, told_there) = await lane_pair()
+    monkeypatch.setattr(what, method, _no_memory)
+    here.send(1, 0, b"octets")
+    victim = told_here if method == "seal" else told_there
+    await victim.until(lambda told: told.ends)
+    assert [(error.code, error.message) for error in victim.ends] == [
+        ("lane-cut", "the direct lane broke: an internal error")
+    ]
+    async with asyncio.timeout(5):
+        await asyncio.gather(here.close(), there.close())
+    assert not lane_threads()
+    name = "hardwire lane send" if method == "seal" else "hardwire lane receive"
+    assert reported == [(name, MemoryError)]
+
+
+def _no_memory(*_):
+    raise MemoryError
+
+
+@pytest.mark.parametrize("which", ["send", "receive"])
+async def test_a_system_that_gives_no_thread(monkeypatch, which):
+    mine, theirs = await met_pair()
+    starting = threading.Thread.start
+
+    def start(thread):
+        if thread.name == f"hardwire lane {which}":
+            raise RuntimeError("can't start new thread")
+        starting(thread)
+
+    told = Told()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start"):
+            DirectLane(mine, told)
+    assert mine.connection.fileno() == -1
+    async with asyncio.timeout(5):
+        while lane_threads():  # noqa: ASYNC110 (the one that began has no other way to say that it ends)
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    assert told.ends == []
+    theirs.connection.close()
 
 
 async def test_a_system_that_sets_nothing_on_a_connection_that_is_over(monkeypatch):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import gc
 import ipaddress
 import socket
 import threading
@@ -159,6 +160,35 @@ async def test_lanes_that_stand_and_carry_nothing_come_to_an_end(ends, breaker, 
         first.keeper.moved()
         second.keeper.moved()
     await first.until(lambda end: end.path)
+
+
+@pytest.mark.parametrize("which", ["send", "receive"])
+async def test_a_lane_for_which_there_is_no_thread_is_a_failed_attempt(ends, monkeypatch, which):
+    """Whoever has none says so, leaves nothing behind, and tries again; the loop reports it."""
+    first, second, hours = ends
+    starting, refused, reported = threading.Thread.start, [], []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what["exception"]))
+
+    def start(thread):
+        if thread.name == f"hardwire lane {which}" and not refused:
+            refused.append(thread._target.__self__)
+            raise RuntimeError("can't start new thread")
+        starting(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    first.keeper.wish()
+    await first.until(lambda end: end.keeper._failures)
+    await second.until(lambda end: end.keeper._failures)
+    (lane,) = refused
+    assert lane._connection.fileno() == -1
+    assert LaneEnded(1) in first.said + second.said
+    hours.ahead += 10
+    first.keeper.wish()
+    for end in (first, second):
+        await end.until(lambda end: end.path)
+    assert lane not in {first.path, second.path}
+    gc.collect()
+    assert [str(one) for one in reported] == ["can't start new thread"]
 
 
 async def test_an_offer_that_is_not_answered_is_taken_back(ends, monkeypatch):
