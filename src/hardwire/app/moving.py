@@ -7,8 +7,10 @@ another way was taken meanwhile, that is somewhere else.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -109,13 +111,20 @@ class Transfer:
             self.wake.clear()
             await self.wake.wait()
 
-    async def until(self, work: asyncio.Task[Any]) -> bool:
-        """Wait for some work, or for the end; whether the work is done. A pipe takes as long as it likes."""
-        while not work.done() and not self.idle:
-            changed = asyncio.create_task(self.changed())
+    async def until(self, work: asyncio.Task[Any], vain: Callable[[], bool] = lambda: False) -> bool:
+        """Wait for some work, or for the end; whether the work is done. A pipe takes as long as it likes.
+
+        Args:
+            work: What is waited for.
+            vain: Asked at every change: whether nobody wants the work any more.
+        """
+        while True:
+            self.wake.clear()  # before the look: a change between that and the wait must end the wait
+            if work.done() or self.idle or vain():
+                return work.done()
+            changed = asyncio.create_task(self.wake.wait())
             await asyncio.wait({work, changed}, return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
-        return work.done()
 
     async def written(self) -> None:
         """Wait until the sink has what it was given, or for the end. Raises TransferIncomplete or OSError."""
@@ -155,6 +164,16 @@ class Transfer:
             self.sink.release(keep=keep)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A block that is being read: from where, for chunks of which size; and how it is told that nobody wants it."""
+
+    position: int
+    room: int
+    reading: asyncio.Task[bytes]
+    unwanted: threading.Event
+
+
 class Sending:
     """The sender's task of one transfer.
 
@@ -173,19 +192,19 @@ class Sending:
     async def run(self) -> None:
         """Send until the peer has everything, or somebody ends it. Raises TransferIncomplete or ConnectionLost."""
         transfer = self._transfer
-        ahead: tuple[int, int, asyncio.Task[bytes]] | None = None
+        ahead: _Ahead | None = None
         try:
             while room := await self._room():
                 position = self._line.chunk_position(transfer.key)
-                if ahead is None or ahead[:2] != (position, room):
+                if ahead is None or (ahead.position, ahead.room) != (position, room):
                     await self._dropped(ahead)
                     ahead = self._read(position, room)
-                await transfer.until(ahead[2])
+                there = await transfer.until(ahead.reading, partial(self._elsewhere, position, room))
                 if transfer.idle:
                     return
-                if self._line.chunk_position(transfer.key) != position:
-                    continue  # the peer has it by now, and a pipe may not any more
-                block = ahead[2].result()
+                if not there or self._line.chunk_position(transfer.key) != position:
+                    continue  # to be sent again, which a silent pipe must not hold up; or the peer has it by now
+                block = ahead.reading.result()
                 following = position + len(block)
                 ahead = self._read(following, room) if block and not self._ends_at(following) else None
                 await self._send(position, room, block)
@@ -220,39 +239,43 @@ class Sending:
 
     async def _room(self) -> int:
         """Octets of the next chunk, once there is room for it; 0 when nothing more is to be done here."""
-        transfer, line = self._transfer, self._line
-        while not transfer.idle:
-            path = self._paths[-1] if self._paths else None
-            if path is None:
-                room = line.chunk_room(transfer.key)
-            else:
-                room = line.chunk_room(transfer.key, path.chunk_size) if path.may_send else 0
-            if room:
+        while not self._transfer.idle:
+            if room := self._room_now():
                 return room
-            await transfer.changed()
+            await self._transfer.changed()
         return 0
+
+    def _room_now(self) -> int:
+        key, path = self._transfer.key, self._paths[-1] if self._paths else None
+        if path is None:
+            return self._line.chunk_room(key)
+        return self._line.chunk_room(key, path.chunk_size) if path.may_send else 0
+
+    def _elsewhere(self, position: int, room: int) -> bool:
+        """Whether the line wants something else next than chunks of that size from there."""
+        return (self._line.chunk_position(self._transfer.key), self._room_now()) != (position, room)
 
     def _ends_at(self, offset: int) -> bool:
         reader = self._reader
         return reader.ends_at(offset) if isinstance(reader, PipeSource) else offset == self._transfer.offer.end
 
-    def _read(self, position: int, room: int) -> tuple[int, int, asyncio.Task[bytes]]:
-        reader, end = self._reader, self._transfer.offer.end
+    def _read(self, position: int, room: int) -> _Ahead:
+        reader, end, unwanted = self._reader, self._transfer.offer.end, threading.Event()
         chunks = max(1, _READ_SIZE // room)
         if isinstance(reader, PipeSource):
-            reading = asyncio.to_thread(reader.read, position, room * chunks, room)
+            reading = asyncio.to_thread(reader.read, position, room * chunks, room, unwanted)
         else:
             size = room * max(_READ_CHUNKS, chunks)
             reading = asyncio.to_thread(reader.read, position, size if end is None else min(size, end - position))
-        return position, room, asyncio.create_task(reading)
+        return _Ahead(position, room, asyncio.create_task(reading), unwanted)
 
-    async def _dropped(self, ahead: tuple[int, int, asyncio.Task[bytes]] | None) -> None:
+    async def _dropped(self, ahead: _Ahead | None) -> None:
         """Let a block go that nobody wants. A file's thread is waited for, so that it can be closed; not a pipe's."""
         if ahead is not None:
-            reading = ahead[2]
-            reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+            ahead.unwanted.set()  # there are few threads, and each way that comes or goes may leave one at the pipe
+            ahead.reading.add_done_callback(lambda task: task.cancelled() or task.exception())
             if not isinstance(self._reader, PipeSource):
-                await asyncio.wait({reading})
+                await asyncio.wait({ahead.reading})
 
 
 class Receiving:

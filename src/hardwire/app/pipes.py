@@ -75,36 +75,46 @@ class PipeSource:
         self._hash = StreamHash()
         self._whole = hashlib.sha256() if sha256 else None
         self._root = b""
-        self._one = threading.Lock()
+        self._one = threading.Lock()  # at what is kept; nobody holds it and waits for the pipe
         self.acknowledged = 0
 
-    def read(self, offset: int, size: int, enough: int = 0) -> bytes:
-        """See :class:`Source`. One at a time: another line may want to read while the last one still waits.
+    def read(self, offset: int, size: int, enough: int = 0, unwanted: threading.Event | None = None) -> bytes:
+        """See :class:`Source`. What is kept is had at once, also while other reads wait for the pipe.
 
         Args:
             offset: Where to begin.
             size: Octets at most.
             enough: Of a pipe that takes its time, as many of these as it has brought; 0 waits for all of ``size``.
+            unwanted: Set when nobody waits for this read any more: it ends as all do when the source is closed.
         """
+        enough = enough or size
         with self._one:
-            return self._read(offset, size, enough or size)
+            while self._kept and self._start + len(self._kept[0]) <= self.acknowledged:
+                self._start += len(self._kept.popleft())
+        while self._misses(offset, enough):
+            if self._closed or (unwanted is not None and unwanted.is_set()):
+                raise TransferIncomplete("stopped before the pipe ended")
+            if self._readable(_LOOK):  # within which another read may take what this one waits for, and keep it
+                self._take()
+        until = monotonic() + _LINGER
+        while self._misses(offset, size) and self._readable(max(0.0, until - monotonic())):
+            self._take()
+        with self._one:
+            self._check(offset)
+            have = min(size, self._end - offset)
+            return b"".join(self._pieces(offset, have if self._over else have - have % enough))
 
-    def _read(self, offset: int, size: int, enough: int) -> bytes:
-        while self._kept and self._start + len(self._kept[0]) <= self.acknowledged:
-            self._start += len(self._kept.popleft())
+    def _misses(self, offset: int, size: int) -> bool:
+        with self._one:
+            self._check(offset)
+            return self._end < offset + size and not self._over
+
+    def _check(self, offset: int) -> None:
         if offset < self._start:
             raise TransferIncomplete("what came through the pipe is gone, and the peer does not have it")
         if offset > self._end:
             # Reading on to there would keep everything on the way in memory.
             raise TransferIncomplete("the peer says that it has more than ever came through the pipe")
-        while self._end < offset + enough and not self._over:
-            self._wait()
-            self._take()
-        until = monotonic() + _LINGER
-        while self._end < offset + size and not self._over and self._readable(max(0.0, until - monotonic())):
-            self._take()
-        have = min(size, self._end - offset)
-        return b"".join(self._pieces(offset, have if self._over else have - have % enough))
 
     def ends_at(self, offset: int) -> bool:
         """Whether the pipe ended, and there."""
@@ -131,26 +141,24 @@ class PipeSource:
                 yield piece[max(0, offset - start) : end - start]
             start += len(piece)
 
-    def _wait(self) -> None:
-        while not self._readable(_LOOK):
-            if self._closed:
-                raise TransferIncomplete("stopped before the pipe ended")
-
     def _readable(self, within: float) -> bool:
         return bool(select.select([self._descriptor], [], [], within)[0])
 
     def _take(self) -> None:
-        try:
-            data = os.read(self._descriptor, 1 << 20)
-        except OSError as problem:
-            raise TransferIncomplete(f"standard input: {(problem.strerror or str(problem)).lower()}") from None
-        self._over = not data
-        if data:
-            self._kept.append(data)
-            self._end += len(data)
-            self._hash.update(memoryview(data))
-            if self._whole is not None:
-                self._whole.update(data)
+        with self._one:
+            if self._over or not self._readable(0.0):  # another read waited as well, and has it
+                return
+            try:
+                data = os.read(self._descriptor, 1 << 20)
+            except OSError as problem:
+                raise TransferIncomplete(f"standard input: {(problem.strerror or str(problem)).lower()}") from None
+            self._over = not data
+            if data:
+                self._kept.append(data)
+                self._end += len(data)
+                self._hash.update(memoryview(data))
+                if self._whole is not None:
+                    self._whole.update(data)
 
 
 class PipeSink:

@@ -158,9 +158,9 @@ class Slow(PipeSource):
         self.gate = threading.Event()
         self.gate.set()
 
-    def read(self, offset, size, enough=0):
+    def read(self, offset, size, enough=0, unwanted=None):
         self.gate.wait(20)
-        return super().read(offset, size, enough)
+        return super().read(offset, size, enough, unwanted)
 
 
 async def test_what_was_to_be_sent_again_and_arrived_after_all(inbox):
@@ -186,6 +186,115 @@ async def test_what_was_to_be_sent_again_and_arrived_after_all(inbox):
     await asyncio.wait({feeding})
     assert isinstance(done, FileDone)
     assert (inbox / "backup").read_bytes() == data
+
+
+async def on_a_way(inbox, data):
+    """A pipe brought that much and is silent now; all of it is on another way: (number, pipe, way, both ends)."""
+    reading, writing = os.pipe()
+    alice, bob = memory_pair()
+    way = OtherWay(bob, chunk_size=len(data) // 2)
+    alice.transfers.open_path(way)
+    number = await begun(alice, bob, PipeSource(reading, "log"), inbox)
+    await asyncio.to_thread(os.write, writing, data[: len(data) // 2])
+    await asyncio.to_thread(os.write, writing, data[len(data) // 2 :])
+    await turned(lambda: way.carried == len(data))
+    return number, reading, writing, way, alice, bob
+
+
+def full_chunks(data):
+    """Octets that go over the line before it waits for another chunk to be full."""
+    return len(data) - len(data) % CHUNK_SIZE
+
+
+async def test_a_way_that_breaks_while_the_pipe_is_silent(inbox):
+    """Whoever fills the pipe may be waiting for the other end's answer to what the way had."""
+    data = os.urandom(200_000)
+    number, reading, writing, way, alice, bob = await on_a_way(inbox, data)
+    try:
+        alice.transfers.close_path(way)  # and nothing of it arrived
+        await turned(lambda: far(bob, full_chunks(data)))
+    finally:
+        await asyncio.to_thread(feed, writing, b"and last")
+    assert isinstance(await alice.transfers.outcome(number), FileDone)
+    assert (inbox / "log").read_bytes() == data + b"and last"
+    await alice.transfers.settled()
+    os.close(reading)
+
+
+async def test_a_way_that_ends_leaves_what_is_enough_for_the_line(inbox):
+    """For a chunk of the way the pipe has not brought enough, and for several of the line it has."""
+    reading, writing = os.pipe()
+    data = os.urandom(200_000)
+    alice, bob = memory_pair()
+    way = OtherWay(bob)
+    alice.transfers.open_path(way)
+    number = await begun(alice, bob, PipeSource(reading, "log"), inbox)
+    await asyncio.to_thread(feed, os.dup(writing), data)
+    await asyncio.sleep(0.1)
+    assert way.carried == 0
+    try:
+        alice.transfers.close_path(way)
+        await turned(lambda: far(bob, full_chunks(data)))
+    finally:
+        await asyncio.to_thread(feed, writing, b"and last")
+    assert isinstance(await alice.transfers.outcome(number), FileDone)
+    assert (inbox / "log").read_bytes() == data + b"and last"
+    os.close(reading)
+
+
+async def test_a_line_that_follows_while_the_pipe_is_silent(inbox):
+    """The read of the line before still waits for the pipe; what it brought before goes over the next line."""
+    data = os.urandom(200_000)
+    _, reading, writing, _, alice, bob = await on_a_way(inbox, data)
+    for end in (alice, bob):
+        end.channel.path_lost()
+    left = [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
+    again, other = memory_pair()
+    again.person, other.person = alice.person, bob.person
+    for end, rest in ((other, left[1]), (again, left[0])):
+        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
+        end.transfers.take_over(rest)
+    try:
+        await turned(lambda: far(bob, full_chunks(data)))
+    finally:
+        await asyncio.to_thread(feed, writing, b"and last")
+    await bob.person.until(FileDone)
+    assert (inbox / "log").read_bytes() == data + b"and last"
+    await again.transfers.settled()
+    os.close(reading)
+
+
+async def test_ways_that_come_and_go_leave_no_threads_at_a_silent_pipe(inbox):
+    reading, writing = os.pipe()
+    alice, bob = memory_pair()
+    number = await begun(alice, bob, PipeSource(reading, "log"), inbox)
+    try:
+        for _ in range(20):
+            way = OtherWay(bob)
+            for change in (alice.transfers.open_path, alice.transfers.close_path):
+                change(way)
+                await asyncio.sleep(0.01)
+        await asyncio.wait_for(asyncio.to_thread(bool), 5)
+    finally:
+        feed(writing, b"all of it")
+    assert isinstance(await alice.transfers.outcome(number), FileDone)
+    assert (inbox / "log").read_bytes() == b"all of it"
+    os.close(reading)
+
+
+async def test_a_change_between_the_look_and_the_wait():
+    transfer = Transfer(1, "out", Offer(TransferKind.STREAM, 0, 1, 0, bytes(32), "a"), Meter(0, 0.0))
+    work = asyncio.create_task(asyncio.sleep(60))
+    looks = []
+
+    def vain():
+        if not looks:  # it is to change in the very turn in which the wait begins
+            asyncio.get_running_loop().call_soon(transfer.wake.set)
+        looks.append("look")
+        return len(looks) > 1
+
+    assert not await asyncio.wait_for(transfer.until(work, vain), 5)
+    work.cancel()
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_487, MIB])

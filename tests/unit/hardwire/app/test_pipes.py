@@ -2,6 +2,7 @@
 import hashlib
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -103,6 +104,53 @@ def test_a_silent_pipe_does_not_hold_up_the_end(pipe, monkeypatch):
     threading.Timer(0.05, source.close).start()
     with pytest.raises(TransferIncomplete, match="stopped"):
         source.read(0, 5)
+
+
+def test_what_is_kept_is_had_while_another_read_waits_for_the_pipe(pipe):
+    source = PipeSource(pipe[0], "a")
+    data = os.urandom(30)
+    os.write(pipe[1], data)
+    assert source.read(0, 30, 10) == data
+    with ThreadPoolExecutor(3) as threads:
+        waiting = [threads.submit(source.read, start, 10) for start in (30, 25)]
+        try:
+            assert threads.submit(source.read, 5, 20).result(5) == data[5:25]
+            assert not any(one.done() for one in waiting)
+        finally:
+            os.write(pipe[1], bytes(10))
+        assert [one.result(5) for one in waiting] == [bytes(10), data[25:] + bytes(5)]
+    os.close(pipe.pop())
+    assert source.read(0, 50) == data + bytes(10)
+    assert source.root() == root(data + bytes(10)), "neither took octets of the other's"
+
+
+def test_another_read_takes_it_before_this_one_looks(pipe):
+    class Overtaken(PipeSource):
+        def _readable(self, within):
+            if self._end == 0 and within:
+                os.write(pipe[1], b"abcde")
+                assert PipeSource._readable(self, within)
+                self._take()
+            return super()._readable(within)
+
+    source = Overtaken(pipe[0], "a")
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(source.read, 0, 5)
+        try:
+            assert reading.result(5) == b"abcde"
+        finally:
+            source.close()
+
+
+def test_a_read_that_nobody_wants_leaves_a_silent_pipe(pipe, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK", 0.01)
+    source = PipeSource(pipe[0], "a")
+    unwanted = threading.Event()
+    threading.Timer(0.05, unwanted.set).start()
+    with pytest.raises(TransferIncomplete, match="stopped"):
+        source.read(0, 5, 0, unwanted)
+    os.write(pipe[1], b"abcde")
+    assert source.read(0, 5) == b"abcde"
 
 
 def test_what_cannot_be_read(tmp_path):
