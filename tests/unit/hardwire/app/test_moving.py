@@ -93,7 +93,7 @@ async def test_a_directory_crosses(tmp_path, inbox):
 
 
 async def test_a_way_that_comes_up_and_breaks(tmp_path, inbox):
-    file = a_file(tmp_path, 40 * MIB)
+    file = a_file(tmp_path, 100 * MIB)
     alice, bob = memory_pair()
     number = await begun(alice, bob, file, inbox)
     await turned(lambda: far(alice, MIB))
