@@ -54,6 +54,23 @@ def far(end, octets):
     return any(step.done >= octets for step in end.person.all(FileProgress))
 
 
+async def parted(alice, bob):
+    """The line between them is lost; what each had under way on it."""
+    for end in (alice, bob):
+        end.channel.path_lost()
+    return [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
+
+
+def on_another_line(alice, bob, left):
+    """The same two people on a line that follows, with what they had under way; alice's end, and bob's."""
+    again, other = memory_pair()
+    again.person, other.person = alice.person, bob.person
+    for end, rest in ((other, left[1]), (again, left[0])):
+        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
+        end.transfers.take_over(rest)
+    return again, other
+
+
 class OtherWay:
     """A way beside the line, in memory: what is in flight arrives when told to, or is lost."""
 
@@ -246,14 +263,8 @@ async def test_a_line_that_follows_while_the_pipe_is_silent(inbox):
     """The read of the line before still waits for the pipe; what it brought before goes over the next line."""
     data = os.urandom(200_000)
     _, reading, writing, _, alice, bob = await on_a_way(inbox, data)
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
-    again, other = memory_pair()
-    again.person, other.person = alice.person, bob.person
-    for end, rest in ((other, left[1]), (again, left[0])):
-        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
-        end.transfers.take_over(rest)
+    left = await parted(alice, bob)
+    again, _other = on_another_line(alice, bob, left)
     try:
         await turned(lambda: far(bob, full_chunks(data)))
     finally:
@@ -391,16 +402,9 @@ async def test_another_line_takes_over(tmp_path, inbox):
     outcomes = [
         asyncio.create_task(end.transfers.outcome(n)) for end, n in zip((alice, alice, bob), numbers, strict=True)
     ]
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await end.transfers.leave() for end in (alice, bob)]
+    left = await parted(alice, bob)
     assert not alice.person.all(FileFailed) + bob.person.all(FileFailed)
-    again, other = memory_pair()
-    again.person, other.person = alice.person, bob.person
-    for end in (again, other):
-        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
-    other.transfers.take_over(left[1])
-    again.transfers.take_over(left[0])
+    _again, _other = on_another_line(alice, bob, left)
     done = await asyncio.gather(*outcomes)
     await feeding
     os.close(reading)
@@ -430,9 +434,7 @@ async def test_no_other_line_came(tmp_path, inbox, taken):
     alice, bob = memory_pair()
     await begun(alice, bob, file, inbox)
     await turned(lambda: far(bob, 2 * MIB))
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await end.transfers.leave() for end in (alice, bob)]
+    left = await parted(alice, bob)
     problem = ConnectionLost("gone")
     for end, rest in zip((alice, bob), left, strict=True):
         if taken and end is bob:
@@ -511,14 +513,8 @@ async def test_a_silent_pipe_moves_to_another_line(inbox):
     os.write(writing, b"first ")
     await turned(lambda: alice.transfers._active[number].accepted)
     await asyncio.sleep(0.05)
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
-    again, other = memory_pair()
-    again.person, other.person = alice.person, bob.person
-    for end, rest in ((other, left[1]), (again, left[0])):
-        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
-        end.transfers.take_over(rest)
+    left = await parted(alice, bob)
+    again, _other = on_another_line(alice, bob, left)
     await asyncio.to_thread(feed, writing, b"and last")
     await bob.person.until(FileDone)
     assert (inbox / "stream").read_bytes() == b"first and last"
@@ -555,15 +551,8 @@ async def nobody_reads(tmp_path, size=3 * MIB):
 async def test_a_pipe_that_nobody_reads_holds_up_no_other_line(tmp_path):
     file, reading, writing, alice, bob = await nobody_reads(tmp_path)
     for _ in range(2):  # and not the line after that either
-        for end in (alice, bob):
-            end.channel.path_lost()
-        left = [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
-        again, other = memory_pair()
-        again.person, other.person = alice.person, bob.person
-        for end, rest in ((other, left[1]), (again, left[0])):
-            end.transfers = Transfers(end, end.person.emit, "ab" * 32)
-            end.transfers.take_over(rest)
-        alice, bob = again, other
+        left = await parted(alice, bob)
+        alice, bob = on_another_line(alice, bob, left)
         await turned(lambda end=bob: len(end.transfers._active) == 1)
     out = bytearray()
 
@@ -580,15 +569,9 @@ async def test_a_pipe_that_nobody_reads_holds_up_no_other_line(tmp_path):
 
 async def test_the_reader_went_away_between_two_lines(tmp_path):
     _, reading, writing, alice, bob = await nobody_reads(tmp_path)
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await asyncio.wait_for(end.transfers.leave(), 5) for end in (alice, bob)]
+    left = await parted(alice, bob)
     os.close(reading)
-    again, other = memory_pair()
-    again.person, other.person = alice.person, bob.person
-    for end, rest in ((other, left[1]), (again, left[0])):
-        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
-        end.transfers.take_over(rest)
+    _again, _other = on_another_line(alice, bob, left)
     assert (await bob.person.until(FileFailed)).code == "output-failed"
     os.close(writing)
 
@@ -637,9 +620,7 @@ async def test_consent_is_for_one_offer_and_each_of_them(tmp_path, inbox):
     for where in (inbox, tmp_path / "other"):
         await begun(alice, bob, file, where)
     await turned(lambda: {s.id for s in bob.person.all(FileProgress) if s.done > MIB} == {1, 3})
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await end.transfers.leave() for end in (alice, bob)]
+    left = await parted(alice, bob)
     again, other = memory_pair()
     again.person, other.person = alice.person, bob.person
     for end in (again, other):
@@ -668,14 +649,8 @@ async def test_of_two_alike_the_one_that_is_not_through_goes_on(tmp_path, inbox)
     number = await begun(alice, bob, file, tmp_path / "other")
     await turned(lambda: any(step.id == number for step in bob.person.all(FilePaused)))
     outcome = asyncio.create_task(alice.transfers.outcome(number))
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await end.transfers.leave() for end in (alice, bob)]
-    again, other = memory_pair()
-    again.person, other.person = alice.person, bob.person
-    for end, rest in ((other, left[1]), (again, left[0])):
-        end.transfers = Transfers(end, end.person.emit, "ab" * 32)
-        end.transfers.take_over(rest)
+    left = await parted(alice, bob)
+    _again, _other = on_another_line(alice, bob, left)
     assert isinstance(await asyncio.wait_for(outcome, 20), FileDone)
     await turned(lambda: len(bob.person.all(FileDone)) == 2)
     for where in (inbox, tmp_path / "other"):
@@ -689,9 +664,7 @@ async def test_the_next_line_is_over_at_once(tmp_path, inbox):
     number = await begun(alice, bob, file, inbox)
     await turned(lambda: far(bob, 2 * MIB))
     outcome = asyncio.create_task(alice.transfers.outcome(number))
-    for end in (alice, bob):
-        end.channel.path_lost()
-    left = [await end.transfers.leave() for end in (alice, bob)]
+    left = await parted(alice, bob)
     for dead in (True, False):
         again, other = memory_pair()
         for end, person, rest in ((other, bob.person, left[1]), (again, alice.person, left[0])):
